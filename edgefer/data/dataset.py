@@ -1,0 +1,114 @@
+"""A data set in memory, and the door that reads one from whatever a user has on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.preprocess import Pixels, resize_pixels
+from edgefer.errors import EmptyData, MissingFile, UnknownName
+
+SPLITS = ("Training", "PublicTest", "PrivateTest")  # FER2013's words
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Faces and labels, row by row in the order of the source.
+
+    pixels  uint8 (N, H, W, 1) grey or (N, H, W, 3) RGB
+    labels  int64 (N,), index into `names`
+    splits  int64 (N,), index into SPLITS
+    rows    int64 (N,), number of the row (from 0) or of the file in sorted order
+    votes   int64 (N, 10) of FER+, or None
+    """
+
+    source: str
+    names: tuple[str, ...]
+    pixels: Pixels
+    labels: NDArray[np.int64]
+    splits: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    votes: NDArray[np.int64] | None = field(default=None)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: NDArray[np.int64]) -> Dataset:
+        """The rows at `index`, in that order."""
+        votes = None if self.votes is None else self.votes[index]
+        return replace(
+            self,
+            pixels=self.pixels[index],
+            labels=self.labels[index],
+            splits=self.splits[index],
+            rows=self.rows[index],
+            votes=votes,
+        )
+
+    def has(self, name: str) -> bool:
+        """Whether the split called `name` has an image."""
+        return bool((self.splits == SPLITS.index(name)).any())
+
+    def split(self, name: str) -> Dataset:
+        """The rows of one split; raises EmptyData when there are none."""
+        if name not in SPLITS:
+            raise UnknownName("split", name, SPLITS)
+        index = np.flatnonzero(self.splits == SPLITS.index(name))
+        if not len(index):
+            raise EmptyData(f"{self.source} has no {name} image: this step needs that split.")
+        return self.take(index)
+
+    def resized(self, size: int) -> Dataset:
+        """The same faces at size x size, with the preprocessing's own kernel."""
+        return replace(self, pixels=resize_pixels(self.pixels, size))
+
+    def require_every_class(self) -> None:
+        """Raise EmptyData naming the classes that have no image."""
+        counts = np.bincount(self.labels, minlength=len(self.names))
+        missing = [name for name, count in zip(self.names, counts, strict=True) if not count]
+        if missing:
+            raise EmptyData(
+                f"{self.source} has no image of class {', '.join(missing)}: "
+                f"every one of {', '.join(self.names)} needs at least one."
+            )
+
+
+def image_hashes(pixels: Pixels) -> list[bytes]:
+    """One digest per face, equal exactly where the pixels are equal."""
+    return [hashlib.blake2b(face.tobytes(), digest_size=16).digest() for face in pixels]
+
+
+def fingerprint(data: Dataset) -> dict[str, object]:
+    """What a record keeps of a data set: counts and a digest over pixels, labels and splits."""
+    digest = hashlib.sha256()
+    for array in (data.pixels, data.labels, data.splits):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    counts = np.bincount(data.splits, minlength=len(SPLITS))
+    return {
+        "images": dict(zip(SPLITS, map(int, counts), strict=True)),
+        "classes": list(data.names),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def load(path: Path, size: int = 48) -> Dataset:
+    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or an image folder; faces come out size x size.
+
+    Raises MissingFile, BadData (the first broken row or image) or EmptyData.
+    """
+    if not path.exists():
+        raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
+    if path.is_dir():
+        csv = next((c for c in sorted(path.glob("fer2013.csv*")) if c.is_file()), None)
+        if csv is None:
+            from edgefer.data.folders import read_folder
+
+            return read_folder(path, size).dataset()
+        path = csv
+    from edgefer.data.fer2013 import read_csv
+
+    return read_csv(path).dataset().resized(size)

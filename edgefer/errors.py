@@ -1,0 +1,115 @@
+"""One class per failure, each with an exit code of its own.
+
+A message is one line: what happened, which value, what is allowed, what to do next.
+Exit code 1 is an unexpected error, 2 is click's (wrong command line), 130 an interrupt.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgeferError(Exception):
+    """Base of every failure that edgefer explains itself."""
+
+    exit_code = 1
+
+
+class UnknownName(EdgeferError):
+    """A network, target, recipe or engine that no registry holds."""
+
+    exit_code = 3
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+        super().__init__(f"unknown {kind} {name!r}: {hint} `edgefer {kind}s` lists them all.")
+
+
+class MissingFile(EdgeferError):
+    """A path that does not exist or can't be opened."""
+
+    exit_code = 4
+
+
+class BadData(EdgeferError):
+    """A data set that can't be read as it stands: broken row, broken image, wrong shape."""
+
+    exit_code = 5
+
+
+class EmptyData(EdgeferError):
+    """A data set, split or class without a single image."""
+
+    exit_code = 6
+
+
+class BadCalibration(EdgeferError):
+    """A calibration set or recorded ranges that can't be used for these weights."""
+
+    exit_code = 7
+
+
+class BadWeights(EdgeferError):
+    """A weights file that is broken or belongs to another network."""
+
+    exit_code = 8
+
+
+class ExportFailed(EdgeferError):
+    """An engine's converter refused the network."""
+
+    exit_code = 9
+
+
+class NotInteger(EdgeferError):
+    """An int8 target whose file kept float tensors or operators inside."""
+
+    exit_code = 10
+
+
+class BrokenBundle(EdgeferError):
+    """A bundle with a changed, missing or foreign file, or an unreadable manifest."""
+
+    exit_code = 11
+
+
+class GoldenMismatch(EdgeferError):
+    """A bundle whose model does not give the golden output for the golden input."""
+
+    exit_code = 12
+
+
+class OutputFailed(EdgeferError):
+    """A result that could not be written: read-only or full folder, name taken."""
+
+    exit_code = 13
+
+
+class MissingEngine(EdgeferError):
+    """A package that an extra of edgefer would install."""
+
+    exit_code = 14
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"the package {package} is not installed: run pip install 'edgefer[{extra}]'.")
+
+
+class AccuracyDropped(EdgeferError):
+    """An artifact that is further from its float model than the limits allow."""
+
+    exit_code = 15
+
+
+class BadRecord(EdgeferError):
+    """A TOML or JSON file of edgefer's with an unknown key, a wrong type or a foreign schema."""
+
+    exit_code = 16
+
+
+class BadCheckpoint(EdgeferError):
+    """A training checkpoint of other settings or one that can't be read."""
+
+    exit_code = 17

@@ -1,0 +1,106 @@
+"""OpenVINO IR, from the ONNX graph: fp32 and fp16 directly, int8 from its QDQ form."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from edgefer.export import Activations, Ranges, to_onnx
+from edgefer.fold import Deployed
+from edgefer.quiet import quiet
+from edgefer.records import Dtypes
+from edgefer.spec import Target
+
+PACKAGES = (*to_onnx.PACKAGES, "openvino")
+# What carries no arithmetic of its own, or belongs to the quantisation itself.
+_PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
+_COMPUTE = ("Convolution", "GroupConvolution", "MatMul")
+
+
+def convert(network: Deployed, crop: int) -> bytes:
+    """The float ONNX graph, which OpenVINO's own reader takes in `lower`."""
+    return to_onnx.convert(network, crop)
+
+
+def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
+    """See to_onnx: the ranges are those of the ONNX tensors."""
+    return to_onnx.observe(model, images)
+
+
+def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+    """IR (.xml and .bin) in the target's precision."""
+    source = to_onnx.to_qdq(model, ranges or {}) if target.precision == "int8" else model
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        path = Path(folder) / target.file
+        converted = openvino.convert_model(_file(Path(folder) / "model.onnx", source))
+        openvino.save_model(converted, path, compress_to_fp16=target.precision == "fp16")
+        weights = path.with_suffix(".bin")
+        return {path.name: path.read_bytes(), weights.name: weights.read_bytes()}
+
+
+def _file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
+    """Constants and operations by element type, read from the IR.
+
+    IR keeps float element types and says int8 with FakeQuantize: a convolution counts as int8 when its
+    weights are an int8 constant and its activations come from a FakeQuantize, any other operation
+    when its inputs do. `float_inside` names the others of an int8 target.
+    """
+    xml, weights = files[target.file], files[Path(target.file).with_suffix(".bin").name]
+    model = openvino.Core().read_model(io.BytesIO(xml), io.BytesIO(weights))
+    constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
+    tensors = Counter(_type(op) for op in constants)
+    operators: Counter[str] = Counter()
+    inside = []
+    for op in model.get_ordered_ops():
+        kind = op.get_type_name()
+        if kind in _PLUMBING or _origin(op, 0) == "Constant":
+            if kind == "FakeQuantize":
+                operators[kind] += 1
+            continue
+        whole = all(_origin(op, i) in ("FakeQuantize", "Constant") for i in range(op.get_input_size()))
+        if kind in _COMPUTE:
+            whole = whole and _weights_type(op) == "int8"
+        operators[f"{kind} {'int8' if whole else 'float32'}"] += 1
+        if not whole:
+            inside.append(kind)
+    return Dtypes(dict(sorted(tensors.items())), dict(sorted(operators.items())), inside)
+
+
+def _type(op: Any) -> str:
+    return str(op.get_element_type().to_dtype())
+
+
+def _source(op: Any, index: int) -> Any:
+    return op.input_value(index).get_node()
+
+
+def _origin(op: Any, index: int) -> str:
+    """The kind of operation that made an input, seen through reshapes and biases' additions."""
+    if op.get_input_size() <= index:
+        return ""
+    node = _source(op, index)
+    while node.get_type_name() in ("Reshape", "Squeeze", "Unsqueeze", "Convert", "Multiply", "Subtract"):
+        if node.get_type_name() in ("Multiply", "Subtract") and _origin(node, 0) != "Constant":
+            break
+        node = _source(node, 0)
+    return str(node.get_type_name())
+
+
+def _weights_type(op: Any) -> str:
+    node = _source(op, 1)
+    while node.get_type_name() != "Constant":
+        node = _source(node, 0)
+    return _type(node)

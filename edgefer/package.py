@@ -1,0 +1,152 @@
+"""The bundle: model, labels, contract, golden pair and checksums in one folder.
+
+A reader never follows a path out of the folder and trusts no byte whose checksum it has not seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgefer import records
+from edgefer.contract import Contract
+from edgefer.errors import BadRecord, BrokenBundle, MissingFile
+from edgefer.files import sha256, staged_folder
+from edgefer.records import Dtypes
+
+SCHEMA = "edgefer/bundle/1"
+MANIFEST, LABELS, README = "manifest.json", "labels.txt", "README.md"
+CALIBRATION = "calibration.json"
+PICTURE, GIVEN, EXPECTED = "golden/picture.png", "golden/input.bin", "golden/output.bin"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Size in bytes and SHA-256 of one file of the bundle."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A made picture, the input tensor it becomes, and the output the model must give.
+
+    input and output are raw little-endian arrays of the contract's dtype and shape. tolerance is in
+    the output's real values (probabilities). reference is the float network's answer and
+    distance the largest difference from it.
+    """
+
+    picture: str
+    input: str
+    output: str
+    tolerance: float
+    reference: list[float]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """manifest.json: everything that is known of a bundle."""
+
+    schema: str
+    name: str
+    arch: str
+    target: str
+    format: str
+    precision: str
+    model: str
+    edgefer: str
+    paper: str
+    parameters: int
+    macs: int
+    contract: Contract
+    dtypes: Dtypes
+    golden: Golden
+    weights_sha256: str
+    calibration: dict[str, Any] | None
+    training: records.TrainingRecord | None
+    accuracy: dict[str, Any]
+    needs: str
+    versions: dict[str, str]
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose files are all there and unchanged."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """A file of the bundle by its name in the manifest."""
+        return self.folder / name
+
+
+def entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
+    """Sizes and checksums, by name."""
+    return {name: FileEntry(len(c), hashlib.sha256(c).hexdigest()) for name, c in sorted(files.items())}
+
+
+def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+    """Write the bundle as a whole or not at all; one of the same name is replaced.
+
+    Raises OutputFailed, also if the place holds something that is not a bundle.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise BrokenBundle(f"{folder} exists and is not a bundle: move it away or choose another --out.")
+    with staged_folder(folder) as stage:
+        for name, content in files.items():
+            path = stage / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (stage / MANIFEST).write_bytes(records.dumps(manifest).encode())
+    return Bundle(folder, manifest)
+
+
+def read(folder: Path) -> Bundle:
+    """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
+    if not folder.is_dir():
+        raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise BrokenBundle(f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}.")
+        manifest = records.structure(Manifest, content, str(folder / MANIFEST))
+    except OSError as error:
+        raise BrokenBundle(f"{folder} has no readable {MANIFEST} ({error.strerror}): build the bundle again.") from error
+    except (ValueError, BadRecord) as error:
+        raise BrokenBundle(f"{folder / MANIFEST} is damaged ({error}): build the bundle again.") from error
+    _check(folder, manifest)
+    return Bundle(folder, manifest)
+
+
+def _check(folder: Path, manifest: Manifest) -> None:
+    named = {manifest.model, manifest.golden.picture, manifest.golden.input, manifest.golden.output}
+    for name in sorted(named - manifest.files.keys()):
+        raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not _inside(folder, name):
+            raise BrokenBundle(f"{folder}: the path {name!r} leads out of the bundle: don't trust its source.")
+        if not path.is_file():
+            raise BrokenBundle(f"{folder}: {name} is missing: copy or build the bundle again.")
+        if path.stat().st_size != entry.bytes or sha256(path) != entry.sha256:
+            raise BrokenBundle(f"{folder}: {name} is not the file that was built: copy or build the bundle again.")
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    foreign = sorted(present - manifest.files.keys() - {MANIFEST})
+    if foreign:
+        raise BrokenBundle(f"{folder}: {foreign[0]} is not in the manifest: remove it.")
+
+
+def _inside(folder: Path, name: str) -> bool:
+    """Whether `name` stays in the folder, links included."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+        return False
+    return (folder / name).resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,91 @@
+"""From the values that a tensor took to the range that its int8 values will cover.
+
+Three methods, the same for every engine (the engines' quantisers take the ranges as given):
+  min-max     the extremes seen
+  percentile  the 0.01th and 99.99th percentile of all values seen
+  mse         the shrinking of min-max that makes the squared error of 8-bit rounding and clipping
+              least (as in Nagel et al. 2021, "A white paper on neural network quantization", 3.1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Method = Literal["min-max", "percentile", "mse"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Range = tuple[float, float]
+
+PERCENT = 0.01
+LEVELS = 255  # steps between the 256 values of int8
+SHRINK = np.linspace(0.3, 1.0, 71)
+KEPT = 1 << 18  # values kept per tensor for percentile and mse: 1 MiB
+
+
+@dataclass
+class Seen:
+    """The extremes of a tensor and an even sample of its values."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    sample: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, values: NDArray[np.float32], share: int) -> None:
+        """Take in one image's values, keeping at most `share` of them, evenly spaced."""
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
+        flat = values.ravel()
+        self.sample.append(flat[:: max(1, -(-len(flat) // share))].copy())
+
+
+def estimate(activations: Iterable[dict[str, NDArray[np.float32]]], images: int, method: Method) -> dict[str, Range]:
+    """The range of each tensor over `images` runs of the float model; 0 is always inside.
+
+    Ranges are rounded to six digits, so that a record of them gives the same file as the images did.
+    """
+    seen: dict[str, Seen] = {}
+    share = max(1, KEPT // max(1, images))
+    for tensors in activations:
+        for name, values in tensors.items():
+            seen.setdefault(name, Seen()).add(values, share)
+    choose = CHOOSERS[method]
+    return {name: _rounded(choose(tensor)) for name, tensor in seen.items()}
+
+
+def _rounded(pair: Range) -> Range:
+    low, high = min(pair[0], 0.0), max(pair[1], 0.0)
+    return float(f"{low:.6g}"), float(f"{high:.6g}")
+
+
+def _min_max(seen: Seen) -> Range:
+    return seen.low, seen.high
+
+
+def _percentile(seen: Seen) -> Range:
+    low, high = np.percentile(np.concatenate(seen.sample), [PERCENT, 100 - PERCENT])
+    return float(low), float(high)
+
+
+def _mse(seen: Seen) -> Range:
+    values = np.concatenate(seen.sample)
+    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+    errors = [rounding_error(values, low * k, high * k) for k in SHRINK]
+    best = SHRINK[int(np.argmin(errors))]
+    return low * best, high * best
+
+
+def rounding_error(values: NDArray[np.float32], low: float, high: float) -> float:
+    """Mean squared error of `values` stored as int8 over [low, high]."""
+    scale = (high - low) / LEVELS
+    if scale <= 0:
+        return float(np.square(values).mean())
+    zero = np.rint(-low / scale)
+    stored = np.clip(np.rint(values / scale) + zero, 0, LEVELS)
+    return float(np.square((stored - zero) * scale - values).mean())
+
+
+CHOOSERS: dict[Method, Callable[[Seen], Range]] = {"min-max": _min_max, "percentile": _percentile, "mse": _mse}

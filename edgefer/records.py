@@ -1,0 +1,129 @@
+"""Frozen dataclasses written as JSON. A record names its schema; readers refuse one they don't know.
+
+History of the schemas: all are at version 1.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgefer.errors import BadRecord, MissingFile
+from edgefer.files import write_atomic
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The machine and the versions that a figure comes from."""
+
+    cpu: str
+    cores: int
+    threads: int
+    system: str
+    python: str
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracy of one split in percent, centre crop.
+
+    `unseen` leaves out the images whose pixels also stand in Training; recall is per class.
+    """
+
+    images: int
+    accuracy: float
+    unseen_images: int | None
+    unseen: float | None
+    recall: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One point of the learning curves; accuracies in percent, lr at the epoch's start."""
+
+    epoch: int
+    lr: float
+    loss: float
+    train_accuracy: float
+    public_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a weights file came to be; enough to train it again."""
+
+    schema: str
+    arch: str
+    command: str
+    edgefer: str
+    recipe: dict[str, Any]
+    seed: int
+    data: dict[str, Any]
+    weights_sha256: str
+    best_epoch: int
+    public: Scores
+    private: Scores | None
+    seconds: float
+    environment: Environment
+    curve: list[Epoch]
+
+
+@dataclass(frozen=True)
+class Dtypes:
+    """What a model's file is made of: tensors by element type, operators by name and element type.
+
+    `float_inside` names the operators that work on float tensors.
+    """
+
+    tensors: dict[str, int]
+    operators: dict[str, int]
+    float_inside: list[str]
+
+
+TRAINING_SCHEMA = "edgefer/training/1"
+
+
+@cache
+def _converter() -> Any:
+    from cattrs import Converter
+
+    return Converter(forbid_extra_keys=True, detailed_validation=False)
+
+
+def structure(kind: type[T], content: Any, source: str) -> T:
+    """`content` (from JSON or TOML) as a `kind`; raises BadRecord naming `source` and what is wrong."""
+    try:
+        result: T = _converter().structure(content, kind)
+    except Exception as error:  # cattrs raises whatever the wrong value provokes
+        detail = " ".join(str(error).split()) or type(error).__name__
+        known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
+        raise BadRecord(f"{source}: {detail}. {kind.__name__} has the keys {known}.") from error
+    return result
+
+
+def dumps(record: object) -> str:
+    """A record as JSON, keys in the order of its fields, ending in a newline."""
+    return json.dumps(_converter().unstructure(record), indent=2, ensure_ascii=False) + "\n"
+
+
+def write(path: Path, record: object) -> None:
+    """Write a record as JSON, atomically."""
+    write_atomic(path, dumps(record).encode())
+
+
+def read(kind: type[T], path: Path) -> T:
+    """Read a record; raises MissingFile or BadRecord."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingFile(f"can't read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise BadRecord(f"{path} is not JSON ({error}): get or build it again.") from error
+    return structure(kind, content, str(path))

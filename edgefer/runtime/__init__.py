@@ -1,0 +1,36 @@
+"""The light half: numpy and one engine a file, never torch. What verifies and benches is what ships."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from numpy.typing import NDArray
+
+from edgefer.contract import TensorSpec
+from edgefer.errors import MissingEngine
+
+Layout = Literal["NHWC", "NCHW"]
+
+ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino"}
+
+
+class Model(Protocol):
+    """A loaded file. `run` takes one input array as the contract has it and returns (1, classes)."""
+
+    engine: str
+    layout: Layout
+    input: TensorSpec
+    output: TensorSpec
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]: ...
+
+
+def load(path: Path, kind: str, threads: int = 1) -> Model:
+    """Open a model file with the engine of its format; raises MissingEngine or what the engine raises."""
+    try:
+        module = import_module(f"edgefer.runtime.{ENGINES[kind]}")
+    except ModuleNotFoundError as error:
+        raise MissingEngine(error.name or str(error), kind) from error
+    return cast(Model, module.load(path, threads))

@@ -1,0 +1,40 @@
+"""ONNX files on ONNX Runtime's CPU provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from edgefer.contract import TensorSpec
+
+
+class OnnxModel:
+    """See runtime.Model."""
+
+    engine = f"ONNX Runtime {onnxruntime.__version__}"
+    layout = "NCHW"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.input = _spec(self._session.get_inputs()[0])
+        self.output = _spec(self._session.get_outputs()[0])
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference."""
+        result: NDArray[Any] = self._session.run([self.output.name], {self.input.name: given})[0]
+        return result
+
+
+def _spec(arg: Any) -> TensorSpec:
+    return TensorSpec(arg.name, tuple(int(n) for n in arg.shape), "float32")
+
+
+def load(path: Path, threads: int) -> OnnxModel:
+    """Open an .onnx file."""
+    return OnnxModel(path, threads)

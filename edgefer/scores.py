@@ -1,0 +1,34 @@
+"""Accuracy and what goes with it, from logits or probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.dataset import Dataset, image_hashes
+from edgefer.records import Scores
+
+
+def unseen_rows(test: Dataset, train: Dataset) -> NDArray[np.bool_]:
+    """Which test images do not stand, pixel for pixel, in `train`: bool (N,)."""
+    known = set(image_hashes(train.pixels))
+    return np.array([digest not in known for digest in image_hashes(test.pixels)])
+
+
+def score(outputs: NDArray[Any], test: Dataset, unseen: NDArray[np.bool_] | None = None) -> Scores:
+    """Top-1 accuracy and recall of outputs (N, classes), in percent."""
+    right = outputs.argmax(1) == test.labels
+    recall = {
+        name: round(100 * float(right[test.labels == k].mean()), 2)
+        for k, name in enumerate(test.names)
+        if (test.labels == k).any()
+    }
+    return Scores(
+        images=len(test),
+        accuracy=round(100 * float(right.mean()), 3),
+        unseen_images=None if unseen is None else int(unseen.sum()),
+        unseen=None if unseen is None else round(100 * float(right[unseen].mean()), 3),
+        recall=recall,
+    )

@@ -1,0 +1,45 @@
+"""What training does to a face, on whole batches of tensors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgefer.data.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
+
+
+def to_network(pixels: Pixels) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, 3, H, W): grey in [0, 1], on three channels.
+
+    The twin of edgefer.fold.fold_input, which puts the same arithmetic into the exported model.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / PIXEL_MAX
+    if x.shape[1] == 3:
+        x = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return x.expand(-1, 3, -1, -1)
+
+
+def centre(pixels: Pixels, crop: int) -> Tensor:
+    """The centre crop, as evaluation and deployment see it: float32 (N, 3, crop, crop)."""
+    return to_network(centre_crop(pixels, crop))
+
+
+def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch.Generator) -> Tensor:
+    """Random crop, flip, rotation and zoom in one bilinear sampling.
+
+    faces float32 (N, 1, H, W) -> (N, 1, crop, crop); turn in degrees, zoom as a fraction, both
+    uniform in +-. The crop's offset is uniform over the image, as in the papers' four corners and centre.
+    """
+    count, _, height, _ = faces.shape
+    u = torch.rand(5, count, generator=generator) * 2 - 1
+    angle, scale = u[0] * math.radians(turn), (crop / height) * (1 + u[1] * zoom)
+    flip = torch.where(u[4] < 0, -1.0, 1.0)
+    room = 1 - crop / height
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    theta = torch.stack([cos * flip, -sin, u[2] * room, sin * flip, cos, u[3] * room], dim=1).view(count, 2, 3)
+    grid = functional.affine_grid(theta, [count, 1, crop, crop], align_corners=False)
+    return functional.grid_sample(faces, grid, mode="bilinear", padding_mode="border", align_corners=False)

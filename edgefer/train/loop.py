@@ -1,0 +1,111 @@
+"""Training of one network on hard labels: seeded, one checkpoint an epoch, resumable.
+
+An epoch depends only on (seed, epoch, weights, optimiser state), so a run that was killed and
+resumed gives the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgefer.data.dataset import Dataset
+from edgefer.records import Epoch
+from edgefer.train.augment import augment, centre, to_network
+from edgefer.train.recipes import Recipe
+
+EVAL_BATCH = 256
+EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
+
+
+@dataclass
+class State:
+    """Everything that changes while training; what a checkpoint holds."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    curve: list[Epoch]
+    best: dict[str, Tensor]
+
+
+def start(network: nn.Module, recipe: Recipe) -> State:
+    """The state before the first epoch; the network is trained in place."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.7 x faster on CPU
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=True,
+    )
+    return State(network, optimizer, [], {})
+
+
+def rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """The learning rate at a step: linear warm-up, then a half cosine to zero."""
+    warm, total = recipe.warmup * steps_per_epoch, recipe.epochs * steps_per_epoch
+    if step < warm:
+        return recipe.lr * (step + 1) / warm
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+def logits(network: nn.Module, data: Dataset, crop: int) -> Tensor:
+    """float32 (N, classes) on the centre crops; the network is put into evaluation mode."""
+    network.eval()
+    with torch.inference_mode():
+        parts = [network(centre(data.pixels[i : i + EVAL_BATCH], crop)) for i in range(0, len(data), EVAL_BATCH)]
+    return torch.cat(parts)
+
+
+def epochs(
+    state: State, recipe: Recipe, seed: int, train: Dataset, public: Dataset, crop: int, tick: Callable[[float], None]
+) -> Iterator[Epoch]:
+    """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
+    for number in range(len(state.curve), recipe.epochs):
+        began = time.perf_counter()
+        lr, loss, right = _one_epoch(state, recipe, seed * EPOCH_SEEDS + number, number, train, crop, tick)
+        hits = (logits(state.network, public, crop).argmax(1) == torch.from_numpy(public.labels)).float().mean().item()
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, time.perf_counter() - began)
+        if all(epoch.public_accuracy > earlier.public_accuracy for earlier in state.curve):
+            state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
+        state.curve.append(epoch)
+        yield epoch
+
+
+def _one_epoch(
+    state: State,
+    recipe: Recipe,
+    seed: int,
+    number: int,
+    train: Dataset,
+    crop: int,
+    tick: Callable[[float], None],
+) -> tuple[float, float, float]:
+    torch.manual_seed(seed)  # dropout
+    generator = torch.Generator().manual_seed(seed)  # order and augmentation
+    order = torch.randperm(len(train), generator=generator)
+    steps = math.ceil(len(order) / recipe.batch)
+    state.network.train()
+    total, right, first = 0.0, 0, rate(recipe, number * steps, steps)
+    for step in range(steps):
+        index = order[step * recipe.batch : (step + 1) * recipe.batch]
+        group: dict[str, Any] = state.optimizer.param_groups[0]
+        group["lr"] = rate(recipe, number * steps + step, steps)
+        x = augment(to_network(train.pixels[index.numpy()])[:, :1], crop, recipe.turn, recipe.zoom, generator)
+        y = torch.from_numpy(train.labels[index.numpy()])
+        out = state.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(out, y, label_smoothing=recipe.label_smoothing)
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
+        total += loss.item() * len(y)
+        right += int((out.argmax(1) == y).sum())
+        tick(loss.item())
+    return first, total / len(order), right / len(order)

@@ -1,0 +1,33 @@
+"""Learning curves as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from edgefer.files import write_atomic
+from edgefer.records import Epoch
+
+BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's colour-blind safe set
+
+
+def curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
+    """Accuracy (left) and loss (right) over epochs, as a PNG; `best` is the epoch that was chosen."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [p.epoch for p in points]
+    left.plot(epochs, [p.train_accuracy for p in points], color=ORANGE, label="Training, augmented")
+    left.plot(epochs, [p.public_accuracy for p in points], color=BLUE, label="PublicTest, centre crop")
+    left.axvline(best, color="0.6", linestyle=":", label=f"chosen: epoch {best}")
+    left.set(xlabel="epoch", ylabel="accuracy in %", title=title)
+    left.legend(frameon=False)
+    right.plot(epochs, [p.loss for p in points], color=ORANGE)
+    right.set(xlabel="epoch", ylabel="training loss", title="loss with label smoothing")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    write_atomic(path, content.getvalue())

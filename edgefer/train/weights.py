@@ -1,0 +1,67 @@
+"""Loading weights into a network: the shipped ones or a user's, never a pickle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from edgefer import records, resources
+from edgefer.arch import Arch
+from edgefer.errors import BadWeights, MissingFile
+from edgefer.files import sha256
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network with its weights, in evaluation mode; the checksum is of the file."""
+
+    network: nn.Module
+    sha256: str
+    record: records.TrainingRecord | None
+
+
+def find(arch: Arch, path: Path | None) -> Path:
+    """`path`, or the shipped weights of the network; raises MissingFile if there are none."""
+    if path is None:
+        path = resources.folder("weights") / f"{arch.name}.safetensors"
+        if not path.is_file():
+            raise MissingFile(
+                f"edgefer ships no weights for {arch.name}: train some "
+                f"(edgefer train --arch {arch.name} --data PATH) and give them with --weights."
+            )
+    if not path.is_file():
+        raise MissingFile(f"no weights at {path}: give a .safetensors file.")
+    return path
+
+
+def load(arch: Arch, path: Path | None) -> Weights:
+    """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
+    path = find(arch, path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
+    network = arch.build()
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if found != expected:
+        wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+        raise BadWeights(
+            f"{path} holds the weights of another network: {wrong[0]} is {found.get(wrong[0], 'missing')}, "
+            f"{arch.name} has {expected.get(wrong[0], 'no such tensor')}; name its network with --arch."
+        )
+    network.load_state_dict(tensors)
+    return Weights(network.eval(), sha256(path), _record(path, arch))
+
+
+def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:
+    """The training record beside the weights, if it is theirs."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return None
+    record = records.read(records.TrainingRecord, beside)
+    return record if record.weights_sha256 == sha256(path) and record.arch == arch.name else None
