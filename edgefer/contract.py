@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.arch import Arch
 from edgefer.data.preprocess import LUMA, centre_crop, resize_pixels, to_rgb
 
-ON_INTEGERS = "pixel value = scale * (q - zero_point)"
+Layout = Literal["NHWC", "NCHW"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Contract:
     resize: int
     kernel: str
     crop: int
-    layout: Literal["NHWC", "NCHW"]
+    layout: Layout
     value_range: tuple[int, int]
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
@@ -56,33 +57,36 @@ class Contract:
     labels: tuple[str, ...]
 
 
-def make(resize: int, crop: int, layout: str, given: TensorSpec, returned: TensorSpec, labels: tuple[str, ...]) -> Any:
-    """The contract of a model whose file has the tensors `given` and `returned`."""
+def make(arch: Arch, layout: Layout, given: TensorSpec, returned: TensorSpec) -> Contract:
+    """The contract of a network in a file whose tensors are `given` and `returned`."""
     return Contract(
         face="the square box of a frontal face detector, brow to chin, as FER2013 is framed",
         face_margin=0.0,
         colour_order="RGB",
         grey="in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA),
-        resize=resize,
+        resize=arch.resize,
         kernel="bilinear with antialiasing (Pillow's BILINEAR)",
-        crop=crop,
-        layout="NHWC" if layout == "NHWC" else "NCHW",
+        crop=arch.crop,
+        layout=layout,
         value_range=(0, 255),
         mean=(0.0, 0.0, 0.0),
         deviation=(1.0, 1.0, 1.0),
         input=given,
         output=returned,
         meaning="probabilities",
-        labels=labels,
+        labels=arch.labels,
     )
 
 
+def to_pixels(faces: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:
+    """Face boxes uint8 (N, H, W, 1 or 3) -> what the model is to see: uint8 (N, crop, crop, 3), R, G, B."""
+    return centre_crop(resize_pixels(to_rgb(faces), contract.resize), contract.crop)
+
+
 def to_input(pixels: NDArray[np.uint8], contract: Contract) -> NDArray[Any]:
-    """Faces uint8 (N, H, W, 1 or 3) -> the model's input (N, ...) in its layout and dtype."""
-    faces = centre_crop(resize_pixels(to_rgb(pixels), contract.resize), contract.crop)
-    if contract.layout == "NCHW":
-        faces = np.ascontiguousarray(faces.transpose(0, 3, 1, 2))
-    return quantise(faces.astype(np.float32), contract.input)
+    """uint8 (N, crop, crop, 3) -> the model's input in its layout and dtype."""
+    ordered = pixels if contract.layout == "NHWC" else pixels.transpose(0, 3, 1, 2)
+    return quantise(np.ascontiguousarray(ordered, dtype=np.float32), contract.input)
 
 
 def quantise(values: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:

@@ -1,10 +1,10 @@
-"""The stages, in order: weights -> fold -> export -> calibrate -> lower -> inspect -> verify -> package."""
+"""The stages, in order: fold -> export -> calibrate -> lower -> inspect -> verify -> package."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,26 @@ from edgefer import __version__, contract, environment, golden, package, records
 from edgefer.arch import Arch
 from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
-from edgefer.errors import ExportFailed, GoldenMismatch, NotInteger
+from edgefer.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
 from edgefer.export import RANGES_OF, Exporter, exporter
 from edgefer.fold import Deployed
 from edgefer.quantize import calibration
 from edgefer.quantize.calibration import CalibrationRecord
 from edgefer.quantize.ranges import Method, estimate
-from edgefer.spec import Target
+from edgefer.spec import Precision, Target
 from edgefer.train.weights import Weights
 
-# How far an engine's answer to the golden input may be from the one recorded at build time, on any
-# processor, in probability. int8 is exact but for its last bits, one of which is 1/256 of the output;
-# half precision is rounded by some processors along the way.
-TOLERANCE = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 0.02}
-# How far it may be from the float network's at build time; more is a broken conversion, not rounding.
-BROKEN = {"fp32": 1e-4, "fp16": 0.02, "dynamic": 0.1, "int8": 0.25}
+# How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
+# build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
+# quantisation are rounded differently by different kernels.
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
+# How far it may be from the float network's at build time: more is a broken conversion, not rounding.
+BROKEN: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
 
 
 @dataclass(frozen=True)
 class Calibrate:
-    """What to calibrate on: faces and how, or a recorded calibration (None: the shipped one)."""
+    """Faces to calibrate on and how to; or a recorded calibration (None: the shipped one)."""
 
     faces: Dataset | None = None
     recorded: Path | None = None
@@ -44,69 +44,100 @@ class Calibrate:
     seed: int = 0
 
 
-def build(
-    arch: Arch,
-    name: str,
-    target: Target,
-    weights: Weights,
-    calibrate: Calibrate,
-    out: Path,
-    stage: Callable[[str], None] = lambda _: None,
-) -> package.Bundle:
-    """Make the bundle <out>/<arch>.<target>.
+@dataclass(frozen=True)
+class Job:
+    """One bundle to be built: <arch>.<name>."""
 
-    Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; then an earlier bundle is
-    still whole.
+    arch: Arch
+    name: str
+    target: Target
+    weights: Weights
+    calibrate: Calibrate
+
+    @property
+    def id(self) -> str:
+        """The identifier that is the bundle's folder and selector."""
+        return f"{self.arch.name}.{self.name}"
+
+
+def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) -> package.Bundle:
+    """Make the bundle <out>/<arch>.<target>; `stage` hears what is being done.
+
+    Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; an earlier bundle is
+    then still whole.
     """
-    stage("fold")
-    network = Deployed(weights.network).eval()
-    stage("export")
-    backend = exporter(target.format)
-    model = _convert(backend, network, arch, name)
-    record = None
-    if target.precision == "int8":
-        stage("calibrate")
-        record = _calibration(arch, target, weights, backend, model, calibrate)
-    stage("lower")
-    files = backend.lower(model, target, record.ranges if record else None)
-    dtypes = backend.dtypes(files, target)
-    if target.precision == "int8" and dtypes.float_inside:
-        kinds = ", ".join(sorted(set(dtypes.float_inside)))
-        raise NotInteger(f"{arch.name}.{name} kept float operators inside: {kinds}. No bundle was written.")
-    stage("verify")
-    agreed, pair = _golden(arch, name, target, network, files)
-    stage("package")
-    files |= {package.PICTURE: golden.png(), package.GIVEN: pair.given.tobytes()}
-    files |= {package.EXPECTED: pair.returned.tobytes(), package.LABELS: ("\n".join(arch.labels) + "\n").encode()}
+    stage("loading the converter")
+    backend = exporter(job.target.format)
+    stage("folding")
+    network = Deployed(job.weights.network).eval()
+    stage("exporting")
+    model = _convert(backend, network, job)
+    stage("calibrating")
+    record = _calibration(backend, model, job)
+    stage("lowering the precision")
+    files = _lower(backend, model, job, record)
+    dtypes = _inspect(backend, files, job)
+    stage("verifying")
+    agreed, entry, pair = _golden(network, files, job)
+    stage("packaging")
+    files |= pair | {package.LABELS: ("\n".join(job.arch.labels) + "\n").encode()}
     if record is not None:
         files[package.CALIBRATION] = records.dumps(record).encode()
-    manifest = _manifest(arch, name, target, weights, backend, record, dtypes, agreed, pair.entry, files)
+    counted = count(job.weights.network, job.arch.crop)
+    training = job.weights.record
+    manifest = package.Manifest(
+        schema=package.SCHEMA,
+        name=job.id,
+        arch=job.arch.name,
+        target=job.name,
+        format=job.target.format,
+        precision=job.target.precision,
+        model=job.target.file,
+        edgefer=__version__,
+        paper=job.arch.paper,
+        parameters=counted.parameters,
+        macs=counted.macs,
+        contract=agreed,
+        dtypes=dtypes,
+        golden=entry,
+        weights_sha256=job.weights.sha256,
+        calibration=None if record is None else calibration.summary(record),
+        training=training,
+        accuracy=_accuracy(training),
+        needs=job.target.needs,
+        versions=environment.versions(backend.PACKAGES),
+        files=package.entries(files),
+    )
     files[package.README] = snippets.readme(manifest).encode()
-    manifest = _manifest(arch, name, target, weights, backend, record, dtypes, agreed, pair.entry, files)
-    return package.write(out / manifest.name, manifest, files)
+    return package.write(out / job.id, replace(manifest, files=package.entries(files)), files)
 
 
-def _convert(backend: Exporter, network: Deployed, arch: Arch, name: str) -> bytes:
+def _convert(backend: Exporter, network: Deployed, job: Job) -> bytes:
     try:
-        return backend.convert(network, arch.crop)
-    except (RuntimeError, ValueError, NotImplementedError, torch.onnx.OnnxExporterError) as error:
+        return backend.convert(network, job.arch.crop)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ExportFailed(f"{arch.name} can't be converted for {name}: {reason}") from error
+        raise ExportFailed(f"{job.arch.name} can't be converted for {job.name}: {reason}") from error
 
 
-def _calibration(
-    arch: Arch, target: Target, weights: Weights, backend: Exporter, model: bytes, wanted: Calibrate
-) -> CalibrationRecord:
-    engine = RANGES_OF[target.format]
+def _calibration(backend: Exporter, model: bytes, job: Job) -> CalibrationRecord | None:
+    if job.target.precision != "int8":
+        return None
+    engine, wanted = RANGES_OF[job.target.format], job.calibrate
     if wanted.faces is None:
-        path = wanted.recorded or calibration.shipped_path(arch.name, engine)
-        return calibration.load(path, arch.name, engine, weights.sha256)
+        path = wanted.recorded or calibration.shipped_path(job.arch.name, engine)
+        if not path.is_file():
+            raise BadCalibration(
+                f"edgefer ships no activation ranges for {job.arch.name} on {engine}: "
+                "calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+            )
+        return calibration.load(path, job.arch.name, engine, job.weights.sha256)
     faces = calibration.choose(wanted.faces, wanted.count, wanted.seed)
-    ranges = estimate(backend.observe(model, calibration.images(faces, arch)), len(faces), wanted.method)
+    ranges = estimate(backend.observe(model, calibration.images(faces, job.arch)), len(faces), wanted.method)
     return CalibrationRecord(
         schema=calibration.SCHEMA,
-        arch=arch.name,
-        weights_sha256=weights.sha256,
+        arch=job.arch.name,
+        weights_sha256=job.weights.sha256,
         engine=engine,
         versions=environment.versions(exporter(engine).PACKAGES),
         method=wanted.method,
@@ -115,95 +146,67 @@ def _calibration(
     )
 
 
-@dataclass(frozen=True)
-class _Pair:
-    given: NDArray[Any]
-    returned: NDArray[Any]
-    entry: package.Golden
+def _lower(backend: Exporter, model: bytes, job: Job, record: CalibrationRecord | None) -> dict[str, bytes]:
+    missing = () if record is None else sorted(backend.activations(model) - record.ranges.keys())
+    if missing:
+        raise BadCalibration(
+            f"no activation range for the tensor {missing[0]}: the ranges were recorded with other converter "
+            "versions; install those of edgefer[build] or calibrate with --calibration PATH."
+        )
+    return backend.lower(model, job.target, None if record is None else record.ranges)
+
+
+def _inspect(backend: Exporter, files: dict[str, bytes], job: Job) -> records.Dtypes:
+    dtypes = backend.dtypes(files, job.target)
+    if job.target.precision == "int8" and dtypes.float_inside:
+        kinds = ", ".join(sorted(set(dtypes.float_inside)))
+        raise NotInteger(f"{job.id} kept float operators inside: {kinds}. No bundle was written.")
+    return dtypes
 
 
 def _golden(
-    arch: Arch, name: str, target: Target, network: Deployed, files: dict[str, bytes]
-) -> tuple[contract.Contract, _Pair]:
-    """Run the golden picture through the file and through the float network; they must agree."""
+    network: Deployed, files: dict[str, bytes], job: Job
+) -> tuple[contract.Contract, package.Golden, dict[str, bytes]]:
+    """Show the golden picture to the file and to the float network: they must agree."""
     with tempfile.TemporaryDirectory() as folder:
-        for file, content in files.items():
-            (Path(folder) / file).write_bytes(content)
-        model = runtime.load(Path(folder) / target.file, target.format)
-        agreed = contract.make(arch.resize, arch.crop, model.layout, model.input, model.output, arch.labels)
-        given = contract.to_input(golden.picture()[None], agreed)
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        model = runtime.load(Path(folder) / job.target.file, job.target.format)
+        agreed = contract.make(job.arch, model.layout, model.input, model.output)
+        pixels = contract.to_pixels(golden.picture()[None], agreed)
+        given = contract.to_input(pixels, agreed)
         returned = model.run(given)
-    real = contract.to_input(golden.picture()[None], contract.floating(agreed))
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(real)).numpy()[0]
-    distance = float(np.abs(contract.dequantise(returned, agreed.output)[0] - expected).max())
-    if not distance <= BROKEN[target.precision]:
+    reference = _float_answer(network, pixels)
+    distance = float(np.abs(contract.dequantise(returned, agreed.output)[0] - reference).max())
+    limit = BROKEN[job.target.precision]
+    if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
-            f"{arch.name}.{name} differs from the float network by {distance:.3f} in probability "
-            f"(at most {BROKEN[target.precision]}) on the golden picture: the conversion broke it."
+            f"{job.id} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
+            "in probability is allowed: the conversion broke it. No bundle was written."
         )
-    reference = [round(float(p), 6) for p in expected]
     entry = package.Golden(
-        package.PICTURE,
-        package.GIVEN,
-        package.EXPECTED,
-        TOLERANCE[target.precision],
-        reference,
-        round(distance, 6),
+        picture=package.PICTURE,
+        input=package.GIVEN,
+        output=package.EXPECTED,
+        tolerance=TOLERANCE[job.target.precision],
+        reference=[round(float(p), 6) for p in reference],
+        distance=round(distance, 6),
     )
-    return agreed, _Pair(given, returned, entry)
+    pair = {package.PICTURE: golden.png(), package.GIVEN: given.tobytes(), package.EXPECTED: returned.tobytes()}
+    return agreed, entry, pair
 
 
-def _manifest(
-    arch: Arch,
-    name: str,
-    target: Target,
-    weights: Weights,
-    backend: Exporter,
-    record: CalibrationRecord | None,
-    dtypes: records.Dtypes,
-    agreed: contract.Contract,
-    pair: package.Golden,
-    files: dict[str, bytes],
-) -> package.Manifest:
-    counted = count(weights.network, arch.crop)
-    training = weights.record
-    return package.Manifest(
-        schema=package.SCHEMA,
-        name=f"{arch.name}.{name}",
-        arch=arch.name,
-        target=name,
-        format=target.format,
-        precision=target.precision,
-        model=target.file,
-        edgefer=__version__,
-        paper=arch.paper,
-        parameters=counted.parameters,
-        macs=counted.macs,
-        contract=agreed,
-        dtypes=dtypes,
-        golden=pair,
-        weights_sha256=weights.sha256,
-        calibration=None if record is None else calibration.summary(record),
-        training=training,
-        accuracy=_accuracy(training),
-        needs=target.needs,
-        versions=environment.versions(backend.PACKAGES),
-        files=package.entries(files),
-    )
+def _float_answer(network: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        answer: NDArray[np.float32] = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()[0]
+    return answer
 
 
 def _accuracy(training: records.TrainingRecord | None) -> dict[str, Any]:
-    """What the training record knows of the float network; an artifact's own is `verify --data`'s to tell."""
+    """What the training record knows of the float network; `verify --data` tells an artifact's own."""
     if training is None:
         return {"float": "not measured: no training record beside the weights"}
     known = {"PublicTest": training.public.accuracy}
     if training.private is not None:
         known["PrivateTest"] = training.private.accuracy
     return {"float": known}
-
-
-def batches(data: Dataset, agreed: contract.Contract) -> Iterator[NDArray[Any]]:
-    """The model's input for each face, one by one."""
-    for row in range(len(data)):
-        yield contract.to_input(data.pixels[row : row + 1], agreed)

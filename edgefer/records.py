@@ -108,9 +108,14 @@ def structure(kind: type[T], content: Any, source: str) -> T:
     return result
 
 
+def plain(record: object) -> Any:
+    """A record, or a list or dict of records, as what JSON knows."""
+    return _converter().unstructure(record)
+
+
 def dumps(record: object) -> str:
     """A record as JSON, keys in the order of its fields, ending in a newline."""
-    return json.dumps(_converter().unstructure(record), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(plain(record), indent=2, ensure_ascii=False) + "\n"
 
 
 def write(path: Path, record: object) -> None:

@@ -11,9 +11,14 @@ from edgefer.data.dataset import Dataset, image_hashes
 from edgefer.records import Scores
 
 
-def unseen_rows(test: Dataset, train: Dataset) -> NDArray[np.bool_]:
-    """Which test images do not stand, pixel for pixel, in `train`: bool (N,)."""
-    known = set(image_hashes(train.pixels))
+def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
+    """Which test images do not stand, pixel for pixel, in the Training split of `whole`: bool (N,).
+
+    None if there is no Training split to look in.
+    """
+    if not whole.has("Training"):
+        return None
+    known = set(image_hashes(whole.split("Training").pixels))
     return np.array([digest not in known for digest in image_hashes(test.pixels)])
 
 

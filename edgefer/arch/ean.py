@@ -23,24 +23,15 @@ class Variant:
 
     stem: int
     blocks: tuple[tuple[int, int], ...]
-    note: str = ""
 
 
 VARIANTS = {
     "ean": Variant(16, ((8, 3), (16, 6), (16, 6), (32, 6), (32, 6), (64, 3))),
     "model_a": Variant(32, ((16, 6), (24, 6), (24, 6), (32, 6), (32, 6), (64, 6))),
-    "model_b": Variant(
-        32,
-        ((16, 3), (32, 3), (32, 3), (64, 3), (64, 3), (128, 1)),
-        "Table 1 prints 0.069 M and 24.834 M; the FLOPs are those of these channels with e = 6 throughout",
-    ),
+    "model_b": Variant(32, ((16, 3), (32, 3), (32, 3), (64, 3), (64, 3), (128, 1))),
     "model_c": Variant(16, ((16, 6), (24, 6), (24, 6), (32, 6), (32, 6), (64, 6))),
     "model_d": Variant(32, ((16, 3), (24, 3), (24, 3), (48, 3), (48, 3), (128, 1))),
-    "model_e": Variant(
-        16,
-        ((8, 3), (24, 6), (24, 6), (48, 3), (48, 3), (128, 1)),
-        "Table 1 prints 11.157 M FLOPs, which nothing explains",
-    ),
+    "model_e": Variant(16, ((8, 3), (24, 6), (24, 6), (48, 3), (48, 3), (128, 1))),
     "model_f": Variant(16, ((8, 3), (24, 3), (24, 3), (48, 3), (48, 3), (64, 3))),
 }
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.preprocess import Pixels, resize_pixels
 from edgefer.errors import EmptyData, MissingFile, UnknownName
+
+if TYPE_CHECKING:
+    from edgefer.data.scan import Scan
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")  # FER2013's words
 
@@ -95,20 +99,28 @@ def fingerprint(data: Dataset) -> dict[str, object]:
     }
 
 
+def scan(path: Path, size: int = 48) -> Scan:
+    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or an image folder without stopping at a broken row or image.
+
+    Faces of a folder come out size x size, those of a CSV as they are. Raises MissingFile, BadData (a source
+    that can't be understood as a whole) or EmptyData.
+    """
+    from edgefer.data import fer2013, folders
+
+    try:
+        if not path.exists():
+            raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
+        if not path.is_dir():
+            return fer2013.read_csv(path)
+        csv = next((c for c in sorted(path.glob("fer2013.csv*")) if c.is_file()), None)
+        return folders.read_folder(path, size) if csv is None else fer2013.read_csv(csv)
+    except OSError as error:
+        raise MissingFile(f"can't open {path}: {error.strerror or error}.") from error
+
+
 def load(path: Path, size: int = 48) -> Dataset:
     """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or an image folder; faces come out size x size.
 
     Raises MissingFile, BadData (the first broken row or image) or EmptyData.
     """
-    if not path.exists():
-        raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
-    if path.is_dir():
-        csv = next((c for c in sorted(path.glob("fer2013.csv*")) if c.is_file()), None)
-        if csv is None:
-            from edgefer.data.folders import read_folder
-
-            return read_folder(path, size).dataset()
-        path = csv
-    from edgefer.data.fer2013 import read_csv
-
-    return read_csv(path).dataset().resized(size)
+    return scan(path, size).dataset().resized(size)

@@ -26,9 +26,11 @@ Pixels = NDArray[np.uint8]
 
 
 def resize_face(image: Image, resize: int) -> Pixels:
-    """A face crop of any size and mode -> uint8 (resize, resize, 3), R, G, B."""
-    from PIL.Image import Resampling
+    """A face crop of any size and mode -> uint8 (resize, resize, 3), R, G, B; 16-bit grey loses its low byte."""
+    from PIL.Image import Resampling, fromarray
 
+    if image.mode.startswith("I"):  # Pillow would clip 16-bit grey to 255, which leaves a white face
+        image = fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     if rgb.size != (resize, resize):
         rgb = rgb.resize((resize, resize), Resampling.BILINEAR)
@@ -41,9 +43,12 @@ def resize_pixels(pixels: Pixels, resize: int) -> Pixels:
         return pixels
     from PIL.Image import Resampling, fromarray
 
-    size, kernel = (resize, resize), Resampling.BILINEAR
-    faces = [np.asarray(fromarray(face.squeeze()).resize(size, kernel)) for face in pixels]
-    return np.stack(faces).reshape(len(pixels), resize, resize, pixels.shape[3])
+    channels = pixels.shape[3]
+    faces = np.empty((len(pixels), resize, resize, channels), dtype=np.uint8)
+    for face, resized in zip(pixels, faces, strict=True):
+        image = fromarray(face[..., 0] if channels == 1 else face)
+        resized[:] = np.asarray(image.resize((resize, resize), Resampling.BILINEAR)).reshape(resized.shape)
+    return faces
 
 
 def centre_crop(pixels: NDArray[Any], crop: int) -> NDArray[Any]:

@@ -11,6 +11,18 @@ from edgefer.data.dataset import Dataset
 from edgefer.data.preprocess import Pixels, to_rgb
 from edgefer.errors import BadData, EmptyData
 
+_SHOWN = 60
+
+
+def quoted(text: str) -> str:
+    """A value found in a file, for a message: in quotes, on one line, cut short."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def printable(name: str) -> str:
+    """A file's name for a message; quoted if it has a character that would break the line."""
+    return name if name.isprintable() else repr(name)
+
 
 @dataclass(frozen=True)
 class Face:
@@ -63,8 +75,8 @@ class Scan:
         return self.readable()
 
     def readable(self) -> Dataset:
-        """The faces that could be read, as one array."""
-        if not self.faces:
+        """The faces that could be read, as one array (of none, if all are broken); EmptyData if nothing was there."""
+        if not self.seen:
             raise EmptyData(f"{self.source} holds no image: give a fer2013.csv or a folder of class folders.")
         grey = all(face.pixels.shape[2] == 1 for face in self.faces)
         pixels = [face.pixels if grey else to_rgb(face.pixels) for face in self.faces]
@@ -72,7 +84,7 @@ class Scan:
         return Dataset(
             source=self.source,
             names=self.names,
-            pixels=np.stack(pixels),
+            pixels=np.stack(pixels) if pixels else np.empty((0, 1, 1, 1), dtype=np.uint8),
             labels=np.array([face.label for face in self.faces], dtype=np.int64),
             splits=np.array([face.split for face in self.faces], dtype=np.int64),
             rows=rows,

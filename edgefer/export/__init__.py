@@ -1,8 +1,9 @@
 """The heavy half: a folded network becomes an engine's file. Host only; never imported on a device.
 
-Each module gives the same four functions, on bytes:
+Each module gives the same five functions, on bytes:
     convert(network, crop) -> float model
     observe(model, batches) -> for each image, {tensor: values}   (activations, to be quantised)
+    activations(model) -> names of those tensors
     lower(model, target, ranges) -> {file name: content}          (precision and io of the target)
     dtypes(files, target) -> records.Dtypes, as read from the file
 """
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgefer.errors import MissingEngine
 from edgefer.fold import Deployed
+from edgefer.quiet import quiet
 from edgefer.records import Dtypes
 from edgefer.spec import Format, Target
 
@@ -37,6 +39,7 @@ class Exporter(Protocol):
 
     def convert(self, network: Deployed, crop: int) -> bytes: ...
     def observe(self, model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]: ...
+    def activations(self, model: bytes) -> set[str]: ...
     def lower(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]: ...
     def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes: ...
 
@@ -44,6 +47,7 @@ class Exporter(Protocol):
 def exporter(kind: Format) -> Exporter:
     """The module that writes this format; raises MissingEngine if a package of it is absent."""
     try:
-        return cast(Exporter, import_module(f"edgefer.export.{EXPORTERS[kind]}"))
+        with quiet():
+            return cast(Exporter, import_module(f"edgefer.export.{EXPORTERS[kind]}"))
     except ModuleNotFoundError as error:
         raise MissingEngine(error.name or str(error), "build") from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 
-from edgefer.errors import BadCalibration, ExportFailed
+from edgefer.errors import ExportFailed
 from edgefer.export import Activations, Ranges
 from edgefer.fold import Deployed
 from edgefer.quiet import quiet
@@ -80,20 +80,19 @@ def _activations(graph: onnx.ModelProto) -> list[str]:
     return [INPUT, *(n for n in outputs if known.get(n) == onnx.TensorProto.FLOAT)]
 
 
+def activations(model: bytes) -> set[str]:
+    """Names of the tensors that int8 needs a range for."""
+    return set(_activations(onnx.load(io.BytesIO(model))))
+
+
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
-    """The model in the target's precision; raises BadCalibration if a tensor has no range."""
+    """The model in the target's precision."""
     return {target.file: model if target.precision == "fp32" else to_qdq(model, ranges or {})}
 
 
 def to_qdq(model: bytes, ranges: Ranges) -> bytes:
     """Int8 activations per tensor, int8 weights per channel, as QuantizeLinear / DequantizeLinear pairs."""
     graph = onnx.load(io.BytesIO(model))
-    missing = [name for name in _activations(graph) if name not in ranges]
-    if missing:
-        raise BadCalibration(
-            f"no activation range for the tensor {missing[0]}: the ranges were recorded with another "
-            "converter; calibrate with --calibration PATH."
-        )
     pairs = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()}
     with tempfile.TemporaryDirectory() as folder, quiet():
         cache, path = Path(folder) / "ranges.json", Path(folder) / "model.onnx"
@@ -102,6 +101,8 @@ def to_qdq(model: bytes, ranges: Ranges) -> bytes:
             graph,
             path,
             quant_format=QuantFormat.QDQ,
+            # All of them: by default the quantiser leaves ReduceMean, and the Reshape behind it, in float.
+            op_types_to_quantize=sorted({node.op_type for node in graph.graph.node}),
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,

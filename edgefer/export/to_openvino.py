@@ -35,20 +35,20 @@ def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activ
     return to_onnx.observe(model, images)
 
 
+def activations(model: bytes) -> set[str]:
+    """See to_onnx: the ranges are those of the ONNX tensors."""
+    return to_onnx.activations(model)
+
+
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """IR (.xml and .bin) in the target's precision."""
     source = to_onnx.to_qdq(model, ranges or {}) if target.precision == "int8" else model
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / target.file
-        converted = openvino.convert_model(_file(Path(folder) / "model.onnx", source))
-        openvino.save_model(converted, path, compress_to_fp16=target.precision == "fp16")
+        read = openvino.Core().read_model(io.BytesIO(source))  # convert_model would phone home
+        openvino.save_model(read, path, compress_to_fp16=target.precision == "fp16")
         weights = path.with_suffix(".bin")
         return {path.name: path.read_bytes(), weights.name: weights.read_bytes()}
-
-
-def _file(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
 
 
 def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
@@ -66,9 +66,9 @@ def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
     inside = []
     for op in model.get_ordered_ops():
         kind = op.get_type_name()
-        if kind in _PLUMBING or _origin(op, 0) == "Constant":
-            if kind == "FakeQuantize":
-                operators[kind] += 1
+        if kind == "FakeQuantize":
+            operators[kind] += 1
+        if kind in _PLUMBING or _origin(op, 0) == "Constant" or _is_bias(op):
             continue
         whole = all(_origin(op, i) in ("FakeQuantize", "Constant") for i in range(op.get_input_size()))
         if kind in _COMPUTE:
@@ -77,6 +77,11 @@ def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
         if not whole:
             inside.append(kind)
     return Dtypes(dict(sorted(tensors.items())), dict(sorted(operators.items())), inside)
+
+
+def _is_bias(op: Any) -> bool:
+    """Whether this is the addition that belongs to the convolution before it (done on its int32 sums)."""
+    return op.get_type_name() == "Add" and _origin(op, 0) in _COMPUTE and _origin(op, 1) == "Constant"
 
 
 def _type(op: Any) -> str:
@@ -88,7 +93,7 @@ def _source(op: Any, index: int) -> Any:
 
 
 def _origin(op: Any, index: int) -> str:
-    """The kind of operation that made an input, seen through reshapes and biases' additions."""
+    """The kind of operation that made an input, seen through what only reshapes or rescales it."""
     if op.get_input_size() <= index:
         return ""
     node = _source(op, index)

@@ -17,7 +17,6 @@ from ai_edge_quantizer import qtyping, quantizer, recipe
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from numpy.typing import NDArray
 
-from edgefer.errors import BadCalibration
 from edgefer.export import Activations, Ranges
 from edgefer.fold import Deployed
 from edgefer.quiet import quiet
@@ -42,9 +41,7 @@ def convert(network: Deployed, crop: int) -> bytes:
 
 def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
     """Run uint8 (H, W, 3) images one by one; yield what every operator put out."""
-    with quiet():
-        interpreter = Interpreter(model_content=model, experimental_preserve_all_tensors=True)
-        interpreter.allocate_tensors()
+    interpreter = _interpreter(model)
     details = _activations(interpreter)
     index = interpreter.get_input_details()[0]["index"]
     for image in images:
@@ -53,8 +50,13 @@ def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activ
         yield {d["name"]: interpreter.get_tensor(d["index"]) for d in details}
 
 
+def activations(model: bytes) -> set[str]:
+    """Names of the tensors that int8 needs a range for."""
+    return {detail["name"] for detail in _activations(_interpreter(model))}
+
+
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
-    """The model in the target's precision; raises BadCalibration if a tensor has no range."""
+    """The model in the target's precision."""
     if target.precision == "fp32":
         return {target.file: model}
     with quiet():
@@ -82,6 +84,13 @@ def _choose(work: quantizer.Quantizer, target: Target) -> None:
             work.update_quantization_recipe(".*", operator, config, AlgorithmName.FLOAT_CASTING)
 
 
+def _interpreter(model: bytes) -> Interpreter:
+    with quiet():
+        interpreter = Interpreter(model_content=model, experimental_preserve_all_tensors=True)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
 def _activations(interpreter: Interpreter) -> list[dict[str, Any]]:
     """Details of the float tensors that are the graph's input or an operator's output."""
     with quiet():
@@ -92,17 +101,11 @@ def _activations(interpreter: Interpreter) -> list[dict[str, Any]]:
 
 
 def _statistics(model: bytes, ranges: Ranges) -> dict[str, dict[str, NDArray[np.float32]]]:
-    interpreter = Interpreter(model_content=model)
+    """The ranges as ai-edge-quantizer has them: arrays of the tensor's rank."""
     statistics = {}
-    for detail in _activations(interpreter):
-        name, ones = detail["name"], (1,) * len(detail["shape"])
-        if name not in ranges:
-            raise BadCalibration(
-                f"no activation range for the tensor {name}: the ranges were recorded with another "
-                "converter; calibrate with --calibration PATH."
-            )
-        low, high = ranges[name]
-        statistics[name] = {"min": np.full(ones, low, np.float32), "max": np.full(ones, high, np.float32)}
+    for detail in _activations(_interpreter(model)):
+        ones, (low, high) = (1,) * len(detail["shape"]), ranges[detail["name"]]
+        statistics[detail["name"]] = {"min": np.full(ones, low, np.float32), "max": np.full(ones, high, np.float32)}
     return statistics
 
 

@@ -90,6 +90,18 @@ def images(faces: Dataset, arch: Arch) -> NDArray[np.uint8]:
     return to_rgb(centre_crop(faces.resized(arch.resize).pixels, arch.crop))
 
 
+def summary(record: CalibrationRecord) -> dict[str, object]:
+    """What a manifest says of the calibration; the record itself lies beside it."""
+    return {
+        "method": record.method,
+        "source": record.faces.source,
+        "split": record.faces.split,
+        "faces": len(record.faces.rows),
+        "sha256": record.faces.sha256,
+        "seed": record.faces.seed,
+    }
+
+
 def shipped_path(arch: str, engine: str) -> Path:
     """Where the default record of a network lies, if it has one."""
     return resources.folder("calibration") / f"{arch}.{engine}.json"

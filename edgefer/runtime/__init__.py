@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from edgefer.contract import TensorSpec
+from edgefer.contract import Layout, TensorSpec
 from edgefer.errors import MissingEngine
-
-Layout = Literal["NHWC", "NCHW"]
 
 ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino"}
 

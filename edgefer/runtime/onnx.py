@@ -8,14 +8,14 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgefer.contract import TensorSpec
+from edgefer.contract import Layout, TensorSpec
 
 
 class OnnxModel:
     """See runtime.Model."""
 
     engine = f"ONNX Runtime {onnxruntime.__version__}"
-    layout = "NCHW"
+    layout: Layout = "NCHW"
 
     def __init__(self, path: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()

@@ -8,7 +8,7 @@ from typing import Any
 import openvino
 from numpy.typing import NDArray
 
-from edgefer.contract import TensorSpec
+from edgefer.contract import Layout, TensorSpec
 
 # Without the hint the plugin computes an fp32 model in bf16 on processors that have it: fast, but
 # not what the file says.
@@ -19,7 +19,7 @@ class OpenVINOModel:
     """See runtime.Model."""
 
     engine = f"OpenVINO {openvino.get_version().split('-')[0]}"
-    layout = "NCHW"
+    layout: Layout = "NCHW"
 
     def __init__(self, path: Path, threads: int) -> None:
         settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": EXACT}

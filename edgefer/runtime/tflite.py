@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.contract import TensorSpec
+from edgefer.contract import Layout, TensorSpec
 from edgefer.quiet import quiet
 
 try:
@@ -26,7 +26,7 @@ class TFLiteModel:
     """See runtime.Model."""
 
     engine = ENGINE
-    layout = "NHWC"
+    layout: Layout = "NHWC"
 
     def __init__(self, path: Path, threads: int) -> None:
         with quiet():

@@ -106,5 +106,5 @@ def command(arch: Arch, recipe: Recipe, data: Dataset, seed: int, threads: int) 
 
 def _score(state: loop.State, data: Dataset, split: str, crop: int) -> records.Scores:
     test = data.split(split)
-    unseen = scores.unseen_rows(test, data.split("Training"))
+    unseen = scores.unseen_rows(test, data)
     return scores.score(loop.logits(state.network, test, crop).numpy(), test, unseen)

@@ -1,0 +1,62 @@
+"""What several commands share: options, the console, and the printing of records."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgefer.data.dataset import Dataset
+
+PATH = click.Path(path_type=Path)
+
+arch_option = click.option("--arch", required=True, metavar="NAME", help="Network; `edgefer archs` lists them.")
+data_option = click.option(
+    "--data", required=True, type=PATH, metavar="PATH", help="fer2013.csv (or .gz, .xz, .zip) or an image folder."
+)
+weights_option = click.option(
+    "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+split_option = click.option(
+    "--split", default="PrivateTest", show_default=True, metavar="NAME", help="Training, PublicTest or PrivateTest."
+)
+
+
+def console() -> Console:
+    """A console on a copy of standard error: what converters print is silenced, progress is not."""
+    from rich.console import Console
+
+    return Console(file=os.fdopen(os.dup(2), "w"), highlight=False)
+
+
+@contextlib.contextmanager
+def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar; the block calls what it gets once per item."""
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def read_data(console: Console, path: Path, size: int) -> Dataset:
+    """Load a data set while a spinner says so."""
+    from edgefer.data.dataset import load
+
+    with console.status(f"reading {path}"):
+        return load(path, size)
+
+
+def print_json(record: Any) -> None:
+    """A record, or a list or dict of records, as JSON on standard output."""
+    from edgefer import records
+
+    click.echo(records.dumps(record), nl=False)

@@ -1,0 +1,54 @@
+"""edgefer eval: the accuracy of weights, before any export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgefer.commands.common import (
+    arch_option,
+    console,
+    data_option,
+    json_option,
+    print_json,
+    read_data,
+    split_option,
+    weights_option,
+)
+
+
+@click.command("eval")
+@arch_option
+@data_option
+@weights_option
+@split_option
+@json_option
+def evaluate(arch: str, data: Path, weights: Path | None, split: str, as_json: bool) -> None:
+    """Score the float network on one split, centre crop.
+
+    \b
+    Example: edgefer eval --arch ean --data fer2013.csv
+    """
+    from edgefer import arch as archs
+    from edgefer import scores
+    from edgefer.commands.tables import table
+
+    network = archs.get(arch)
+    screen = console()
+    faces = read_data(screen, data, network.resize)
+    test = faces.split(split)
+    from edgefer.train import loop
+    from edgefer.train import weights as store
+
+    with screen.status(f"running {len(test)} images"):
+        loaded = store.load(network, weights)
+        found = loop.logits(loaded.network, test, network.crop).numpy()
+    result = scores.score(found, test, scores.unseen_rows(test, faces))
+    if as_json:
+        print_json({"arch": arch, "weights_sha256": loaded.sha256, "split": split, "scores": result})
+        return
+    click.echo(f"{arch} on {split}, {result.images} images, centre crop: {result.accuracy:.2f} %")
+    if result.unseen is not None:
+        click.echo(f"on the {result.unseen_images} images that Training does not hold: {result.unseen:.2f} %")
+    click.echo(table(("class", "recall"), [(name, f"{value:.2f} %") for name, value in result.recall.items()]))

@@ -1,0 +1,56 @@
+"""edgefer train: data in, weights out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from edgefer.commands.common import PATH, arch_option, console, data_option, json_option, print_json, read_data
+
+
+@click.command()
+@arch_option
+@data_option
+@click.option("--recipe", default="plain", show_default=True, metavar="NAME", help="`edgefer recipes` lists them.")
+@click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
+@click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
+@json_option
+def train(
+    arch: str, data: Path, recipe: str, epochs: int | None, seed: int, threads: int | None, out: Path, as_json: bool
+) -> None:
+    """Train a network and write its weights, record and learning curves.
+
+    Training images train, PublicTest chooses the epoch, PrivateTest is scored once at the end. Stop it
+    whenever you like: the same command goes on after the last finished epoch.
+
+    \b
+    Example: edgefer train --arch ean --data fer2013.csv
+    """
+    import os
+
+    from edgefer import arch as archs
+    from edgefer.commands.progress import training
+    from edgefer.train import recipes
+
+    network, plan = archs.get(arch), recipes.get(recipe)
+    plan = plan if epochs is None else replace(plan, epochs=epochs)
+    screen = console()
+    faces = read_data(screen, data, network.resize)
+    from edgefer.train.run import train as run
+
+    with training(screen, network.name, plan.epochs, -(-len(faces.split("Training")) // plan.batch)) as listener:
+        record = run(network, plan, faces, seed, threads or os.cpu_count() or 1, out, listener)
+    if as_json:
+        print_json(record)
+        return
+    click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
+    if record.private is not None:
+        click.echo(
+            f"PrivateTest, centre crop: {record.private.accuracy:.2f} % "
+            f"({record.private.unseen:.2f} % of the {record.private.unseen_images} images that Training does not hold)"
+        )
+    click.echo(f"wrote {out / network.name}.safetensors, .json (the record) and .png (the curves)")

@@ -1,0 +1,152 @@
+"""What a user should know of a data set before training on it: counts, repeats, contradictions, broken rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.arch import LABELS
+from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
+from edgefer.data.fer2013 import FERPLUS
+
+SCHEMA = "edgefer/data-check/1"
+TIED = "tied"
+# FER+'s first seven names, in its order, as places in LABELS
+_FER2013_OF = tuple(map(LABELS.index, ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")))
+
+
+@dataclass(frozen=True)
+class FerPlus:
+    """FER+'s majorities: images per class that has the most votes, `tied` where two or more have.
+
+    `agreement` is the percentage of the `compared` images, those whose majority is one of FER2013's seven
+    classes, that carry the same label in FER2013; None when there are none.
+    """
+
+    majority: dict[str, int]
+    compared: int
+    agreement: float | None
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A data set's facts; all but `unreadable` are about the images that could be read.
+
+    counts       split -> class -> images
+    unreadable   one line per broken row or file
+    repeats      images that repeat an earlier one, pixel for pixel, anywhere in the set
+    duplicates   split -> images that repeat an earlier one of the same split
+    across       "A/B" -> images of split B that also stand in split A
+    conflicting  groups of identical images that carry different labels
+    flat         images that are one single grey level (or colour)
+    """
+
+    schema: str
+    source: str
+    images: int
+    counts: dict[str, dict[str, int]]
+    unreadable: list[str]
+    repeats: int
+    duplicates: dict[str, int]
+    across: dict[str, int]
+    conflicting: int
+    flat: int
+    ferplus: FerPlus | None
+
+
+def check(path: Path) -> CheckReport:
+    """Read a CSV or image folder to its end and describe it; images of a folder are compared at 48 x 48.
+
+    Raises MissingFile, BadData (a source that can't be understood as a whole) or EmptyData (nothing in it).
+    """
+    found = scan(path)
+    data = found.readable()
+    same = _identities(data)
+    parts = {name: same[data.splits == k] for k, name in enumerate(SPLITS)}
+    return CheckReport(
+        schema=SCHEMA,
+        source=data.source,
+        images=len(data),
+        counts={name: _classes(data, k) for k, name in enumerate(SPLITS)},
+        unreadable=found.problems,
+        repeats=_repeats(same),
+        duplicates={name: _repeats(part) for name, part in parts.items()},
+        across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},
+        conflicting=_conflicting(same, data.labels),
+        flat=int((np.ptp(data.pixels, axis=(1, 2)) == 0).all(axis=1).sum()),
+        ferplus=None if data.votes is None else _ferplus(data.votes, data.labels),
+    )
+
+
+def _identities(data: Dataset) -> NDArray[np.int64]:
+    """int64 (N,): the same number for the same pixels."""
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(h, len(numbers)) for h in image_hashes(data.pixels)], dtype=np.int64)
+
+
+def _classes(data: Dataset, split: int) -> dict[str, int]:
+    counts = np.bincount(data.labels[data.splits == split], minlength=len(data.names))
+    return dict(zip(data.names, map(int, counts), strict=True))
+
+
+def _repeats(same: NDArray[np.int64]) -> int:
+    return len(same) - len(np.unique(same))
+
+
+def _conflicting(same: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
+    carried: dict[int, set[int]] = defaultdict(set)
+    for image, label in zip(same.tolist(), labels.tolist(), strict=True):
+        carried[image].add(label)
+    return sum(len(group) > 1 for group in carried.values())
+
+
+def _ferplus(votes: NDArray[np.int64], labels: NDArray[np.int64]) -> FerPlus:
+    winner = votes.argmax(axis=1)
+    clear = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    counts = np.bincount(winner[clear], minlength=len(FERPLUS))
+    comparable = clear & (winner < len(_FER2013_OF))
+    agree = np.array(_FER2013_OF)[winner[comparable]] == labels[comparable]
+    return FerPlus(
+        majority=dict(zip(FERPLUS, map(int, counts), strict=True)) | {TIED: int((~clear).sum())},
+        compared=len(agree),
+        agreement=round(100 * float(agree.mean()), 2) if len(agree) else None,
+    )
+
+
+def render(report: CheckReport) -> str:
+    """The report as text: a table of classes by splits, then a line for each other fact and each broken row."""
+    return "\n".join([report.source, "", *_table(report.counts), "", *_facts(report)])
+
+
+def _table(counts: dict[str, dict[str, int]]) -> Iterator[str]:
+    yield "".join(["class".ljust(10), *(name.rjust(13) for name in (*counts, "total"))])
+    columns = [list(split.values()) for split in counts.values()]
+    names = next(iter(counts.values())).keys()
+    for name, *numbers in [*zip(names, *columns, strict=True), ("total", *map(sum, columns))]:
+        yield "".join([name.ljust(10), *(f"{n:13,}" for n in (*numbers, sum(numbers)))])
+
+
+def _facts(report: CheckReport) -> Iterator[str]:
+    within = ", ".join(f"{split} {count:,}" for split, count in report.duplicates.items())
+    yield f"images that repeat an earlier one: {report.repeats:,} (within {within})"
+    for pair, count in report.across.items():
+        earlier, later = pair.split("/")
+        yield f"{later} images that also stand in {earlier}: {count:,}"
+    yield f"identical images with different labels: {report.conflicting:,} groups"
+    yield f"images of one single grey level: {report.flat:,}"
+    if report.ferplus is not None:
+        yield from _votes(report.ferplus)
+    yield f"unreadable rows or files: {len(report.unreadable):,}"
+    yield from (f"  {line}" for line in report.unreadable)
+
+
+def _votes(ferplus: FerPlus) -> Iterator[str]:
+    yield f"FER+ majorities: {', '.join(f'{name} {count:,}' for name, count in ferplus.majority.items())}"
+    if ferplus.agreement is not None:
+        yield f"FER+ majority equal to the FER2013 label: {ferplus.agreement:.2f} % of {ferplus.compared:,} images"

@@ -1,0 +1,46 @@
+"""The float model that an artifact is compared with: a bundle (light) or the network itself (torch)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer import arch, package, verify
+from edgefer.data.dataset import Dataset
+from edgefer.errors import BadWeights
+
+
+def float_outputs(bundle: package.Bundle, test: Dataset, source: Path | None) -> tuple[str, NDArray[np.float32]]:
+    """What the float model is called, and its outputs (N, classes) on the faces of `test`.
+
+    `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
+    is not of the weights that the bundle was made from.
+    """
+    if source is not None and source.is_dir():
+        return _of_bundle(bundle, test, source)
+    from edgefer.train import loop, weights
+
+    network = arch.get(bundle.manifest.arch)
+    loaded = weights.load(network, source)
+    _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
+    outputs = loop.logits(loaded.network, test, network.crop).numpy()
+    return f"{network.name} in torch, unfolded", outputs
+
+
+def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> tuple[str, NDArray[np.float32]]:
+    exact = package.read(folder)
+    if exact.manifest.precision != "fp32":
+        raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle.")
+    _require_same(bundle, exact.manifest.weights_sha256, str(folder))
+    return exact.manifest.name, verify.outputs(exact, test)
+
+
+def _require_same(bundle: package.Bundle, found: str, source: str) -> None:
+    wanted = bundle.manifest.weights_sha256
+    if found != wanted:
+        raise BadWeights(
+            f"{bundle.manifest.name} was made from the weights {wanted[:12]}, {source} has {found[:12]}: "
+            "give the weights it was made from, or an fp32 bundle of them, with --float."
+        )

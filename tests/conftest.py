@@ -1,0 +1,23 @@
+"""What several tests share. Nothing here is a face of a data set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "shared" / "datasets" / "fer2013.npz"
+
+
+@pytest.fixture(scope="session")
+def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real fer2013.csv, written from the copy beside the clone; skips where there is none."""
+    given = os.environ.get("EDGEFER_FER2013")
+    if given:
+        return Path(given)
+    if not DATA.is_file():
+        pytest.skip(f"needs FER2013: set EDGEFER_FER2013 to a fer2013.csv (looked for {DATA.name} beside the clone too)")
+    from tests.made import write_fer2013
+
+    return write_fer2013(DATA, tmp_path_factory.mktemp("fer2013"))

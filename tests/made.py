@@ -1,0 +1,78 @@
+"""Data made for tests: drawn, never a face of a data set."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import nn
+
+from edgefer import arch
+from edgefer.data.dataset import SPLITS
+
+SIDE = 48
+
+
+def pictures(labels: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint8]:
+    """uint8 (N, 48, 48): noise with a bright band whose height tells the label, so that it can be learnt."""
+    random = np.random.default_rng(seed)
+    images = random.integers(0, 120, (len(labels), SIDE, SIDE), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[4 + 6 * label : 9 + 6 * label] += 130
+    return images
+
+
+def write_csv(path: Path, per_class: dict[str, int] | None = None, seed: int = 0) -> Path:
+    """A fer2013.csv with so many made images of each of the seven classes per split."""
+    counts = per_class or {"Training": 8, "PublicTest": 3, "PrivateTest": 3}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("emotion", "pixels", "Usage"))
+        for number, (usage, count) in enumerate(counts.items()):
+            labels = np.tile(np.arange(7), count)
+            for label, image in zip(labels, pictures(labels, seed + number), strict=True):
+                writer.writerow((label, " ".join(map(str, image.ravel())), usage))
+    return path
+
+
+def shake(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every batch norm statistics as a trained network has them, so that folding has work to do."""
+    random = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            size = module.num_features
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.copy_(torch.randn(size, generator=random) * 0.5)
+            module.running_var.copy_(torch.rand(size, generator=random) * 2 + 0.1)
+            module.weight.data.copy_(torch.rand(size, generator=random) + 0.5)
+            module.bias.data.copy_(torch.randn(size, generator=random) * 0.3)
+    return network
+
+
+def untrained(name: str, seed: int = 0) -> nn.Module:
+    """A network with random weights and shaken statistics, in evaluation mode."""
+    torch.manual_seed(seed)
+    return shake(arch.get(name).build(), seed).eval()
+
+
+def write_weights(path: Path, name: str, seed: int = 0) -> Path:
+    """A weights file of an untrained network."""
+    tensors = {key: value.contiguous() for key, value in untrained(name, seed).state_dict().items()}
+    save_file(tensors, path)
+    return path
+
+
+def write_fer2013(npz: Path, folder: Path) -> Path:
+    """The real fer2013.csv from the arrays it travels in."""
+    arrays = np.load(npz)
+    path = folder / "fer2013.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("emotion", "pixels", "Usage"))
+        for label, image, usage in zip(arrays["emotion"], arrays["pixels"], arrays["usage"], strict=True):
+            writer.writerow((int(label), " ".join(map(str, image.ravel())), SPLITS[usage]))
+    return path

@@ -1,0 +1,183 @@
+"""Every row of targets/: the shipped EAN becomes a bundle that holds what it promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer import arch, package, pipeline, snippets, spec, verify
+from edgefer.data.dataset import load
+from edgefer.errors import BadCalibration, GoldenMismatch, NotInteger, OutputFailed
+from edgefer.export import exporter
+from edgefer.pipeline import Calibrate, Job
+from edgefer.quantize import calibration
+from edgefer.quantize.ranges import METHODS, Method
+from edgefer.train import weights
+from tests.made import write_csv, write_weights
+from tests.snippet_runner import run_python_snippet
+
+EAN = arch.get("ean")
+every_target = pytest.mark.parametrize("name", spec.targets())
+
+
+def job(name: str, calibrate: Calibrate | None = None, of: weights.Weights | None = None) -> Job:
+    return Job(EAN, name, spec.target(name), of or weights.load(EAN, None), calibrate or Calibrate())
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every target once, from the shipped weights and calibration; tests must not change it."""
+    out = tmp_path_factory.mktemp("dist")
+    for name in spec.targets():
+        pipeline.build(job(name), out)
+    return out
+
+
+@every_target
+def test_bundle_holds_what_it_promises(dist: Path, name: str) -> None:
+    bundle = package.read(dist / f"ean.{name}")
+    verify.golden(bundle)
+    manifest, target = bundle.manifest, spec.target(name)
+    assert manifest.parameters == 43_840
+    assert manifest.contract.labels == EAN.labels
+    assert (bundle.folder / "labels.txt").read_text().split() == list(EAN.labels)
+    assert manifest.contract.input.dtype == target.io
+    assert manifest.training is not None
+    assert manifest.training.weights_sha256 == manifest.weights_sha256
+    if target.precision == "int8":
+        assert not manifest.dtypes.float_inside
+        assert manifest.dtypes.tensors["int8"] >= 26  # at least the weights of every convolution
+
+
+@every_target
+def test_second_build_gives_the_same_bytes(dist: Path, tmp_path: Path, name: str) -> None:
+    again = pipeline.build(job(name), tmp_path).folder
+    first = dist / f"ean.{name}"
+    files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    assert [f for f in files if (first / f).read_bytes() != (again / f).read_bytes()] == []
+
+
+@every_target
+def test_python_snippet_of_the_readme_runs(dist: Path, name: str) -> None:
+    printed = run_python_snippet(dist / f"ean.{name}")
+    assert any(label in printed for label in EAN.labels)
+
+
+def test_int8_takes_pixels_less_128_and_gives_probabilities(dist: Path) -> None:
+    agreed = package.read(dist / "ean.tflite-int8").manifest.contract
+    assert (agreed.input.scale, agreed.input.zero_point) == (1.0, -128)
+    assert (agreed.output.scale, agreed.output.zero_point) == (1 / 256, -128)
+
+
+def test_verify_imports_no_torch(dist: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['edgefer', 'verify', *sys.argv[1:]]\n"
+        "from edgefer.cli import main\n"
+        "main()\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    folders = [str(dist / f"ean.{name}") for name in spec.targets()]
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("golden pair hold") == len(folders)
+
+
+def test_manifest_names_no_path_of_the_machine(dist: Path) -> None:
+    here = (str(Path.home()), str(Path.cwd()), os.uname().nodename)
+    for path in dist.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [h for h in here if h.encode() in content], path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_calibration_from_faces_is_seeded_and_recorded(tmp_path: Path, method: Method) -> None:
+    faces = load(write_csv(tmp_path / "fer2013.csv"))
+    bundle = pipeline.build(job("tflite-int8", Calibrate(faces=faces, method=method, count=20, seed=3)), tmp_path)
+    record = calibration.load(
+        bundle.path(package.CALIBRATION), "ean", "tflite", bundle.manifest.weights_sha256
+    )
+    assert record.method == method
+    assert len(record.faces.rows) == 20
+    assert set(record.faces.classes.values()) == {2, 3}
+    assert record.faces.rows == calibration.describe(calibration.choose(faces, 20, 3), 3).rows
+    assert max(record.faces.rows) < 56, "only Training rows"
+
+
+def test_recorded_calibration_gives_the_bytes_of_the_faces(tmp_path: Path) -> None:
+    faces = load(write_csv(tmp_path / "fer2013.csv"))
+    first = pipeline.build(job("tflite-int8", Calibrate(faces=faces, count=20)), tmp_path / "faces")
+    recorded = Calibrate(recorded=first.path(package.CALIBRATION))
+    second = pipeline.build(job("tflite-int8", recorded), tmp_path / "recorded")
+    assert first.path("model.tflite").read_bytes() == second.path("model.tflite").read_bytes()
+
+
+def test_recorded_ranges_of_other_weights_are_refused(tmp_path: Path) -> None:
+    other = weights.load(EAN, write_weights(tmp_path / "other.safetensors", "ean"))
+    with pytest.raises(BadCalibration, match="--calibration PATH"):
+        pipeline.build(job("tflite-int8", of=other), tmp_path)
+    assert not (tmp_path / "ean.tflite-int8").exists()
+
+
+def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) -> None:
+    row = arch.get("model_f")
+    loaded = weights.load(row, write_weights(tmp_path / "f.safetensors", "model_f"))
+    wanted = Job(row, "onnx-int8", spec.target("onnx-int8"), loaded, Calibrate())
+    with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
+        pipeline.build(wanted, tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_calibration_on_too_few_faces(tmp_path: Path, count: int) -> None:
+    faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 1, "PublicTest": 1}))
+    train = faces.split("Training").take(np.arange(count))
+    with pytest.raises((BadCalibration,) if count else Exception, match="at least 2|no Training image"):
+        pipeline.build(job("tflite-int8", Calibrate(faces=train)), tmp_path)
+    assert not (tmp_path / "ean.tflite-int8").exists()
+
+
+def test_float_inside_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = exporter("tflite")
+    monkeypatch.setattr(backend, "lower", lambda model, target, ranges: {target.file: model})
+    with pytest.raises(NotInteger, match="CONV_2D"):
+        pipeline.build(job("tflite-int8"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_conversion_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean", seed=5))
+    wrong = exporter("onnx").convert(pipeline.Deployed(other.network).eval(), EAN.crop)
+    monkeypatch.setattr(exporter("onnx"), "convert", lambda network, crop: wrong)
+    with pytest.raises(GoldenMismatch, match="No bundle was written"):
+        pipeline.build(job("onnx-fp32"), tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; the full disk test covers the same lines")
+def test_read_only_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputFailed, match="--out"):
+            pipeline.build(job("onnx-fp32"), tmp_path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_readme_of_a_bundle_is_rendered_from_its_manifest(dist: Path) -> None:
+    bundle = package.read(dist / "ean.tflite-int8")
+    content = json.loads((bundle.folder / package.MANIFEST).read_text())
+    assert package.README in content["files"]
+    assert bundle.path(package.README).read_text() == snippets.readme(bundle.manifest)
+
+
+def copy_of(dist: Path, tmp_path: Path, name: str = "ean.tflite-int8") -> Path:
+    shutil.copytree(dist / name, tmp_path / name)
+    return tmp_path / name

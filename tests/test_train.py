@@ -1,0 +1,176 @@
+"""Training: learns, resumes exactly, and refuses what does not belong together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from edgefer import arch, records
+from edgefer.data.dataset import Dataset, load
+from edgefer.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
+from edgefer.records import TrainingRecord
+from edgefer.train import loop, recipes, run, weights
+from edgefer.train.augment import augment, centre, to_network
+from tests.made import write_csv, write_weights
+
+EAN = arch.get("ean")
+SHORT = replace(recipes.get("plain"), epochs=3, batch=16, warmup=1)
+SILENT = run.Listener(lambda _: None, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return load(write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 12, "PublicTest": 4, "PrivateTest": 4}))
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingRecord]:
+    out = tmp_path_factory.mktemp("trained")
+    return out, run.train(EAN, SHORT, data, 7, 1, out, SILENT)
+
+
+def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) -> None:
+    out, record = trained
+    assert sorted(p.name for p in out.iterdir()) == ["ean.json", "ean.png", "ean.safetensors"]
+    assert records.read(TrainingRecord, out / "ean.json") == record
+    assert weights.load(EAN, out / "ean.safetensors").record == record
+    assert [e.epoch for e in record.curve] == [1, 2, 3]
+    assert record.curve[0].loss > record.curve[-1].loss
+    assert record.public.accuracy == pytest.approx(max(e.public_accuracy for e in record.curve), abs=1e-3)
+    assert record.private is not None and record.private.images == 28
+    assert (out / "ean.png").read_bytes().startswith(b"\x89PNG")
+
+
+class Killed(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
+    data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
+) -> None:
+    def stop(epoch: records.Epoch) -> None:
+        if epoch.epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(stop, lambda _: None))
+    assert [p.name for p in tmp_path.iterdir()] == ["ean.checkpoint"]
+    heard: list[int] = []
+    run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
+    assert heard == [1, 2, 3]
+    assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_killed_process_leaves_a_whole_checkpoint(tmp_path: Path, sign: signal.Signals) -> None:
+    csv = write_csv(tmp_path / "fer2013.csv", {"Training": 30, "PublicTest": 2})
+    line = [sys.executable, "-c", "from edgefer.cli import main; main()"]
+    line += ["train", "--arch", "ean", "--data", str(csv), "--out", str(tmp_path / "out"), "--threads", "1"]
+    process = subprocess.Popen([*line, "--epochs", "500"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out" / "ean.checkpoint").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(sign)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL)
+    if sign == signal.SIGINT:
+        assert "interrupted" in errors.splitlines()[-1]
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["ean.checkpoint"]
+    assert torch.load(tmp_path / "out" / "ean.checkpoint", weights_only=True)["curve"]
+
+
+def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(stop, lambda _: None))
+    with pytest.raises(BadCheckpoint, match="another seed"):
+        run.train(EAN, SHORT, data, 8, 1, tmp_path, SILENT)
+    (tmp_path / "ean.checkpoint").write_bytes(b"half")
+    with pytest.raises(BadCheckpoint, match="can't be read"):
+        run.train(EAN, SHORT, data, 7, 1, tmp_path, SILENT)
+
+
+def test_needs_every_class_and_a_public_test(tmp_path: Path) -> None:
+    only = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2}))
+    with pytest.raises(EmptyData, match="PublicTest"):
+        run.train(EAN, SHORT, only, 0, 1, tmp_path / "out", SILENT)
+    both = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 2}))
+    lacking = both.take((both.labels != 1).nonzero()[0])
+    with pytest.raises(EmptyData, match="disgust"):
+        run.train(EAN, SHORT, lacking, 0, 1, tmp_path / "out", SILENT)
+
+
+def test_weights_of_another_network(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "f.safetensors", "model_f")
+    with pytest.raises(BadWeights, match="another network") as failure:
+        weights.load(EAN, path)
+    assert failure.value.exit_code == 8
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadWeights, match="not a whole safetensors file"):
+        weights.load(EAN, path)
+    with pytest.raises(MissingFile, match="ships no weights for model_f"):
+        weights.load(arch.get("model_f"), None)
+
+
+def test_rate_warms_up_and_falls_to_zero() -> None:
+    rates = [loop.rate(SHORT, step, 10) for step in range(30)]
+    assert max(rates) == pytest.approx(SHORT.lr)
+    assert rates[0] == pytest.approx(SHORT.lr / 10)
+    assert rates[-1] < 0.02 * SHORT.lr
+
+
+def test_augmentation_without_change_is_a_crop() -> None:
+    """With no turn and no zoom the sampling must land on whole pixels or between two of them, never outside."""
+    faces = to_network(load_ramp())[:, :1]
+    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
+    assert out.shape == (4, 1, 44, 44)
+    assert out.min() >= faces.min() and out.max() <= faces.max()
+    steps = (out[:, :, 1:] - out[:, :, :-1]) * 255
+    assert torch.allclose(steps, torch.full_like(steps, 5.0), atol=0.05)
+
+
+def load_ramp() -> records.Any:
+    """Four faces whose value grows by five a row."""
+    import numpy as np
+
+    return np.broadcast_to((np.arange(48) * 5).astype(np.uint8)[None, :, None, None], (4, 48, 48, 1)).copy()
+
+
+def test_centre_is_the_middle_of_the_face() -> None:
+    x = centre(load_ramp(), 44)
+    assert x.shape == (4, 3, 44, 44)
+    assert x[0, 0, 0, 0] * 255 == pytest.approx(10)
+
+
+def test_shipped_weights_match_their_record() -> None:
+    shipped = weights.load(EAN, None)
+    assert shipped.record is not None
+    assert shipped.record.private is not None
+    assert shipped.record.private.accuracy >= 62.0
+    assert shipped.record.command.startswith("edgefer train --arch ean --data fer2013.csv")
+
+
+def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
+    from edgefer.scores import score, unseen_rows
+
+    data = load(fer2013)
+    shipped = weights.load(EAN, None)
+    assert shipped.record is not None and shipped.record.private is not None
+    test = data.split("PrivateTest")
+    found = score(loop.logits(shipped.network, test, EAN.crop).numpy(), test, unseen_rows(test, data))
+    assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
+    assert found.unseen_images == 3589 - 288
+
+
+def test_weights_file_holds_tensors_only(trained: tuple[Path, TrainingRecord]) -> None:
+    assert load_file(trained[0] / "ean.safetensors").keys() == EAN.build().state_dict().keys()
