@@ -94,7 +94,10 @@ def quantise(values: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
     if spec.scale is None or spec.zero_point is None:
         return values
     limits = np.iinfo(spec.dtype)
-    return np.clip(np.rint(values / spec.scale) + spec.zero_point, limits.min, limits.max).astype(spec.dtype)
+    stored: NDArray[Any] = np.clip(np.rint(values / spec.scale) + spec.zero_point, limits.min, limits.max).astype(
+        spec.dtype
+    )
+    return stored
 
 
 def dequantise(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:

@@ -57,4 +57,5 @@ class Deployed(nn.Module):
         self.network = fold_input(fold(network))
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """See the class."""
         return torch.softmax(self.network(pixels), dim=1)

@@ -22,7 +22,8 @@ def picture() -> NDArray[np.uint8]:
         _paint(image, _oval(x, y, centre, 31, 9, 2), (80, 50, 30))
     _paint(image, _oval(x, y, 48, 54, 4, 8), (205, 150, 110))
     _paint(image, _oval(x, y, 48, 68, 17, 12) & ~_oval(x, y, 48, 62, 19, 10), (170, 60, 60))
-    return np.clip(image, 0, 255).astype(np.uint8)
+    painted: NDArray[np.uint8] = np.clip(image, 0, 255).astype(np.uint8)
+    return painted
 
 
 def _oval(x: NDArray[np.int64], y: NDArray[np.int64], cx: int, cy: int, rx: int, ry: int) -> NDArray[np.bool_]:

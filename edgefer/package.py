@@ -74,6 +74,12 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, FileEntry]
 
+    @property
+    def model_bytes(self) -> int:
+        """Size of the model: its file, and for OpenVINO the weights beside it."""
+        stem = PurePosixPath(self.model).stem
+        return sum(entry.bytes for name, entry in self.files.items() if PurePosixPath(name).stem == stem)
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -119,7 +125,9 @@ def read(folder: Path) -> Bundle:
             raise BrokenBundle(f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}.")
         manifest = records.structure(Manifest, content, str(folder / MANIFEST))
     except OSError as error:
-        raise BrokenBundle(f"{folder} has no readable {MANIFEST} ({error.strerror}): build the bundle again.") from error
+        raise BrokenBundle(
+            f"{folder} has no readable {MANIFEST} ({error.strerror}): build the bundle again."
+        ) from error
     except (ValueError, BadRecord) as error:
         raise BrokenBundle(f"{folder / MANIFEST} is damaged ({error}): build the bundle again.") from error
     _check(folder, manifest)

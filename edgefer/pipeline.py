@@ -16,6 +16,7 @@ from edgefer import __version__, contract, environment, golden, package, records
 from edgefer.arch import Arch
 from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
+from edgefer.data.preprocess import PIXEL_MAX
 from edgefer.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
 from edgefer.export import RANGES_OF, Exporter, exporter
 from edgefer.fold import Deployed
@@ -39,7 +40,7 @@ class Calibrate:
 
     faces: Dataset | None = None
     recorded: Path | None = None
-    method: Method = "min-max"
+    method: Method = "percentile"
     count: int = 512
     seed: int = 0
 
@@ -134,6 +135,8 @@ def _calibration(backend: Exporter, model: bytes, job: Job) -> CalibrationRecord
         return calibration.load(path, job.arch.name, engine, job.weights.sha256)
     faces = calibration.choose(wanted.faces, wanted.count, wanted.seed)
     ranges = estimate(backend.observe(model, calibration.images(faces, job.arch)), len(faces), wanted.method)
+    # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
+    ranges[backend.given(model)] = (0.0, PIXEL_MAX)
     return CalibrationRecord(
         schema=calibration.SCHEMA,
         arch=job.arch.name,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgefer import arch, package, verify
 from edgefer.data.dataset import Dataset
 from edgefer.errors import BadWeights
+from edgefer.verify import Reference
 
 
-def float_outputs(bundle: package.Bundle, test: Dataset, source: Path | None) -> tuple[str, NDArray[np.float32]]:
-    """What the float model is called, and its outputs (N, classes) on the faces of `test`.
+def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> Reference:
+    """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
     is not of the weights that the bundle was made from.
@@ -26,15 +24,15 @@ def float_outputs(bundle: package.Bundle, test: Dataset, source: Path | None) ->
     loaded = weights.load(network, source)
     _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
     outputs = loop.logits(loaded.network, test, network.crop).numpy()
-    return f"{network.name} in torch, unfolded", outputs
+    return Reference(f"{network.name} in torch, unfolded", outputs)
 
 
-def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> tuple[str, NDArray[np.float32]]:
+def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> Reference:
     exact = package.read(folder)
     if exact.manifest.precision != "fp32":
         raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
-    return exact.manifest.name, verify.outputs(exact, test)
+    return Reference(exact.manifest.name, verify.outputs(exact, test))
 
 
 def _require_same(bundle: package.Bundle, found: str, source: str) -> None:

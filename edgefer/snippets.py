@@ -14,8 +14,8 @@ from edgefer.contract import Contract, TensorSpec
 from edgefer.package import Manifest
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
-# Bindings that refuse int8 input and output; their section then names the bundle with float ones.
-FLOAT_ONLY = {"tflite-swift", "tflite-javascript"}
+# Sections that can have int8 input and output in their code; of the others there is a second one, <name>-int8.
+INT8 = {"tflite-python", "tflite-kotlin"}
 PAPERS = {
     "kong2022": 'Kong et al., "Real-time facial expression recognition based on iterative transfer learning and '
     'efficient attention network", IET Image Processing 2022'
@@ -56,39 +56,34 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def _template(manifest: Manifest, language: str) -> str:
     name = f"{manifest.format}-{language}"
     integers = "int8" in (manifest.contract.input.dtype, manifest.contract.output.dtype)
-    return f"{name}-int8" if integers and name in FLOAT_ONLY else name
+    return f"{name}-int8" if integers and name not in INT8 else name
 
 
 def _model(manifest: Manifest) -> dict[str, str]:
+    weights = str(PurePosixPath(manifest.model).with_suffix(".bin"))  # OpenVINO's second file
+    parts = [name for name in (manifest.model, weights) if name in manifest.files]
     return {
         "name": manifest.name,
         "arch": manifest.arch,
         "target": manifest.target,
         "format": manifest.format,
-        "precision": manifest.precision,
         "paper": PAPERS.get(manifest.paper, manifest.paper),
         "parameters": f"{manifest.parameters:,}",
         "macs": f"{manifest.macs:,}",
         "model": manifest.model,
-        "size": _size(manifest),
+        "size": f"{sum(manifest.files[name].bytes for name in parts):,} bytes",
+        "app_files": ", ".join(f"`{name}`" for name in parts) + " and `labels.txt`",
+        "float_bundle": f"{manifest.arch}.tflite-{manifest.precision}" + "-floatio" * (manifest.precision == "int8"),
         "accuracy": _accuracy(manifest.accuracy.get("float")),
         "needs": manifest.needs,
     }
 
 
-def _size(manifest: Manifest) -> str:
-    """OpenVINO keeps the weights in a second file."""
-    weights = str(PurePosixPath(manifest.model).with_suffix(".bin"))
-    parts = [name for name in (manifest.model, weights) if name in manifest.files]
-    total = sum(manifest.files[name].bytes for name in parts)
-    return f"{total:,} bytes (" + " and ".join(f"`{name}`" for name in parts) + ")"
-
-
 def _accuracy(known: Any) -> str:
-    if not isinstance(known, dict):
-        return f"Accuracy of the float network: {known or 'not measured'}."
-    splits = ", ".join(f"{percent:.2f} % on {split}" for split, percent in known.items())
-    return f"Accuracy of the float network: {splits}."
+    """What manifest.accuracy says of the float network: percent by split, or why there is none."""
+    if isinstance(known, dict):
+        known = ", ".join(f"{percent:.2f} % on {split}" for split, percent in known.items())
+    return f"Accuracy of the float network: {known or 'not measured'}."
 
 
 def _golden(manifest: Manifest) -> dict[str, str]:
@@ -116,7 +111,7 @@ def _contract(agreed: Contract) -> dict[str, str]:
     words = {
         "labels": ", ".join(agreed.labels),
         "face": agreed.face,
-        "margin": f"Add {agreed.face_margin:.0%} of its side on every side." if agreed.face_margin else "Add no margin.",
+        "margin": f"{100 * agreed.face_margin:g} %",
         "kernel": agreed.kernel,
         "grey": agreed.grey,
         "layout": agreed.layout,
@@ -154,15 +149,15 @@ def _output(spec: TensorSpec) -> dict[str, str]:
     tensor = {"output_name": spec.name, "output_dtype": spec.dtype, "output_shape": ", ".join(map(str, spec.shape))}
     if spec.scale is None or spec.zero_point is None:
         return tensor | {
-            "read_text": "They are stored as they are.",
-            "python_read": "output",
+            "read_text": "The values are the probabilities.",
+            "python_read": "",
             "kotlin_array": "FloatArray",
             "kotlin_read": "it",
         }
     shift = _plus(-spec.zero_point)
     return tensor | {
         "read_text": f"They are stored as int8: `p = {spec.scale!r} * (q {shift})`.",
-        "python_read": f"{spec.scale!r} * (output.astype(np.float32) {shift})",
+        "python_read": f".astype(np.float32)\n    probabilities = {spec.scale!r} * (probabilities {shift})",
         "kotlin_array": "ByteArray",
         "kotlin_read": f"{spec.scale!r}f * (it {shift})",
     }

@@ -31,13 +31,21 @@ class GoldenCheck:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A float model by its name, and its outputs (N, classes) on a test split."""
+
+    name: str
+    outputs: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class AccuracyCheck:
-    """Accuracy of an artifact and of its float model on one split; drop in points, agreement in percent."""
+    """Scores of an artifact and of its float model (`exact`); drop in points, agreement in percent."""
 
     split: str
     reference: str
     artifact: Scores
-    float: Scores
+    exact: Scores
     drop: float
     agreement: float
 
@@ -118,25 +126,24 @@ def accuracy(
     test: Dataset,
     split: str,
     unseen: NDArray[np.bool_] | None,
-    reference: NDArray[np.float32],
-    named: str,
+    reference: Reference,
     tick: Callable[[], None] = lambda: None,
 ) -> AccuracyCheck:
-    """The artifact's scores beside those of the float model's outputs `reference` (N, classes), called `named`."""
+    """The artifact's scores beside those of the float model."""
     if test.names != bundle.manifest.contract.labels:
         raise BadData(
             f"{test.source} has the classes {', '.join(test.names)}, "
             f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}."
         )
     found = outputs(bundle, test, tick)
-    artifact, exact = scores.score(found, test, unseen), scores.score(reference, test, unseen)
+    artifact, exact = scores.score(found, test, unseen), scores.score(reference.outputs, test, unseen)
     return AccuracyCheck(
         split=split,
-        reference=named,
+        reference=reference.name,
         artifact=artifact,
-        float=exact,
+        exact=exact,
         drop=round(exact.accuracy - artifact.accuracy, 3),
-        agreement=round(100 * float((found.argmax(1) == reference.argmax(1)).mean()), 3),
+        agreement=round(100 * float((found.argmax(1) == reference.outputs.argmax(1)).mean()), 3),
     )
 
 

@@ -17,7 +17,22 @@ def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given:
         return Path(given)
     if not DATA.is_file():
-        pytest.skip(f"needs FER2013: set EDGEFER_FER2013 to a fer2013.csv (looked for {DATA.name} beside the clone too)")
+        pytest.skip(
+            f"needs FER2013: set EDGEFER_FER2013 to a fer2013.csv (looked for {DATA.name} beside the clone too)"
+        )
     from tests.made import write_fer2013
 
     return write_fer2013(DATA, tmp_path_factory.mktemp("fer2013"))
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped EAN for every target, from the shipped calibration; tests must not change it."""
+    from edgefer import arch, pipeline, spec
+    from edgefer.train import weights
+
+    out, row = tmp_path_factory.mktemp("dist"), arch.get("ean")
+    loaded = weights.load(row, None)
+    for name, target in spec.targets().items():
+        pipeline.build(pipeline.Job(row, name, target, loaded, pipeline.Calibrate()), out)
+    return out

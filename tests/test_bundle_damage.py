@@ -14,13 +14,12 @@ import pytest
 
 from edgefer import package, verify
 from edgefer.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
-from tests.test_build import dist  # noqa: F401  # the built bundles, shared by the session
 
 NAME = "ean.tflite-int8"
 
 
 @pytest.fixture
-def bundle(dist: Path, tmp_path: Path) -> Path:  # noqa: F811
+def bundle(dist: Path, tmp_path: Path) -> Path:
     shutil.copytree(dist / NAME, tmp_path / NAME)
     return tmp_path / NAME
 
@@ -88,7 +87,9 @@ def test_no_bundle_and_no_manifest(tmp_path: Path) -> None:
     refused(tmp_path / "empty", BrokenBundle, "no readable manifest")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": "edgefer/bundle/99"}', '{"schema": "edgefer/bundle/1"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema": "edgefer/bundle/99"}', '{"schema": "edgefer/bundle/1"}']
+)
 def test_manifest_that_is_none(bundle: Path, text: str) -> None:
     (bundle / package.MANIFEST).write_text(text)
     refused(bundle, BrokenBundle, "damaged|schema")

@@ -58,9 +58,7 @@ def test_percentile_ignores_a_single_outlier() -> None:
     st.floats(0.01, 1.0),
     st.integers(-128, 127),
 )
-def test_quantising_and_back_is_within_half_a_step(
-    real: NDArray[np.float32], scale: float, zero_point: int
-) -> None:
+def test_quantising_and_back_is_within_half_a_step(real: NDArray[np.float32], scale: float, zero_point: int) -> None:
     spec = contract.TensorSpec("t", (len(real),), "int8", scale, zero_point)
     inside = np.clip(real, (-128 - zero_point) * scale, (127 - zero_point) * scale).astype(np.float32)
     back = contract.dequantise(contract.quantise(inside, spec), spec)

@@ -9,8 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from edgefer import arch, records
@@ -23,18 +25,21 @@ from tests.made import write_csv, write_weights
 
 EAN = arch.get("ean")
 SHORT = replace(recipes.get("plain"), epochs=3, batch=16, warmup=1)
+PLAN = recipes.Plan(EAN, SHORT, seed=7, threads=1)
 SILENT = run.Listener(lambda _: None, lambda _: None)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return load(write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 12, "PublicTest": 4, "PrivateTest": 4}))
+    return load(
+        write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 12, "PublicTest": 4, "PrivateTest": 4})
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingRecord]:
     out = tmp_path_factory.mktemp("trained")
-    return out, run.train(EAN, SHORT, data, 7, 1, out, SILENT)
+    return out, run.train(PLAN, data, out, SILENT)
 
 
 def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) -> None:
@@ -61,10 +66,10 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
             raise Killed
 
     with pytest.raises(Killed):
-        run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(stop, lambda _: None))
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
     assert [p.name for p in tmp_path.iterdir()] == ["ean.checkpoint"]
     heard: list[int] = []
-    run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
+    run.train(PLAN, data, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
     assert heard == [1, 2, 3]
     assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
 
@@ -92,22 +97,22 @@ def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        run.train(EAN, SHORT, data, 7, 1, tmp_path, run.Listener(stop, lambda _: None))
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
     with pytest.raises(BadCheckpoint, match="another seed"):
-        run.train(EAN, SHORT, data, 8, 1, tmp_path, SILENT)
+        run.train(replace(PLAN, seed=8), data, tmp_path, SILENT)
     (tmp_path / "ean.checkpoint").write_bytes(b"half")
     with pytest.raises(BadCheckpoint, match="can't be read"):
-        run.train(EAN, SHORT, data, 7, 1, tmp_path, SILENT)
+        run.train(PLAN, data, tmp_path, SILENT)
 
 
 def test_needs_every_class_and_a_public_test(tmp_path: Path) -> None:
     only = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2}))
     with pytest.raises(EmptyData, match="PublicTest"):
-        run.train(EAN, SHORT, only, 0, 1, tmp_path / "out", SILENT)
+        run.train(PLAN, only, tmp_path / "out", SILENT)
     both = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 2}))
     lacking = both.take((both.labels != 1).nonzero()[0])
     with pytest.raises(EmptyData, match="disgust"):
-        run.train(EAN, SHORT, lacking, 0, 1, tmp_path / "out", SILENT)
+        run.train(PLAN, lacking, tmp_path / "out", SILENT)
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:
@@ -139,10 +144,8 @@ def test_augmentation_without_change_is_a_crop() -> None:
     assert torch.allclose(steps, torch.full_like(steps, 5.0), atol=0.05)
 
 
-def load_ramp() -> records.Any:
+def load_ramp() -> NDArray[np.uint8]:
     """Four faces whose value grows by five a row."""
-    import numpy as np
-
     return np.broadcast_to((np.arange(48) * 5).astype(np.uint8)[None, :, None, None], (4, 48, 48, 1)).copy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from edgefer.commands.common import PATH, arch_option, console, json_option, pri
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
     from edgefer.arch import Arch
     from edgefer.pipeline import Calibrate
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     "--calibration-method",
     "method",
     type=click.Choice(["min-max", "percentile", "mse"]),
-    default="min-max",
+    default="percentile",
     show_default=True,
     help="How a tensor's range follows from its values.",
 )
@@ -60,7 +62,7 @@ def build(
 
     network, targets = archs.get(arch), [(name, spec.target(name)) for name in names]
     screen = console()
-    with screen.status("loading torch and the converters") as status:
+    with screen.status("loading torch"):
         from edgefer import pipeline
         from edgefer.train import weights as store
 
@@ -70,21 +72,23 @@ def build(
     for name, target in targets:
         with screen.status("") as status:
             job = pipeline.Job(network, name, target, loaded, wanted)
-            bundle = pipeline.build(job, out, lambda stage, id=job.id: status.update(f"{id}: {stage}"))
+            bundle = pipeline.build(job, out, partial(_show, status, job.id))
         bundles.append(bundle)
         if not as_json:
-            click.echo(_line(bundle.folder, bundle.manifest.files[target.file].bytes))
+            click.echo(_line(bundle.folder, bundle.manifest.model_bytes))
     if as_json:
         print_json([{"folder": str(b.folder), "manifest": b.manifest} for b in bundles])
+
+
+def _show(status: Status, id: str, stage: str) -> None:
+    status.update(f"{id}: {stage}")
 
 
 def _line(folder: Path, size: int) -> str:
     return f"built {folder} (model {size:,} bytes); next: edgefer verify {folder}"
 
 
-def _calibrate(
-    screen: Console, network: Arch, path: Path | None, method: str, count: int, seed: int
-) -> Calibrate:
+def _calibrate(screen: Console, network: Arch, path: Path | None, method: str, count: int, seed: int) -> Calibrate:
     from edgefer.errors import MissingFile
     from edgefer.pipeline import Calibrate
     from edgefer.quantize.ranges import METHODS

@@ -42,7 +42,9 @@ def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], N
     """A progress bar; the block calls what it gets once per item."""
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    with Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+    with Progress(
+        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    ) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 

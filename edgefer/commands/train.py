@@ -36,14 +36,15 @@ def train(
     from edgefer.commands.progress import training
     from edgefer.train import recipes
 
-    network, plan = archs.get(arch), recipes.get(recipe)
-    plan = plan if epochs is None else replace(plan, epochs=epochs)
+    network, chosen = archs.get(arch), recipes.get(recipe)
+    chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
+    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1)
     screen = console()
     faces = read_data(screen, data, network.resize)
     from edgefer.train.run import train as run
 
-    with training(screen, network.name, plan.epochs, -(-len(faces.split("Training")) // plan.batch)) as listener:
-        record = run(network, plan, faces, seed, threads or os.cpu_count() or 1, out, listener)
+    with training(screen, network.name, chosen.epochs, -(-len(faces.split("Training")) // chosen.batch)) as listener:
+        record = run(plan, faces, out, listener)
     if as_json:
         print_json(record)
         return

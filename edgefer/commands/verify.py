@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from edgefer.data.dataset import Dataset
     from edgefer.package import Bundle
-    from edgefer.verify import AccuracyCheck
+    from edgefer.verify import AccuracyCheck, Reference
 
 
 @click.command()
@@ -70,20 +70,22 @@ def _accuracy(
     screen: Console, bundles: list[Bundle], path: Path, split: str, reference: Path | None
 ) -> list[AccuracyCheck]:
     from edgefer import scores, verify
-    from edgefer.reference import float_outputs
+    from edgefer.reference import float_model
 
     checks: list[AccuracyCheck] = []
-    read: dict[int, Dataset] = {}
+    faces: dict[int, Dataset] = {}
+    floats: dict[str, Reference] = {}
     for bundle in bundles:
-        size = bundle.manifest.contract.resize
-        if size not in read:
-            read[size] = read_data(screen, path, size)
-        test = read[size].split(split)
-        with screen.status(f"{bundle.manifest.name}: the float model"):
-            named, answers = float_outputs(bundle, test, reference)
+        size, weights = bundle.manifest.contract.resize, bundle.manifest.weights_sha256
+        if size not in faces:
+            faces[size] = read_data(screen, path, size)
+        test = faces[size].split(split)
+        if weights not in floats:
+            with screen.status("running the float model"):
+                floats[weights] = float_model(bundle, test, reference)
         with counting(screen, bundle.manifest.name, len(test)) as tick:
-            unseen = scores.unseen_rows(test, read[size])
-            checks.append(verify.accuracy(bundle, test, split, unseen, named, answers, tick))
+            unseen = scores.unseen_rows(test, faces[size])
+            checks.append(verify.accuracy(bundle, test, split, unseen, floats[weights], tick))
     return checks
 
 
@@ -98,7 +100,7 @@ def _show(bundles: list[Bundle], checks: list[AccuracyCheck]) -> None:
             [
                 bundle.manifest.name,
                 f"{check.artifact.accuracy:.2f}",
-                f"{check.float.accuracy:.2f}",
+                f"{check.exact.accuracy:.2f}",
                 f"{check.drop:+.2f}",
                 f"{check.agreement:.2f}",
                 unseen,

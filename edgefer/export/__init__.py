@@ -1,18 +1,13 @@
 """The heavy half: a folded network becomes an engine's file. Host only; never imported on a device.
 
-Each module gives the same five functions, on bytes:
-    convert(network, crop) -> float model
-    observe(model, batches) -> for each image, {tensor: values}   (activations, to be quantised)
-    activations(model) -> names of those tensors
-    lower(model, target, ranges) -> {file name: content}          (precision and io of the target)
-    dtypes(files, target) -> records.Dtypes, as read from the file
+Each module is an `Exporter`; models travel between its functions as bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,15 +28,27 @@ RANGES_OF: dict[Format, Format] = {"tflite": "tflite", "onnx": "onnx", "openvino
 
 
 class Exporter(Protocol):
-    """What each module of this package offers; see the package's docstring."""
+    """What each module of this package offers."""
 
     PACKAGES: tuple[str, ...]
 
-    def convert(self, network: Deployed, crop: int) -> bytes: ...
-    def observe(self, model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]: ...
-    def activations(self, model: bytes) -> set[str]: ...
-    def lower(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]: ...
-    def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes: ...
+    def convert(self, network: Deployed, crop: int) -> bytes:
+        """The network as the engine's float model."""
+
+    def observe(self, model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
+        """Run the float model on uint8 (crop, crop, 3) images; for each, the values of every activation."""
+
+    def activations(self, model: bytes) -> set[str]:
+        """Names of the tensors that int8 needs a range for."""
+
+    def given(self, model: bytes) -> str:
+        """The input's name among them."""
+
+    def lower(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+        """File names and contents of the model in the target's precision and io."""
+
+    def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes:
+        """What those files are made of, as read from them."""
 
 
 def exporter(kind: Format) -> Exporter:

@@ -69,7 +69,7 @@ def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activ
     for image in images:
         given = image.transpose(2, 0, 1)[None].astype(np.float32)
         values = session.run([n for n in names if n != INPUT], {INPUT: given})
-        yield {INPUT: given} | {n: v for n, v in zip(names[1:], values, strict=True)}
+        yield {INPUT: given} | dict(zip(names[1:], values, strict=True))
 
 
 def _activations(graph: onnx.ModelProto) -> list[str]:
@@ -83,6 +83,11 @@ def _activations(graph: onnx.ModelProto) -> list[str]:
 def activations(model: bytes) -> set[str]:
     """Names of the tensors that int8 needs a range for."""
     return set(_activations(onnx.load(io.BytesIO(model))))
+
+
+def given(model: bytes) -> str:
+    """Name of the input tensor."""
+    return str(onnx.load(io.BytesIO(model)).graph.input[0].name)
 
 
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from openvino._offline_transformations import apply_moc_transformations
 
 from edgefer.export import Activations, Ranges, to_onnx
 from edgefer.fold import Deployed
@@ -40,15 +41,30 @@ def activations(model: bytes) -> set[str]:
     return to_onnx.activations(model)
 
 
+def given(model: bytes) -> str:
+    """See to_onnx."""
+    return to_onnx.given(model)
+
+
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """IR (.xml and .bin) in the target's precision."""
     source = to_onnx.to_qdq(model, ranges or {}) if target.precision == "int8" else model
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / target.file
-        read = openvino.Core().read_model(io.BytesIO(source))  # convert_model would phone home
+        # What openvino.convert_model does, without the usage report that it sends home.
+        read = openvino.Core().read_model(io.BytesIO(source))
+        apply_moc_transformations(read, cf=True)
+        _name_evenly(read)
         openvino.save_model(read, path, compress_to_fp16=target.precision == "fp16")
         weights = path.with_suffix(".bin")
         return {path.name: path.read_bytes(), weights.name: weights.read_bytes()}
+
+
+def _name_evenly(model: openvino.Model) -> None:
+    """Number the operations that OpenVINO named itself: its own numbers count up over the whole process."""
+    for number, op in enumerate(model.get_ordered_ops()):
+        if not op.get_friendly_name().startswith("node_") and op.get_type_name() not in ("Parameter", "Result"):
+            op.set_friendly_name(f"{op.get_type_name()}_{number}")
 
 
 def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:

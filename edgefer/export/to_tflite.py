@@ -55,6 +55,11 @@ def activations(model: bytes) -> set[str]:
     return {detail["name"] for detail in _activations(_interpreter(model))}
 
 
+def given(model: bytes) -> str:
+    """Name of the input tensor."""
+    return str(_interpreter(model).get_input_details()[0]["name"])
+
+
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """The model in the target's precision."""
     if target.precision == "fp32":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -28,18 +29,27 @@ KEPT = 1 << 18  # values kept per tensor for percentile and mse: 1 MiB
 
 @dataclass
 class Seen:
-    """The extremes of a tensor and an even sample of its values."""
+    """The extremes of a tensor and a random sample of its values."""
 
     low: float = np.inf
     high: float = -np.inf
     sample: list[NDArray[np.float32]] = field(default_factory=list)
 
     def add(self, values: NDArray[np.float32], share: int) -> None:
-        """Take in one image's values, keeping at most `share` of them, evenly spaced."""
+        """Take in one image's values, keeping at most `share` of them."""
         self.low = min(self.low, float(values.min()))
         self.high = max(self.high, float(values.max()))
         flat = values.ravel()
-        self.sample.append(flat[:: max(1, -(-len(flat) // share))].copy())
+        self.sample.append(flat if flat.size <= share else flat[_places(flat.size, share)])
+
+
+@cache
+def _places(size: int, share: int) -> NDArray[np.int64]:
+    """`share` random places of `size`, the same every time.
+
+    Random, because evenly spaced places of a channels-last tensor can all lie in one channel.
+    """
+    return np.random.default_rng(size).choice(size, share, replace=False)
 
 
 def estimate(activations: Iterable[dict[str, NDArray[np.float32]]], images: int, method: Method) -> dict[str, Range]:

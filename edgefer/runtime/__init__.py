@@ -15,14 +15,15 @@ ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino"}
 
 
 class Model(Protocol):
-    """A loaded file. `run` takes one input array as the contract has it and returns (1, classes)."""
+    """A loaded file; its input and output are arrays as the contract has them, the output (1, classes)."""
 
     engine: str
     layout: Layout
     input: TensorSpec
     output: TensorSpec
 
-    def run(self, given: NDArray[Any]) -> NDArray[Any]: ...
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference."""
 
 
 def load(path: Path, kind: str, threads: int = 1) -> Model:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from edgefer.data.dataset import Dataset
 from edgefer.records import Epoch
 from edgefer.train.augment import augment, centre, to_network
-from edgefer.train.recipes import Recipe
+from edgefer.train.recipes import Plan, Recipe
 
 EVAL_BATCH = 256
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
@@ -64,15 +64,13 @@ def logits(network: nn.Module, data: Dataset, crop: int) -> Tensor:
     return torch.cat(parts)
 
 
-def epochs(
-    state: State, recipe: Recipe, seed: int, train: Dataset, public: Dataset, crop: int, tick: Callable[[float], None]
-) -> Iterator[Epoch]:
+def epochs(state: State, plan: Plan, train: Dataset, public: Dataset, tick: Callable[[float], None]) -> Iterator[Epoch]:
     """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
-    for number in range(len(state.curve), recipe.epochs):
+    for number in range(len(state.curve), plan.recipe.epochs):
         began = time.perf_counter()
-        lr, loss, right = _one_epoch(state, recipe, seed * EPOCH_SEEDS + number, number, train, crop, tick)
-        hits = (logits(state.network, public, crop).argmax(1) == torch.from_numpy(public.labels)).float().mean().item()
-        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, time.perf_counter() - began)
+        lr, loss, right = _one_epoch(state, plan, number, train, tick)
+        hits = (logits(state.network, public, plan.arch.crop).argmax(1).numpy() == public.labels).mean()
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * float(hits), time.perf_counter() - began)
         if all(epoch.public_accuracy > earlier.public_accuracy for earlier in state.curve):
             state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
         state.curve.append(epoch)
@@ -80,26 +78,23 @@ def epochs(
 
 
 def _one_epoch(
-    state: State,
-    recipe: Recipe,
-    seed: int,
-    number: int,
-    train: Dataset,
-    crop: int,
-    tick: Callable[[float], None],
+    state: State, plan: Plan, number: int, train: Dataset, tick: Callable[[float], None]
 ) -> tuple[float, float, float]:
+    """Learning rate at the start, mean loss and accuracy of one pass over the training faces."""
+    recipe = plan.recipe
+    seed = plan.seed * EPOCH_SEEDS + number
     torch.manual_seed(seed)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
     order = torch.randperm(len(train), generator=generator)
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
-    total, right, first = 0.0, 0, rate(recipe, number * steps, steps)
+    total, right = 0.0, 0
     for step in range(steps):
-        index = order[step * recipe.batch : (step + 1) * recipe.batch]
+        index = order[step * recipe.batch : (step + 1) * recipe.batch].numpy()
         group: dict[str, Any] = state.optimizer.param_groups[0]
         group["lr"] = rate(recipe, number * steps + step, steps)
-        x = augment(to_network(train.pixels[index.numpy()])[:, :1], crop, recipe.turn, recipe.zoom, generator)
-        y = torch.from_numpy(train.labels[index.numpy()])
+        x = augment(to_network(train.pixels[index])[:, :1], plan.arch.crop, recipe.turn, recipe.zoom, generator)
+        y = torch.from_numpy(train.labels[index])
         out = state.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(out, y, label_smoothing=recipe.label_smoothing)
         state.optimizer.zero_grad()
@@ -108,4 +103,4 @@ def _one_epoch(
         total += loss.item() * len(y)
         right += int((out.argmax(1) == y).sum())
         tick(loss.item())
-    return first, total / len(order), right / len(order)
+    return rate(recipe, number * steps, steps), total / len(order), right / len(order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgefer.arch import Arch
 from edgefer.errors import UnknownName
 
 
@@ -24,6 +25,16 @@ class Recipe:
     label_smoothing: float
     turn: float
     zoom: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training as it was asked for: everything but the data."""
+
+    arch: Arch
+    recipe: Recipe
+    seed: int
+    threads: int
 
 
 RECIPES = {

@@ -12,12 +12,11 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer import __version__, environment, records, scores
-from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.files import sha256, write_atomic
 from edgefer.train import checkpoint, loop, plot
 from edgefer.train.memory import keep_freed_pages
-from edgefer.train.recipes import Recipe
+from edgefer.train.recipes import Plan
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors")
 
@@ -30,77 +29,79 @@ class Listener:
     batch: Callable[[float], None]
 
 
-def train(
-    arch: Arch, recipe: Recipe, data: Dataset, seed: int, threads: int, out: Path, listener: Listener
-) -> records.TrainingRecord:
-    """Train `arch` and write <out>/<arch>.safetensors, .json and .png; resumes <out>/<arch>.checkpoint.
+def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
+    """Write <out>/<arch>.safetensors, .json and .png; resumes <out>/<arch>.checkpoint.
 
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     Raises EmptyData, BadCheckpoint, OutputFailed.
     """
     keep_freed_pages()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(plan.threads)
     torch.use_deterministic_algorithms(True)
-    data = data.resized(arch.resize)
+    data = data.resized(plan.arch.resize)
     learn, public = data.split("Training"), data.split("PublicTest")
     learn.require_every_class()
-    settings: dict[str, Any] = {
-        "arch": arch.name,
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "data": fingerprint(data),
-        "threads": threads,
-    }
-    torch.manual_seed(seed)
-    state = loop.start(arch.build(), recipe)
-    saved = out / f"{arch.name}.checkpoint"
+    settings = _settings(plan, data)
+    torch.manual_seed(plan.seed)
+    state = loop.start(plan.arch.build(), plan.recipe)
+    saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.resume(saved, state, settings)
     for epoch in state.curve:
         listener.epoch(epoch)
-    for epoch in loop.epochs(state, recipe, seed, learn, public, arch.crop, listener.batch):
+    for epoch in loop.epochs(state, plan, learn, public, listener.batch):
         checkpoint.save(saved, state, settings)
         listener.epoch(epoch)
-    record = _finish(arch, recipe, data, state, settings, out)
+    record = _finish(plan, data, state, out)
     saved.unlink()
     return record
 
 
-def _finish(
-    arch: Arch, recipe: Recipe, data: Dataset, state: loop.State, settings: dict[str, Any], out: Path
-) -> records.TrainingRecord:
+def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be gone on with."""
+    return {
+        "arch": plan.arch.name,
+        "recipe": asdict(plan.recipe),
+        "seed": plan.seed,
+        "data": fingerprint(data),
+        "threads": plan.threads,
+    }
+
+
+def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.TrainingRecord:
+    name = plan.arch.name
     state.network.load_state_dict(state.best)
-    weights = out / f"{arch.name}.safetensors"
-    tensors = {name: value.contiguous() for name, value in state.best.items()}
-    write_atomic(weights, to_safetensors(tensors, metadata={"arch": arch.name}))
+    weights = out / f"{name}.safetensors"
+    tensors = {key: value.contiguous() for key, value in state.best.items()}
+    write_atomic(weights, to_safetensors(tensors, metadata={"arch": name}))
     best = max(state.curve, key=lambda e: (e.public_accuracy, -e.epoch)).epoch
     record = records.TrainingRecord(
         schema=records.TRAINING_SCHEMA,
-        arch=arch.name,
-        command=command(arch, recipe, data, settings["seed"], settings["threads"]),
+        arch=name,
+        command=command(plan, data),
         edgefer=__version__,
-        recipe=asdict(recipe),
-        seed=settings["seed"],
-        data=settings["data"],
+        recipe=asdict(plan.recipe),
+        seed=plan.seed,
+        data=fingerprint(data),
         weights_sha256=sha256(weights),
         best_epoch=best,
-        public=_score(state, data, "PublicTest", arch.crop),
-        private=_score(state, data, "PrivateTest", arch.crop) if data.has("PrivateTest") else None,
+        public=_score(state, data, "PublicTest", plan.arch.crop),
+        private=_score(state, data, "PrivateTest", plan.arch.crop) if data.has("PrivateTest") else None,
         seconds=round(sum(e.seconds for e in state.curve), 1),
-        environment=environment.describe(PACKAGES, settings["threads"]),
+        environment=environment.describe(PACKAGES, plan.threads),
         curve=state.curve,
     )
-    records.write(out / f"{arch.name}.json", record)
-    plot.curves(out / f"{arch.name}.png", f"{arch.name}, recipe {recipe.name}", state.curve, best)
+    records.write(out / f"{name}.json", record)
+    plot.curves(out / f"{name}.png", f"{name}, recipe {plan.recipe.name}", state.curve, best)
     return record
 
 
-def command(arch: Arch, recipe: Recipe, data: Dataset, seed: int, threads: int) -> str:
+def command(plan: Plan, data: Dataset) -> str:
     """The command line that trains these weights again."""
     source = shlex.quote(Path(data.source).name)
     return (
-        f"edgefer train --arch {arch.name} --data {source} --recipe {recipe.name} "
-        f"--epochs {recipe.epochs} --seed {seed} --threads {threads}"
+        f"edgefer train --arch {plan.arch.name} --data {source} --recipe {plan.recipe.name} "
+        f"--epochs {plan.recipe.epochs} --seed {plan.seed} --threads {plan.threads}"
     )
 
 

@@ -1,0 +1,67 @@
+"""Int8, whichever way it was calibrated, against float on the whole PrivateTest split of the real FER2013."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer import arch, package, pipeline, spec, verify
+from edgefer.data.dataset import Dataset, load
+from edgefer.errors import AccuracyDropped
+from edgefer.reference import float_model
+from edgefer.train import weights
+from tests.made import write_weights
+
+EAN = arch.get("ean")
+INT8 = [name for name, target in spec.targets().items() if target.precision == "int8"]
+
+
+@pytest.fixture(scope="module")
+def faces(fer2013: Path) -> Dataset:
+    return load(fer2013)
+
+
+def built(name: str, calibrate: pipeline.Calibrate, out: Path) -> package.Bundle:
+    return pipeline.build(pipeline.Job(EAN, name, spec.target(name), weights.load(EAN, None), calibrate), out)
+
+
+@pytest.mark.parametrize("name", spec.targets())
+def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str) -> None:
+    bundle = built(name, pipeline.Calibrate(), tmp_path)
+    check = compared(bundle, faces)
+    verify.judge(bundle.manifest.name, check)
+    assert abs(check.drop) <= verify.DROP_LIMIT
+    assert check.exact.accuracy >= 62.0
+    assert check.artifact.unseen_images == 3301
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", INT8)
+def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:
+    bundle = built(name, pipeline.Calibrate(faces=faces, seed=seed), tmp_path)
+    verify.judge(bundle.manifest.name, compared(bundle, faces))
+
+
+def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
+    test = faces.split("PrivateTest")
+    return verify.accuracy(bundle, test, "PrivateTest", unseen(faces), float_model(bundle, test, None))
+
+
+def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
+    from edgefer.scores import unseen_rows
+
+    return unseen_rows(faces.split("PrivateTest"), faces)
+
+
+def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: Path) -> None:
+    """The check must be able to fail: compare the shipped artifact with the answers of other weights."""
+    bundle = built("onnx-fp32", pipeline.Calibrate(), tmp_path)
+    test = faces.split("PrivateTest").take(np.arange(200))
+    other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
+    from edgefer.train.loop import logits
+
+    wrong = verify.Reference("another network", logits(other.network, test, EAN.crop).numpy())
+    with pytest.raises(AccuracyDropped, match="agrees with float"):
+        verify.judge("x", verify.accuracy(bundle, test, "PrivateTest", None, wrong))
