@@ -8,15 +8,18 @@ import traceback
 import click
 
 from edgefer import __version__
+from edgefer.commands.bench import bench
 from edgefer.commands.build import build
 from edgefer.commands.data import data
 from edgefer.commands.evaluate import evaluate
 from edgefer.commands.lists import archs, recipes, targets
 from edgefer.commands.train import train
 from edgefer.commands.verify import verify
-from edgefer.errors import EdgeferError
+from edgefer.errors import EdgeferError, MissingEngine
+from edgefer.files import explained
+from edgefer.interrupts import Terminated, raise_on_sigterm
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,32 +29,48 @@ def cli(debug: bool) -> None:
     """Take a compact facial expression recognition network from data to a device.
 
     \b
-    edgefer build --arch ean --target tflite-int8     makes dist/ean.tflite-int8
-    edgefer verify dist/ean.tflite-int8               proves it
+    Example: edgefer build --arch ean --target tflite-int8     makes dist/ean.tflite-int8
+             edgefer verify dist/ean.tflite-int8               proves it
     """
     del debug  # read by main, which sees every failure
 
 
-for command in (archs, build, data, evaluate, recipes, targets, train, verify):
+for command in (archs, bench, build, data, evaluate, recipes, targets, train, verify):
     cli.add_command(command)
 
 
 def main() -> None:
     """Entry point: run the command, print one clear line on failure, exit with its code."""
+    raise_on_sigterm()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="edgefer", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except EdgeferError as error:
-        _explain(error)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except OSError as error:
+        _fail(explained(error), error)
+    except ModuleNotFoundError as error:
+        package = (error.name or "edgefer").partition(".")[0]
+        if package == "edgefer":
+            raise  # a bug, not an extra that is not installed
+        _fail(MissingEngine(package, "build"), error)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("edgefer: interrupted; nothing half-written is left, what was finished is kept.", err=True)
-        sys.exit(INTERRUPTED)
+        _stop("interrupted", INTERRUPTED)
+    except Terminated:
+        _stop("terminated", TERMINATED)
 
 
-def _explain(error: EdgeferError) -> None:
-    if "--debug" in sys.argv:
-        traceback.print_exception(error)
-    click.echo(f"edgefer: {error}", err=True)
+def _fail(failure: EdgeferError, cause: Exception | None = None) -> None:
+    failure.__cause__ = cause or failure.__cause__
+    for each in failure.parts:
+        if "--debug" in sys.argv:
+            traceback.print_exception(each)
+        click.echo(f"edgefer: {each}", err=True)
+    sys.exit(failure.exit_code)
+
+
+def _stop(how: str, code: int) -> None:
+    click.echo(f"edgefer: {how}; nothing half-written is left, what was finished is kept.", err=True)
+    sys.exit(code)

@@ -1,19 +1,34 @@
 """One class per failure, each with an exit code of its own.
 
 A message is one line: what happened, which value, what is allowed, what to do next.
-Exit code 1 is an unexpected error, 2 is click's (wrong command line), 130 an interrupt.
+Exit code 1 is an unexpected error, 2 is click's (wrong command line), 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_LISTED = ("arch", "recipe", "target")  # kinds of names that a command lists
 
 
 class EdgeferError(Exception):
     """Base of every failure that edgefer explains itself."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+    @property
+    def parts(self) -> Sequence[EdgeferError]:
+        """The failures that this one stands for."""
+        return (self,)
+
+
+def one_line(text: object) -> str:
+    """`text` on one printable line: what a library says, or a file is called, may have line breaks in it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(text).split()))
 
 
 class UnknownName(EdgeferError):
@@ -22,10 +37,14 @@ class UnknownName(EdgeferError):
     exit_code = 3
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
-        super().__init__(f"unknown {kind} {name!r}: {hint} `edgefer {kind}s` lists them all.")
+        names = {each.lower(): each for each in known}
+        near = [names[key] for key in difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)]
+        hints = [f"did you mean {' or '.join(near)}?"] if near else []
+        if kind not in _LISTED or not near:
+            hints.append(f"known: {', '.join(names.values())}.")
+        if kind in _LISTED:
+            hints.append(f"`edgefer {kind}s` lists them all.")
+        super().__init__(f"unknown {kind} {name!r}: {' '.join(hints)}")
 
 
 class MissingFile(EdgeferError):
@@ -113,3 +132,23 @@ class BadCheckpoint(EdgeferError):
     """A training checkpoint of other settings or one that can't be read."""
 
     exit_code = 17
+
+
+class SeveralFailures(EdgeferError):
+    """All that went wrong in a command that goes on after a failure; the exit code is the first one's."""
+
+    def __init__(self, failures: Sequence[EdgeferError]) -> None:
+        super().__init__(" ".join(map(str, failures)))
+        self.exit_code = failures[0].exit_code
+        self._failures = failures
+
+    @property
+    def parts(self) -> Sequence[EdgeferError]:
+        """The failures in the order in which they came."""
+        return self._failures
+
+
+class WorkerFailed(EdgeferError):
+    """A measuring process that ended without an answer."""
+
+    exit_code = 20

@@ -13,11 +13,12 @@ from typing import Any
 
 from edgefer import records
 from edgefer.contract import Contract
-from edgefer.errors import BadRecord, BrokenBundle, MissingFile
-from edgefer.files import sha256, staged_folder
+from edgefer.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed
+from edgefer.files import require_folder, sha256, staged_folder
 from edgefer.records import Dtypes
 
-SCHEMA = "edgefer/bundle/1"
+_SCHEMAS = "edgefer/bundle/"
+SCHEMA = f"{_SCHEMAS}1"
 MANIFEST, LABELS, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
 PICTURE, GIVEN, EXPECTED = "golden/picture.png", "golden/input.bin", "golden/output.bin"
@@ -76,7 +77,7 @@ class Manifest:
 
     @property
     def model_bytes(self) -> int:
-        """Size of the model: its file, and for OpenVINO the weights beside it."""
+        """Size of the model: its file, and for OpenVINO and ncnn the weights beside it."""
         stem = PurePosixPath(self.model).stem
         return sum(entry.bytes for name, entry in self.files.items() if PurePosixPath(name).stem == stem)
 
@@ -101,10 +102,9 @@ def entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
 def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
     """Write the bundle as a whole or not at all; one of the same name is replaced.
 
-    Raises OutputFailed, also if the place holds something that is not a bundle.
+    Raises OutputFailed, also for what `require_place` refuses.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise BrokenBundle(f"{folder} exists and is not a bundle: move it away or choose another --out.")
+    require_place(folder)
     with staged_folder(folder) as stage:
         for name, content in files.items():
             path = stage / name
@@ -114,22 +114,54 @@ def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
     return Bundle(folder, manifest)
 
 
+def require_place(folder: Path) -> None:
+    """Raise OutputFailed if no bundle can be written there, or something that edgefer did not write would be lost.
+
+    A bundle, whole or damaged, may be replaced.
+    """
+    require_folder(folder.parent)
+    present = _files_in(folder) if folder.is_dir() else {"."} if folder.exists() else set()
+    foreign = sorted(present - _written(folder))
+    if foreign:
+        raise OutputFailed(
+            f"{folder / foreign[0]} is there and not edgefer's, a build would delete it: "
+            "move it away or choose another folder with --out."
+        )
+
+
+def _written(folder: Path) -> set[str]:
+    """Names of the files that edgefer wrote into a bundle's folder; none if it is no bundle."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = content["schema"].startswith(_SCHEMAS)
+        return {MANIFEST, *content["files"]} if ours else set()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
+
+
 def read(folder: Path) -> Bundle:
     """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
+    if folder.is_file():
+        raise MissingFile(f"{folder} is a file: give the bundle's folder.")
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != SCHEMA:
-            raise BrokenBundle(f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}.")
+            raise BrokenBundle(
+                f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}: "
+                "build the bundle again or install the edgefer that made it."
+            )
         manifest = records.structure(Manifest, content, str(folder / MANIFEST))
     except OSError as error:
         raise BrokenBundle(
-            f"{folder} has no readable {MANIFEST} ({error.strerror}): build the bundle again."
+            f"{folder} has no readable {MANIFEST} ({error.strerror}): give a bundle that edgefer build made."
         ) from error
-    except (ValueError, BadRecord) as error:
-        raise BrokenBundle(f"{folder / MANIFEST} is damaged ({error}): build the bundle again.") from error
+    except (ValueError, RecursionError, BadRecord) as error:
+        raise BrokenBundle(
+            f"{folder / MANIFEST} is damaged ({error}): remove the folder and build the bundle again."
+        ) from error
     _check(folder, manifest)
     return Bundle(folder, manifest)
 
@@ -146,10 +178,13 @@ def _check(folder: Path, manifest: Manifest) -> None:
             raise BrokenBundle(f"{folder}: {name} is missing: copy or build the bundle again.")
         if path.stat().st_size != entry.bytes or sha256(path) != entry.sha256:
             raise BrokenBundle(f"{folder}: {name} is not the file that was built: copy or build the bundle again.")
-    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    foreign = sorted(present - manifest.files.keys() - {MANIFEST})
+    foreign = sorted(_files_in(folder) - manifest.files.keys() - {MANIFEST})
     if foreign:
         raise BrokenBundle(f"{folder}: {foreign[0]} is not in the manifest: remove it.")
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
 
 
 def _inside(folder: Path, name: str) -> bool:

@@ -67,6 +67,8 @@ def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) ->
     Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; an earlier bundle is
     then still whole.
     """
+    package.require_place(out / job.id)
+    source = _calibration(job)
     stage("loading the converter")
     backend = exporter(job.target.format)
     stage("folding")
@@ -74,7 +76,7 @@ def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) ->
     stage("exporting")
     model = _convert(backend, network, job)
     stage("calibrating")
-    record = _calibration(backend, model, job)
+    record = _measure(backend, model, job, source) if isinstance(source, Dataset) else source
     stage("lowering the precision")
     files = _lower(backend, model, job, record)
     dtypes = _inspect(backend, files, job)
@@ -118,22 +120,29 @@ def _convert(backend: Exporter, network: Deployed, job: Job) -> bytes:
         return backend.convert(network, job.arch.crop)
     except (RuntimeError, ValueError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ExportFailed(f"{job.arch.name} can't be converted for {job.name}: {reason}") from error
+        raise ExportFailed(
+            f"{job.arch.name} can't be converted for {job.name} ({reason}): `edgefer --debug` shows all of it."
+        ) from error
 
 
-def _calibration(backend: Exporter, model: bytes, job: Job) -> CalibrationRecord | None:
+def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
+    """Where int8 gets its ranges from: a record, or faces. Asked before the conversion, which takes its time."""
     if job.target.precision != "int8":
         return None
     engine, wanted = RANGES_OF[job.target.format], job.calibrate
-    if wanted.faces is None:
-        path = wanted.recorded or calibration.shipped_path(job.arch.name, engine)
-        if not path.is_file():
-            raise BadCalibration(
-                f"edgefer ships no activation ranges for {job.arch.name} on {engine}: "
-                "calibrate with --calibration PATH (a fer2013.csv or an image folder)."
-            )
-        return calibration.load(path, job.arch.name, engine, job.weights.sha256)
-    faces = calibration.choose(wanted.faces, wanted.count, wanted.seed)
+    if wanted.faces is not None:
+        return calibration.choose(wanted.faces, wanted.count, wanted.seed)
+    shipped = calibration.shipped_path(job.arch.name, engine)
+    if wanted.recorded is None and not shipped.is_file():
+        raise BadCalibration(
+            f"edgefer ships no activation ranges for {job.arch.name} on {engine}: "
+            "calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+        )
+    return calibration.load(wanted.recorded or shipped, job.arch.name, engine, job.weights.sha256)
+
+
+def _measure(backend: Exporter, model: bytes, job: Job, faces: Dataset) -> CalibrationRecord:
+    engine, wanted = RANGES_OF[job.target.format], job.calibrate
     ranges = estimate(backend.observe(model, calibration.images(faces, job.arch)), len(faces), wanted.method)
     # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
     ranges[backend.given(model)] = (0.0, PIXEL_MAX)
@@ -163,7 +172,7 @@ def _inspect(backend: Exporter, files: dict[str, bytes], job: Job) -> records.Dt
     dtypes = backend.dtypes(files, job.target)
     if job.target.precision == "int8" and dtypes.float_inside:
         kinds = ", ".join(sorted(set(dtypes.float_inside)))
-        raise NotInteger(f"{job.id} kept float operators inside: {kinds}. No bundle was written.")
+        raise NotInteger(f"{job.id} kept float operators inside: {kinds}. No bundle was written; try another target.")
     return dtypes
 
 
@@ -185,7 +194,8 @@ def _golden(
     if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
             f"{job.id} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
-            "in probability is allowed: the conversion broke it. No bundle was written."
+            "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
+            "try another target or other faces."
         )
     entry = package.Golden(
         picture=package.PICTURE,

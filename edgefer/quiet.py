@@ -1,4 +1,4 @@
-"""Keeping converters and engines from printing into a user's terminal."""
+"""Running torch, converters and engines so that they neither print into a user's terminal nor are interrupted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from edgefer.interrupts import held
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallow what Python and native code write to stdout and stderr inside the block.
+    """Swallow what Python and native code write to stdout and stderr inside the block; interrupts wait for its end.
 
     If the block raises, what it wrote is attached to the exception as a note, so that nothing a
     person would need to find the cause is lost.
@@ -22,7 +24,7 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     level = logging.root.manager.disable
-    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+    with held(), tempfile.TemporaryFile() as sink, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         os.dup2(sink.fileno(), 1)

@@ -6,7 +6,7 @@ History of the schemas: all are at version 1.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,12 +79,14 @@ class TrainingRecord:
 class Dtypes:
     """What a model's file is made of: tensors by element type, operators by name and element type.
 
-    `float_inside` names the operators that work on float tensors.
+    `float_inside` names the operators that work on float tensors though the engine could do them in int8;
+    `float_only` the kinds that work on float tensors because the engine has them in float only.
     """
 
     tensors: dict[str, int]
     operators: dict[str, int]
     float_inside: list[str]
+    float_only: list[str] = field(default_factory=list)
 
 
 TRAINING_SCHEMA = "edgefer/training/1"
@@ -104,7 +106,9 @@ def structure(kind: type[T], content: Any, source: str) -> T:
     except Exception as error:  # cattrs raises whatever the wrong value provokes
         detail = " ".join(str(error).split()) or type(error).__name__
         known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
-        raise BadRecord(f"{source}: {detail}. {kind.__name__} has the keys {known}.") from error
+        raise BadRecord(
+            f"{source}: {detail}. {kind.__name__} has the keys {known}: correct it, or get or build it again."
+        ) from error
     return result
 
 
@@ -128,7 +132,7 @@ def read(kind: type[T], path: Path) -> T:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise MissingFile(f"can't read {path}: {error.strerror}.") from error
-    except ValueError as error:
+        raise MissingFile(f"can't read {path} ({error.strerror}): check the path and its permissions.") from error
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path} is not JSON ({error}): get or build it again.") from error
     return structure(kind, content, str(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from edgefer import arch, package, verify
 from edgefer.data.dataset import Dataset
 from edgefer.errors import BadWeights
+from edgefer.quiet import quiet
 from edgefer.verify import Reference
 
 
@@ -18,7 +19,8 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
     """
     if source is not None and source.is_dir():
         return _of_bundle(bundle, test, source)
-    from edgefer.train import loop, weights
+    with quiet():
+        from edgefer.train import loop, weights
 
     network = arch.get(bundle.manifest.arch)
     loaded = weights.load(network, source)
@@ -30,7 +32,7 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
 def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> Reference:
     exact = package.read(folder)
     if exact.manifest.precision != "fp32":
-        raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle.")
+        raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
     return Reference(exact.manifest.name, verify.outputs(exact, test))
 

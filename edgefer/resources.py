@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """`targets`, `calibration` or `weights`: a wheel carries them inside, a clone at its top level."""
+    """`targets`, `calibration`, `benchmarks` or `weights`: a wheel carries them inside, a clone at its top level."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name

@@ -34,6 +34,6 @@ def score(outputs: NDArray[Any], test: Dataset, unseen: NDArray[np.bool_] | None
         images=len(test),
         accuracy=round(100 * float(right.mean()), 3),
         unseen_images=None if unseen is None else int(unseen.sum()),
-        unseen=None if unseen is None else round(100 * float(right[unseen].mean()), 3),
+        unseen=None if unseen is None or not unseen.any() else round(100 * float(right[unseen].mean()), 3),
         recall=recall,
     )

@@ -60,7 +60,7 @@ def _template(manifest: Manifest, language: str) -> str:
 
 
 def _model(manifest: Manifest) -> dict[str, str]:
-    weights = str(PurePosixPath(manifest.model).with_suffix(".bin"))  # OpenVINO's second file
+    weights = str(PurePosixPath(manifest.model).with_suffix(".bin"))  # the second file of OpenVINO and ncnn
     parts = [name for name in (manifest.model, weights) if name in manifest.files]
     return {
         "name": manifest.name,
@@ -71,6 +71,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "parameters": f"{manifest.parameters:,}",
         "macs": f"{manifest.macs:,}",
         "model": manifest.model,
+        "weights": weights,
         "size": f"{sum(manifest.files[name].bytes for name in parts):,} bytes",
         "app_files": ", ".join(f"`{name}`" for name in parts) + " and `labels.txt`",
         "float_bundle": f"{manifest.arch}.tflite-{manifest.precision}" + "-floatio" * (manifest.precision == "int8"),

@@ -10,7 +10,7 @@ from typing import Literal
 from edgefer import records, resources
 from edgefer.errors import UnknownName
 
-Format = Literal["tflite", "onnx", "openvino"]
+Format = Literal["tflite", "onnx", "openvino", "ncnn"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 
 
@@ -23,6 +23,7 @@ class Target:
     io: Literal["float32", "int8"]
     file: str
     needs: str
+    float_only: tuple[str, ...] = ()
 
 
 @cache

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer import contract, package, runtime, scores
 from edgefer.data.dataset import Dataset
-from edgefer.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
+from edgefer.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch, MissingEngine
 from edgefer.records import Scores
 
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
@@ -62,7 +62,7 @@ def golden(bundle: package.Bundle, threads: int = 1) -> GoldenCheck:
     if not np.array_equal(prepared, given):
         raise GoldenMismatch(
             f"{manifest.name}: the golden picture, preprocessed by the contract, is not the golden input: "
-            "Pillow's resizing or the contract changed."
+            "Pillow's resizing or the contract changed; build the bundle again with what is installed here."
         )
     returned = contract.dequantise(model.run(given), manifest.contract.output)
     difference = float(np.abs(returned - expected).max())
@@ -70,7 +70,7 @@ def golden(bundle: package.Bundle, threads: int = 1) -> GoldenCheck:
     if not difference <= tolerance:  # so that NaN fails too
         raise GoldenMismatch(
             f"{manifest.name}: the golden output is {difference:.4f} off in probability on {model.engine}, "
-            f"{tolerance} is allowed: this engine does not run the model as it was built."
+            f"{tolerance} is allowed: this engine does not run the model as it was built; it needs {manifest.needs}."
         )
     return GoldenCheck(model.engine, round(difference, 6), tolerance)
 
@@ -80,31 +80,45 @@ def open_model(bundle: package.Bundle, threads: int = 1) -> runtime.Model:
     manifest = bundle.manifest
     try:
         model = runtime.load(bundle.path(manifest.model), manifest.format, threads)
-    except (ValueError, RuntimeError) as error:
+    except MissingEngine:
+        raise
+    except Exception as error:  # the engines' exceptions have no base in common
         reason = " ".join(str(error).split())[:200]
-        raise BrokenBundle(f"{manifest.name}: the {manifest.format} engine can't load it: {reason}") from error
+        raise BrokenBundle(
+            f"{manifest.name}: the {manifest.format} engine can't load it ({reason}): it needs {manifest.needs}."
+        ) from error
     for what, found, promised in (
         ("input", model.input, manifest.contract.input),
         ("output", model.output, manifest.contract.output),
         ("layout", model.layout, manifest.contract.layout),
     ):
         if found != promised:
-            raise BrokenBundle(f"{manifest.name}: the contract promises the {what} {promised}, the model has {found}.")
+            raise BrokenBundle(
+                f"{manifest.name}: the contract promises the {what} {promised}, the model has {found}: "
+                "build the bundle again."
+            )
     return model
 
 
 def _array(bundle: package.Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.generic]:
     values = np.frombuffer(bundle.path(name).read_bytes(), np.dtype(spec.dtype).newbyteorder("<"))
     if values.size != int(np.prod(spec.shape)):
-        raise BrokenBundle(f"{bundle.manifest.name}: {name} holds {values.size} values, {spec.shape} are promised.")
+        raise BrokenBundle(
+            f"{bundle.manifest.name}: {name} holds {values.size} values, {spec.shape} are promised: "
+            "build the bundle again."
+        )
     return values.reshape(spec.shape)
 
 
 def _picture(bundle: package.Bundle) -> NDArray[np.uint8]:
     from PIL import Image
 
-    with Image.open(bundle.path(bundle.manifest.golden.picture)) as image:
-        return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
+    path = bundle.path(bundle.manifest.golden.picture)
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
+    except Exception as error:  # Pillow raises whatever the broken bytes provoke
+        raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
 
 
 def outputs(bundle: package.Bundle, data: Dataset, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
@@ -133,7 +147,7 @@ def accuracy(
     if test.names != bundle.manifest.contract.labels:
         raise BadData(
             f"{test.source} has the classes {', '.join(test.names)}, "
-            f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}."
+            f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}: give data of those."
         )
     found = outputs(bundle, test, tick)
     artifact, exact = scores.score(found, test, unseen), scores.score(reference.outputs, test, unseen)

@@ -26,7 +26,7 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
     """What `edgefer build` knows of a bundle when it writes the page."""
     form, precision = target.split("-")[:2]
     layout: Layout = "NHWC" if form == "tflite" else "NCHW"
-    names = [model, "model.bin"] if form == "openvino" else [model]
+    names = [model, "model.bin"] if form in ("openvino", "ncnn") else [model]
     reference = [0.0312, 0.0021, 0.0417, 0.7103, 0.0633, 0.0251, 0.1263]
     return package.Manifest(
         schema=package.SCHEMA,
@@ -58,6 +58,7 @@ MANIFESTS = [
     manifest("tflite-int8-floatio", "model.tflite", FLOAT_IN, FLOAT_OUT),
     manifest("onnx-fp32", "model.onnx", *NCHW),
     manifest("openvino-fp32", "model.xml", *NCHW),
+    manifest("ncnn-int8", "model.param", *NCHW),
 ]
 
 

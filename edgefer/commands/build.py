@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.commands.common import PATH, arch_option, console, json_option, print_json, read_data, weights_option
+from edgefer.commands.common import (
+    PATH,
+    arch_option,
+    console,
+    json_option,
+    load_torch,
+    print_json,
+    read_data,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,11 +71,11 @@ def build(
 
     network, targets = archs.get(arch), [(name, spec.target(name)) for name in names]
     screen = console()
-    with screen.status("loading torch"):
-        from edgefer import pipeline
-        from edgefer.train import weights as store
+    load_torch(screen)
+    from edgefer import pipeline
+    from edgefer.train import weights as store
 
-        loaded = store.load(network, weights)
+    loaded = store.load(network, weights)
     wanted = _calibrate(screen, network, calibration, method, count, seed)
     bundles = []
     for name, target in targets:

@@ -25,8 +25,25 @@ weights_option = click.option(
     "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+
+
+def _known_split(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """The name, if there is such a split: better said before a large data set is read than after."""
+    from edgefer.data.dataset import SPLITS
+    from edgefer.errors import UnknownName
+
+    if name not in SPLITS:
+        raise UnknownName("split", name, SPLITS)
+    return name
+
+
 split_option = click.option(
-    "--split", default="PrivateTest", show_default=True, metavar="NAME", help="Training, PublicTest or PrivateTest."
+    "--split",
+    default="PrivateTest",
+    show_default=True,
+    metavar="NAME",
+    callback=_known_split,
+    help="Training, PublicTest or PrivateTest.",
 )
 
 
@@ -39,14 +56,23 @@ def console() -> Console:
 
 @contextlib.contextmanager
 def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar; the block calls what it gets once per item."""
+    """A progress bar, if there is a terminal; the block calls what it gets once per item."""
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    with Progress(
-        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=console
-    ) as bar:
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def load_torch(console: Console) -> None:
+    """Import torch, which takes seconds, while a spinner says so."""
+    from importlib import import_module
+
+    from edgefer.quiet import quiet
+
+    with console.status("loading torch"), quiet():
+        import_module("torch")
 
 
 def read_data(console: Console, path: Path, size: int) -> Dataset:

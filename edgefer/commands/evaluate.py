@@ -11,6 +11,7 @@ from edgefer.commands.common import (
     console,
     data_option,
     json_option,
+    load_torch,
     print_json,
     read_data,
     split_option,
@@ -38,6 +39,7 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, as_json: b
     screen = console()
     faces = read_data(screen, data, network.resize)
     test = faces.split(split)
+    load_torch(screen)
     from edgefer.train import loop
     from edgefer.train import weights as store
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from edgefer.commands.common import json_option, print_json
+from edgefer.commands.common import console, json_option, load_torch, print_json
 
 
 @click.command()
@@ -23,6 +23,7 @@ def archs(as_json: bool) -> None:
     from edgefer.quantize.calibration import shipped_path
     from edgefer.resources import folder
 
+    load_torch(console())
     rows = []
     for arch in ARCHS.values():
         counted = asdict(count(arch.build(), arch.crop))

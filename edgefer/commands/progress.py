@@ -22,7 +22,7 @@ def training(console: Console, name: str, epochs: int, batches: int) -> Iterator
     from edgefer.train.run import Listener
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{name} 1/{epochs}", total=epochs * batches)
 
         def epoch(done: Epoch) -> None:

@@ -28,7 +28,7 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
     out = io.StringIO()
     Console(file=out, width=width, highlight=False).print(built)
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 
 def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

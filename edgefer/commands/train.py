@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from edgefer.commands.common import PATH, arch_option, console, data_option, json_option, print_json, read_data
+from edgefer.commands.common import (
+    PATH,
+    arch_option,
+    console,
+    data_option,
+    json_option,
+    load_torch,
+    print_json,
+    read_data,
+)
 
 
 @click.command()
@@ -34,13 +43,16 @@ def train(
 
     from edgefer import arch as archs
     from edgefer.commands.progress import training
+    from edgefer.files import require_folder
     from edgefer.train import recipes
 
+    require_folder(out)
     network, chosen = archs.get(arch), recipes.get(recipe)
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
     plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1)
     screen = console()
     faces = read_data(screen, data, network.resize)
+    load_torch(screen)
     from edgefer.train.run import train as run
 
     with training(screen, network.name, chosen.epochs, -(-len(faces.split("Training")) // chosen.batch)) as listener:
@@ -50,8 +62,10 @@ def train(
         return
     click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
     if record.private is not None:
-        click.echo(
-            f"PrivateTest, centre crop: {record.private.accuracy:.2f} % "
-            f"({record.private.unseen:.2f} % of the {record.private.unseen_images} images that Training does not hold)"
-        )
+        click.echo(f"PrivateTest, centre crop: {record.private.accuracy:.2f} %")
+        if record.private.unseen is not None:
+            click.echo(
+                f"on the {record.private.unseen_images} images that Training does not hold: "
+                f"{record.private.unseen:.2f} %"
+            )
     click.echo(f"wrote {out / network.name}.safetensors, .json (the record) and .png (the curves)")

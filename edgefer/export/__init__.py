@@ -1,6 +1,6 @@
 """The heavy half: a folded network becomes an engine's file. Host only; never imported on a device.
 
-Each module is an `Exporter`; models travel between its functions as bytes.
+Each module to_* is an `Exporter`; models travel between its functions as bytes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ from edgefer.spec import Format, Target
 Ranges = Mapping[str, tuple[float, float]]
 Activations = dict[str, NDArray[np.float32]]
 
-EXPORTERS: dict[Format, str] = {"tflite": "to_tflite", "onnx": "to_onnx", "openvino": "to_openvino"}
+EXPORTERS: dict[Format, str] = {
+    "tflite": "to_tflite",
+    "onnx": "to_onnx",
+    "openvino": "to_openvino",
+    "ncnn": "to_ncnn",
+}
 
-# Tensor names that ranges are recorded under: OpenVINO's int8 graph is made from the ONNX one.
-RANGES_OF: dict[Format, Format] = {"tflite": "tflite", "onnx": "onnx", "openvino": "onnx"}
+# Tensor names that ranges are recorded under: OpenVINO's and ncnn's int8 are made from the ONNX graph.
+RANGES_OF: dict[Format, Format] = {"tflite": "tflite", "onnx": "onnx", "openvino": "onnx", "ncnn": "onnx"}
 
 
 class Exporter(Protocol):

@@ -111,7 +111,9 @@ def load(path: Path, arch: str, engine: str, weights_sha256: str) -> Calibration
     """A recorded calibration; raises BadCalibration if it is of other weights, network or engine."""
     record = records.read(CalibrationRecord, path)
     if record.schema != SCHEMA:
-        raise BadCalibration(f"{path} has the schema {record.schema!r}, this edgefer reads {SCHEMA!r}.")
+        raise BadCalibration(
+            f"{path} has the schema {record.schema!r}, this edgefer reads {SCHEMA!r}: calibrate again on faces."
+        )
     for what, found, wanted in (
         ("network", record.arch, arch),
         ("engine", record.engine, engine),
@@ -121,5 +123,11 @@ def load(path: Path, arch: str, engine: str, weights_sha256: str) -> Calibration
             raise BadCalibration(
                 f"the recorded activation ranges in {path.name} belong to the {what} {found[:12]}, "
                 f"not {wanted[:12]}: calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+            )
+    for name, (low, high) in record.ranges.items():
+        if not -np.inf < low <= 0 <= high < np.inf:
+            raise BadCalibration(
+                f"{path} has the range {low} to {high} for the tensor {name}, it must be finite and hold 0: "
+                "calibrate again on faces."
             )
     return record

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from edgefer.contract import Layout, TensorSpec
 from edgefer.errors import MissingEngine
+from edgefer.interrupts import held
 
-ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino"}
+ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
 
 
 class Model(Protocol):
@@ -29,7 +30,8 @@ class Model(Protocol):
 def load(path: Path, kind: str, threads: int = 1) -> Model:
     """Open a model file with the engine of its format; raises MissingEngine or what the engine raises."""
     try:
-        module = import_module(f"edgefer.runtime.{ENGINES[kind]}")
+        with held():
+            module = import_module(f"edgefer.runtime.{ENGINES[kind]}")
     except ModuleNotFoundError as error:
         raise MissingEngine(error.name or str(error), kind) from error
     return cast(Model, module.load(path, threads))

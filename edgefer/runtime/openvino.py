@@ -24,6 +24,7 @@ class OpenVINOModel:
     def __init__(self, path: Path, threads: int) -> None:
         settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": EXACT}
         self._model = openvino.Core().compile_model(path, "CPU", settings)
+        self.provider = ", ".join(self._model.get_property("EXECUTION_DEVICES"))
         self._request = self._model.create_infer_request()
         self.input, self.output = _spec(self._model.input(0)), _spec(self._model.output(0))
 

@@ -32,6 +32,7 @@ class TFLiteModel:
         with quiet():
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
+        self.provider = _provider(self._interpreter)
         given, returned = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
         self._indices = given["index"], returned["index"]
         self.input, self.output = _spec(given), _spec(returned)
@@ -50,6 +51,14 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
         return TensorSpec(detail["name"], shape, "float32")
     scale, zero_point = detail["quantization"]
     return TensorSpec(detail["name"], shape, "int8", float(scale), int(zero_point))
+
+
+def _provider(interpreter: Any) -> str:
+    """XNNPACK where it took over parts of the graph; only a private method of the interpreter tells."""
+    if not hasattr(interpreter, "_get_ops_details"):
+        return "not told"
+    parts = sum(node["op_name"] == "DELEGATE" for node in interpreter._get_ops_details())
+    return f"XNNPACK, {parts} part{'s' * (parts != 1)}" if parts else "built-in kernels"
 
 
 def load(path: Path, threads: int) -> TFLiteModel:

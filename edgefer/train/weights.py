@@ -43,7 +43,11 @@ def load(arch: Arch, path: Path | None) -> Weights:
     path = find(arch, path)
     try:
         tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise MissingFile(
+            f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
+        ) from error
+    except SafetensorError as error:
         raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
     network = arch.build()
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
@@ -54,6 +58,9 @@ def load(arch: Arch, path: Path | None) -> Weights:
             f"{path} holds the weights of another network: {wrong[0]} is {found.get(wrong[0], 'missing')}, "
             f"{arch.name} has {expected.get(wrong[0], 'no such tensor')}; name its network with --arch."
         )
+    broken = sorted(name for name, value in tensors.items() if not value.isfinite().all())
+    if broken:
+        raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
     network.load_state_dict(tensors)
     return Weights(network.eval(), sha256(path), _record(path, arch))
 
