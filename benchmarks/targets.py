@@ -22,7 +22,7 @@ from edgefer.commands.tables import markdown
 
 HERE = Path(__file__).parent
 EDGEFER = [sys.executable, "-c", "from edgefer.cli import main; main()"]
-PACKAGES = ("edgefer", "torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnxruntime", "openvino")
+PACKAGES = ("edgefer", "torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnxruntime", "openvino", "ncnn", "pnnx")
 
 
 def measure(arch: str, data: Path) -> dict[str, Any]:

@@ -126,3 +126,9 @@ def test_a_cut_file_is_not_loaded(dist: Path, tmp_path: Path) -> None:
         path.with_suffix(".bin").write_bytes(cut[1])
         with pytest.raises((RuntimeError, ValueError)):
             runtime.load(path, "ncnn")
+
+
+def test_half_precision_keeps_the_smallest_weights(dist: Path) -> None:
+    exact, half = (ncnn_file.read(*content(dist, name))[1].arrays[0] for name in ("ncnn-fp32", "ncnn-fp16"))
+    assert np.abs(exact).min() < np.finfo(np.float16).tiny
+    assert np.abs(half.astype(np.float32) - exact).max() <= np.spacing(np.float16(np.abs(exact).max())) / 2

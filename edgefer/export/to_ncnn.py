@@ -1,4 +1,4 @@
-"""ncnn, from the ONNX graph: pnnx converts to fp32 and fp16; int8 is written here, from fp32 and the ranges.
+"""ncnn, from the ONNX graph: pnnx converts to fp32; fp16 and int8 are written here, from fp32 (and the ranges).
 
 ncnn computes an int8 model's convolutions in int8 and everything between them in float32, by design;
 `spec.Target.float_only` holds what that is.
@@ -56,11 +56,13 @@ def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, byte
     sources = _sources(graph)
     if integer:
         _lift(graph)
-    layers = ncnn_file.read(*_pnnx(graph, half=target.precision == "fp16"))
+    layers = ncnn_file.read(*_pnnx(graph))
     if unknown := sorted({layer.kind for layer in layers if not layer.kind.isalnum()}):
         raise ExportFailed(f"pnnx has no ncnn layer for {', '.join(unknown)}.")
     if integer:
         ncnn_int8.quantise(layers, sources, ranges or {})
+    elif target.precision == "fp16":
+        _halve(layers)
     _name(layers, graph)
     param, weights = ncnn_file.write(layers)
     return {target.file: param, Path(target.file).with_suffix(".bin").name: weights}
@@ -108,10 +110,20 @@ def _lifted(node: onnx.NodeProto, weights: onnx.TensorProto) -> list[onnx.NodePr
     return [before, node, onnx.helper.make_node("Squeeze", [node.output[0], "lifted_axis"], [made])]
 
 
-def _pnnx(graph: onnx.ModelProto, half: bool) -> tuple[bytes, bytes]:
+def _halve(layers: list[Layer]) -> None:
+    """Weights in half precision, biases as they are.
+
+    Not by pnnx's fp16=1: it makes every number below half precision's normal ones 0, and a first convolution that
+    takes pixels 0 to 255 has many.
+    """
+    for layer in layers:
+        layer.arrays[:1] = [weights.astype(np.float16) for weights in layer.arrays[:1]]
+
+
+def _pnnx(graph: onnx.ModelProto) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
-        command = [pnnx.EXEC_PATH, "model.onnx", f"fp16={int(half)}"]
+        command = [pnnx.EXEC_PATH, "model.onnx", "fp16=0"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
         made = [Path(folder) / f"model.ncnn.{end}" for end in ("param", "bin")]
         if done.returncode or not all(path.is_file() for path in made):
