@@ -22,7 +22,17 @@ from edgefer.commands.tables import markdown
 
 HERE = Path(__file__).parent
 EDGEFER = [sys.executable, "-c", "from edgefer.cli import main; main()"]
-PACKAGES = ("edgefer", "torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnxruntime", "openvino", "ncnn", "pnnx")
+PACKAGES = (
+    "edgefer",
+    "torch",
+    "litert-torch",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "onnxruntime",
+    "openvino",
+    "ncnn",
+    "pnnx",
+)
 
 
 def measure(arch: str, data: Path) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def render(record: dict[str, Any]) -> str:
             f"FER2013 PrivateTest, {first['artifact']['images']} images, centre crop, one image at a time. The float",
             f"network ({first['reference']}) reaches **{first['exact']['accuracy']:.2f} %**, and "
             f"{first['exact']['unseen']:.2f} % on the",
-            f"{first['float']['unseen_images']} images that Training does not hold. Int8 uses the recorded ranges "
+            f"{first['exact']['unseen_images']} images that Training does not hold. Int8 uses the recorded ranges "
             "in `calibration/`.",
             "",
             markdown(names, rows),

@@ -1,0 +1,36 @@
+"""The tables in benchmarks/tables are what the records in benchmarks/results render to, nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def script(name: str) -> ModuleType:
+    """A script of benchmarks/ as a module."""
+    found = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_targets_table_is_rendered_from_its_record() -> None:
+    record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
+    assert (BENCHMARKS / "tables" / "ean-targets.md").read_text() == script("targets").render(record)
+
+
+def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
+    from edgefer import arch, spec
+    from edgefer.train import weights
+
+    record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
+    shipped = weights.load(arch.get("ean"), None).record
+    assert shipped is not None and shipped.private is not None
+    assert set(record["bundles"]) == {f"ean.{name}" for name in spec.targets()}
+    for row in record["bundles"].values():
+        assert row["accuracy"]["exact"]["accuracy"] == shipped.private.accuracy
