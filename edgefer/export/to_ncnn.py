@@ -10,44 +10,23 @@ import io
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pnnx
-from numpy.typing import NDArray
 
 from edgefer.errors import ExportFailed
-from edgefer.export import Activations, Ranges, ncnn_file, ncnn_int8, to_onnx
+from edgefer.export import Ranges, ncnn_file, ncnn_int8, to_onnx
 from edgefer.export.ncnn_file import SCALES, Layer
-from edgefer.fold import Deployed
+from edgefer.export.to_onnx import activations, convert, given, observe
 from edgefer.records import Dtypes
 from edgefer.spec import Target
 
 PACKAGES = (*to_onnx.PACKAGES, "pnnx", "ncnn")
+__all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 SECONDS = 600  # that pnnx may take
 _PLUMBING = ("Input", "Split")
-
-
-def convert(network: Deployed, crop: int) -> bytes:
-    """The float ONNX graph, which pnnx takes in `lower`."""
-    return to_onnx.convert(network, crop)
-
-
-def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
-    """See to_onnx: the ranges are those of the ONNX tensors."""
-    return to_onnx.observe(model, images)
-
-
-def activations(model: bytes) -> set[str]:
-    """See to_onnx: the ranges are those of the ONNX tensors."""
-    return to_onnx.activations(model)
-
-
-def given(model: bytes) -> str:
-    """See to_onnx."""
-    return to_onnx.given(model)
 
 
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:

@@ -5,45 +5,23 @@ from __future__ import annotations
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import openvino
-from numpy.typing import NDArray
 from openvino._offline_transformations import apply_moc_transformations
 
-from edgefer.export import Activations, Ranges, to_onnx
-from edgefer.fold import Deployed
+from edgefer.export import Ranges, to_onnx
+from edgefer.export.to_onnx import activations, convert, given, observe
 from edgefer.quiet import quiet
 from edgefer.records import Dtypes
 from edgefer.spec import Target
 
 PACKAGES = (*to_onnx.PACKAGES, "openvino")
+__all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
 _COMPUTE = ("Convolution", "GroupConvolution", "MatMul")
-
-
-def convert(network: Deployed, crop: int) -> bytes:
-    """The float ONNX graph, which OpenVINO's own reader takes in `lower`."""
-    return to_onnx.convert(network, crop)
-
-
-def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
-    """See to_onnx: the ranges are those of the ONNX tensors."""
-    return to_onnx.observe(model, images)
-
-
-def activations(model: bytes) -> set[str]:
-    """See to_onnx: the ranges are those of the ONNX tensors."""
-    return to_onnx.activations(model)
-
-
-def given(model: bytes) -> str:
-    """See to_onnx."""
-    return to_onnx.given(model)
 
 
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
