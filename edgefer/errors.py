@@ -134,6 +134,18 @@ class BadCheckpoint(EdgeferError):
     exit_code = 17
 
 
+class Regressed(EdgeferError):
+    """A gate whose HEAD is slower, larger or less accurate than its BASE by more than the limits allow."""
+
+    exit_code = 18
+
+
+class Inconclusive(EdgeferError):
+    """A gate that can't tell: too few processes, or more noise than the limit."""
+
+    exit_code = 19
+
+
 class SeveralFailures(EdgeferError):
     """All that went wrong in a command that goes on after a failure; the exit code is the first one's."""
 

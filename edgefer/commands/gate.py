@@ -1,0 +1,206 @@
+"""edgefer gate: HEAD against BASE, and an exit code that a build can trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.commands.common import PATH, console, counting, json_option, print_json, read_data, split_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgefer.gate.quality import Quality
+    from edgefer.gate.record import GateRecord
+    from edgefer.gate.refs import Build
+    from edgefer.gate.run import Limits, Tools
+    from edgefer.package import Bundle
+
+
+@click.command()
+@click.argument("sides", nargs=-1, required=True, metavar="[BASE] HEAD")
+@click.option(
+    "--baseline", type=PATH, metavar="FILE", help="Instead of BASE: what `edgefer bench --save-baseline` wrote."
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much slower is still fine.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much worse an exact figure may get; points for accuracy and agreement.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(12),
+    default=24,
+    show_default=True,
+    metavar="N",
+    help="Fresh processes of a round before the first look.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(12),
+    default=72,
+    show_default=True,
+    metavar="N",
+    help="At most so many processes a round; then the answer is inconclusive.",
+)
+@click.option("--exact-only", is_flag=True, help="Leave the latency out.")
+@click.option(
+    "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
+)
+@click.option("--data", type=PATH, metavar="PATH", help="Gate accuracy and agreement on this data set too.")
+@split_option
+@click.option("--arch", metavar="NAME", help="For git refs: the network to build.")
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="For git refs: may be given several times.")
+@click.option("--weights", type=PATH, metavar="FILE", help="For git refs: weights within the repository.")
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write the report as Markdown.")
+@json_option
+def gate(
+    sides: tuple[str, ...],
+    baseline: Path | None,
+    threshold: float,
+    tolerance: float,
+    processes: int,
+    budget: int,
+    exact_only: bool,
+    instructions: bool,
+    data: Path | None,
+    split: str,
+    arch: str | None,
+    targets: tuple[str, ...],
+    weights: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell whether HEAD is slower, larger or less accurate than BASE on this machine.
+
+    BASE and HEAD are bundles, folders of bundles (compared by name), or git refs (built first, with --arch and
+    --target). Exits with 0 if HEAD is fine, 18 if it regressed, 19 if this machine can't tell.
+
+    \b
+    Example: edgefer gate dist-main/ dist/
+             edgefer gate origin/main HEAD --arch ean --target tflite-int8
+             edgefer gate --baseline baseline.json dist/
+    """
+    from edgefer.files import require_folder
+    from edgefer.gate.interleave import Effort
+    from edgefer.gate.run import Limits
+    from edgefer.gate.verdict import Thresholds
+
+    wanted = 1 if baseline is not None else 2
+    if len(sides) != wanted:
+        raise click.UsageError("give HEAD alone with --baseline, BASE and HEAD without it.")
+    if budget < processes:
+        raise click.UsageError(f"--budget {budget} is less than --processes {processes}.")
+    if markdown is not None:
+        require_folder(markdown.absolute().parent)
+    limits = Limits(Thresholds(latency=threshold / 100, exact=tolerance), Effort(processes, budget))
+    build = _build(sides, arch, targets, weights)
+    screen = console()
+    tools = _tools(screen, not exact_only, instructions, data, split)
+    record = _compare(screen, sides, baseline, build, tools, limits)
+    _show(record, markdown, as_json)
+    _exit(record)
+
+
+def _build(sides: tuple[str, ...], arch: str | None, targets: tuple[str, ...], weights: Path | None) -> Build:
+    """What git refs are built into; a wrong name is better told now than after a checkout."""
+    from edgefer import arch as archs
+    from edgefer import spec
+    from edgefer.gate import sides as places
+    from edgefer.gate.refs import Build
+
+    for side in sides:
+        if (arch is None or not targets) and places.is_ref(side):
+            raise click.UsageError(f"{side} is a git ref: say what to build of it with --arch and --target.")
+    if arch is not None:
+        archs.get(arch)
+    for target in targets:
+        spec.target(target)
+    return Build(arch or "", targets, weights)
+
+
+def _tools(screen: Console, latency: bool, instructions: bool, data: Path | None, split: str) -> Tools:
+    from edgefer.bench import instructions as counter
+    from edgefer.gate.run import Tools
+
+    quality = None if data is None else _quality(screen, data, split)
+    return Tools(count=counter.count if instructions else None, quality=quality, latency=latency)
+
+
+def _quality(screen: Console, data: Path, split: str) -> Callable[[Bundle], Quality]:
+    from functools import cache
+
+    from edgefer.gate import quality
+
+    read = cache(lambda size: read_data(screen, data, size).split(split))
+
+    def measure(bundle: Bundle) -> Quality:
+        test = read(bundle.manifest.contract.resize)
+        with counting(screen, f"{bundle.manifest.name} on {split}", len(test)) as tick:
+            return quality.measure(bundle, test, tick)
+
+    return measure
+
+
+def _compare(
+    screen: Console, given: tuple[str, ...], baseline: Path | None, build: Build, tools: Tools, limits: Limits
+) -> GateRecord:
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from edgefer.gate import baseline as recorded
+    from edgefer.gate import refs, run, sides
+    from edgefer.gate.record import record
+
+    known = None if baseline is None else recorded.read(baseline)
+    with ExitStack() as stack:
+        status = stack.enter_context(screen.status("opening bundles")) if tools.quality is None else None
+        tick = (lambda _: None) if status is None else status.update
+        places = []
+        for side in given:
+            tick(f"opening {side}")
+            places.append(stack.enter_context(sides.opened(side, partial(refs.built, wanted=build))))
+        tools = replace(tools, tick=tick)
+        if known is not None:
+            verdicts = run.against(known, places[0], tools, limits)
+        else:
+            verdicts = run.gate(sides.pairs(*places), tools, limits)
+    return record(str(baseline or given[0]), given[-1], limits.thresholds, verdicts)
+
+
+def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
+    from edgefer.commands import tables
+    from edgefer.files import write_atomic
+    from edgefer.gate import report
+
+    if markdown is not None:
+        write_atomic(markdown, f"# Gate\n\n{report.page(record, tables.markdown)}".encode())
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(report.page(record, tables.table), nl=False)
+
+
+def _exit(record: GateRecord) -> None:
+    from edgefer.errors import Inconclusive, Regressed
+
+    failing = [verdict.line for verdict in record.verdicts if verdict.outcome == record.outcome]
+    if record.outcome == "regressed":
+        raise Regressed("; ".join(failing))
+    if record.outcome == "inconclusive":
+        raise Inconclusive(f"{'; '.join(failing)}: measure on a quieter machine or with a larger --budget.")

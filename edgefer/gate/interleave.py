@@ -1,0 +1,113 @@
+"""Processes of BASE, HEAD and a control in turn, until they tell or the budget is spent."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import permutations
+from math import ceil
+from pathlib import Path
+from random import Random
+
+from edgefer.bench.record import Run, Settings
+from edgefer.bench.statistics import median
+from edgefer.gate.verdict import Estimate, Process, Role, Thresholds, estimate
+
+Measure = Callable[[Path, Settings], Run]
+Tick = Callable[[str], None]
+# Long enough to tell how busy the machine was; more processes tell more than longer ones.
+SETTINGS = Settings(samples=4000, seconds=0.25)
+STEP = 2  # blocks between two looks
+SEED = 0
+_DOUBTS = ("busy", "throttled")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Processes of a round: before the first look, and at most."""
+
+    first: int = 24
+    budget: int = 72
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One bundle's latency: the folders by role, and how to measure them.
+
+    `recorded` are BASE's processes of another day; the roles are then head and control.
+    """
+
+    name: str
+    folders: Mapping[Role, Path]
+    settings: Settings
+    effort: Effort
+    thresholds: Thresholds
+    recorded: Sequence[Process] = ()
+
+
+@dataclass
+class Taken:
+    """The rounds so far, and how many processes ran while the machine was busy or throttled."""
+
+    rounds: list[list[Process]] = field(default_factory=list)
+    doubted: Counter[str] = field(default_factory=Counter)
+
+    def notes(self) -> list[str]:
+        """The doubts, for a person."""
+        count = sum(map(len, self.rounds))
+        return [
+            f"{found} of {count} processes ran on a machine that was {what}" for what, found in self.doubted.items()
+        ]
+
+
+def take(plan: Plan, measure: Measure, tick: Tick) -> Taken:
+    """A round, and one that confirms it if it says that HEAD is slower; raises what `measure` raises."""
+    taken = Taken()
+    if _round(plan, measure, tick, taken).state == "slower":
+        tick(f"{plan.name}: slower, measuring again")
+        _round(plan, measure, tick, taken)
+    return taken
+
+
+def order(roles: Sequence[Role], block: int) -> list[Role]:
+    """A block: every role once, and once more backwards (A B B A), so that a steady drift cancels.
+
+    Which role is first changes from block to block.
+    """
+    ways = list(permutations(roles))
+    Random(SEED).shuffle(ways)
+    there = ways[block % len(ways)]
+    return [*there, *reversed(there)]
+
+
+def _round(plan: Plan, measure: Measure, tick: Tick, taken: Taken) -> Estimate:
+    found = list(plan.recorded)
+    taken.rounds.append(found)
+    roles = list(plan.folders)
+    first, last = (max(2, ceil(count / (2 * len(roles)))) for count in (plan.effort.first, plan.effort.budget))
+    looks = {*range(first, last, STEP), last}
+    for block in range(last):
+        for role in order(roles, block):
+            tick(f"{plan.name}: process {len(found) - len(plan.recorded) + 1}, {role}")
+            run = measure(plan.folders[role], plan.settings)
+            found.append(Process(role, block, median(run.samples)))
+            taken.doubted.update({what for text in run.warnings if (what := text.partition(":")[0]) in _DOUBTS})
+        if block + 1 in looks:
+            told = estimate(found, plan.thresholds, bool(plan.recorded))
+            if told.state != "open":
+                break
+    return told
+
+
+@contextmanager
+def copies(given: Mapping[Role, Path]) -> Iterator[dict[Role, Path]]:
+    """Each bundle in a folder of its own, all on one disk with paths of one length: those move latencies too."""
+    with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as place:
+        made: dict[Role, Path] = {}
+        for letter, (role, folder) in zip("abc", given.items(), strict=False):
+            made[role] = Path(shutil.copytree(folder, Path(place) / letter / "bundle"))
+        yield made

@@ -1,0 +1,47 @@
+"""Accuracy of a bundle on a given set, and its agreement with the float model if one is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefer import package, reference, scores, verify
+from edgefer.data.dataset import Dataset
+from edgefer.errors import BadData, BadWeights, MissingEngine, MissingFile
+from edgefer.package import Bundle
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Both in percent of the set; agreement is None without a float model of the bundle's weights."""
+
+    accuracy: float
+    agreement: float | None
+
+
+def measure(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Quality:
+    """Run the bundle on `test`; raises BadData if its classes are others, and what opening the model raises."""
+    if test.names != bundle.manifest.contract.labels:
+        raise BadData(f"{test.source} has other classes than {bundle.manifest.name}: give data of its classes.")
+    found = verify.outputs(bundle, test, tick)
+    exact = _float(bundle, test)
+    agreement = None if exact is None else float((found.argmax(1) == exact.outputs.argmax(1)).mean())
+    return Quality(scores.score(found, test).accuracy, None if agreement is None else round(100 * agreement, 3))
+
+
+def _float(bundle: Bundle, test: Dataset) -> verify.Reference | None:
+    """The fp32 bundle of the same weights beside this one, or the shipped weights if torch is there."""
+    try:
+        return reference.float_model(bundle, test, _beside(bundle))
+    except (BadWeights, MissingEngine, MissingFile, ModuleNotFoundError):
+        return None  # that agreement is not known then is told by exact.unknown and by the report
+
+
+def _beside(bundle: Bundle) -> Path | None:
+    wanted = bundle.manifest.weights_sha256
+    for path in sorted(bundle.folder.resolve().parent.glob(f"*/{package.MANIFEST}")):
+        other = package.read(path.parent).manifest
+        if other.precision == "fp32" and other.weights_sha256 == wanted:
+            return path.parent
+    return None

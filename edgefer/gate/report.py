@@ -1,0 +1,74 @@
+"""A gate's record as a page for a person: the answer, a table, what to know of it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgefer import units
+from edgefer.gate.record import GateRecord
+from edgefer.gate.verdict import Verdict
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
+NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "exact figures")
+
+
+def page(record: GateRecord, table: Table) -> str:
+    """The page as Markdown, or as plain text: `table` draws the table."""
+    worst = ("regressed", "inconclusive", "ok")
+    lines = [verdict.line for verdict in sorted(record.verdicts, key=lambda each: worst.index(each.outcome))]
+    rows = [_row(verdict) for verdict in record.verdicts]
+    parts = [heading(record), "", *(f"- {line}" for line in lines), "", table(NAMES, rows), ""]
+    return "\n".join([*parts, *(f"- {note}" for note in notes(record)), ""])
+
+
+def heading(record: GateRecord) -> str:
+    """The answer to all, in one line."""
+    count = len(record.verdicts)
+    return f"{record.outcome}: {record.head} against {record.base}, {count} bundle{'s' * (count != 1)}"
+
+
+def notes(record: GateRecord) -> list[str]:
+    """The rules, the machine, and what was noted of the bundles."""
+    limits = record.thresholds
+    told = [
+        f"regressed: slower by more than {units.percent(100 * limits.latency)} and than the noise floor in two rounds, "
+        f"each at p of at most {limits.alpha:g}; or an exact figure worse by more than {limits.exact:g} %",
+        f"ok: less than {units.percent(100 * limits.latency)} slower, {100 * (1 - limits.alpha):g} % sure; "
+        "all else is inconclusive",
+        "latency: median difference of processes that ran close together; BASE and HEAD: medians of all",
+        f"interval: {100 * (1 - 2 * limits.alpha):g} %; noise floor: how far two copies of one bundle are apart",
+        f"{record.machine}; edgefer {record.edgefer}",
+    ]
+    of: dict[str, list[str]] = {}
+    for verdict in record.verdicts:
+        for note in verdict.notes:
+            of.setdefault(note, []).append(verdict.name)
+    count = len(record.verdicts)
+    return told + [note if len(names) == count else f"{note} ({', '.join(names)})" for note, names in of.items()]
+
+
+def _row(verdict: Verdict) -> list[str]:
+    changes = "equal"
+    if verdict.changes is None or verdict.changes:
+        changes = "; ".join(change.text for change in verdict.changes or []) or units.ABSENT
+    if not verdict.estimates:
+        return [verdict.name, verdict.outcome, *[units.ABSENT] * 7, changes]
+    last = verdict.estimates[-1]
+    p = ", ".join(f"{each.p:.2g}" for each in verdict.estimates)
+    processes = " + ".join(str(each.processes) for each in verdict.estimates)
+    return [
+        verdict.name,
+        verdict.outcome,
+        units.seconds(last.base),
+        units.seconds(last.head),
+        _signed(last.effect),
+        f"{_signed(last.low)} to {_signed(last.high)}",
+        p,
+        units.percent(None if last.floor is None else 100 * last.floor),
+        processes,
+        changes,
+    ]
+
+
+def _signed(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:+.1f} %"

@@ -1,0 +1,144 @@
+"""The gate's stages for each bundle: exact figures, interleaved latency, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgefer.bench import client, machine
+from edgefer.bench.instructions import Counted
+from edgefer.bench.record import BenchRecord, Result, Run, Settings
+from edgefer.bench.selection import EAGER, Subject
+from edgefer.gate import baseline, exact, interleave
+from edgefer.gate.exact import Figures
+from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
+from edgefer.gate.quality import Quality
+from edgefer.gate.sides import Pair, Side
+from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
+from edgefer.package import Bundle
+
+
+def measure_here(folder: Path, settings: Settings) -> Run:
+    """One run of a bundle in a fresh process; raises what client.measure raises."""
+    return client.measure(Subject(folder.name, folder), settings)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the gate calls: a measurement; a counter of instructions and a judge of accuracy, if wanted.
+
+    `latency` off: the exact figures alone.
+    """
+
+    measure: Measure = measure_here
+    count: Callable[[Subject], Counted] | None = None
+    quality: Callable[[Bundle], Quality] | None = None
+    latency: bool = True
+    tick: Tick = lambda _: None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to fail and when to give up."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    effort: Effort = field(default_factory=Effort)
+
+
+def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
+    """A verdict on each pair; raises what a measurement raises."""
+    verdicts = []
+    for pair in pairs:
+        if pair.base is None or pair.head is None:
+            verdicts.append(added(pair.name) if pair.base is None else missing(pair.name))
+            continue
+        base = _figures(pair.base, tools)
+        head = base if pair.head.folder == pair.base.folder else _figures(pair.head, tools)
+        folders: dict[Role, Path] = {"base": pair.base.folder, "head": pair.head.folder, "control": pair.base.folder}
+        taken = _take(pair.name, folders, tools, limits) if tools.latency else Taken()
+        verdicts.append(_judge(pair.name, (base, head), taken, limits))
+    return verdicts
+
+
+def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> list[Verdict]:
+    """A verdict on each bundle of a baseline, and on the new ones of HEAD; as `gate`."""
+    results = {result.bundle: result for result in recorded.results if not result.bundle.endswith(f".{EAGER}")}
+    names = sorted(head.bundles if head.single else results.keys() | head.bundles.keys())
+    verdicts = []
+    for name in names:
+        if name not in results or name not in head.bundles:
+            verdicts.append(added(name) if name not in results else missing(name))
+            continue
+        verdicts.append(_against(recorded, results[name], head.bundles[name], tools, limits))
+    return verdicts
+
+
+def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:
+    name = result.bundle
+    sides = [(baseline.figures(result), []), _figures(bundle, tools)]
+    taken, notes = Taken(), ["latency compared with another day's: this machine's drift since then is not cancelled"]
+    if tools.latency:
+        tools.tick(f"{name}: comparing this machine with the baseline's")
+        probe = tools.measure(bundle.folder, result.settings)
+        other = baseline.differences(recorded, result, machine.describe(), baseline.versions(), probe)
+        if other:
+            notes = [f"latency not compared: {'; '.join(other)}"]
+        else:
+            folders: dict[Role, Path] = {"head": bundle.folder, "control": bundle.folder}
+            taken = _take(name, folders, tools, limits, result)
+    return _judge(name, sides, taken, limits, notes if tools.latency else [], recorded=True)
+
+
+def _take(name: str, folders: dict[Role, Path], tools: Tools, limits: Limits, recorded: Result | None = None) -> Taken:
+    with interleave.copies(folders) as places:
+        plan = Plan(
+            name=name,
+            folders=places,
+            settings=interleave.SETTINGS if recorded is None else recorded.settings,
+            effort=limits.effort,
+            thresholds=limits.thresholds,
+            recorded=() if recorded is None else baseline.processes(recorded),
+        )
+        return interleave.take(plan, tools.measure, tools.tick)
+
+
+def _figures(bundle: Bundle, tools: Tools) -> tuple[Figures, list[str]]:
+    """The exact figures, and notes on what is not known."""
+    manifest = bundle.manifest
+    notes: list[str] = []
+    counted = Counted(None, 0, None)
+    if tools.count is not None:
+        tools.tick(f"{manifest.name}: counting instructions")
+        counted = tools.count(Subject(manifest.name, bundle.folder))
+    if counted.reason is not None:
+        notes.append(f"instructions per frame: {counted.reason}")
+    quality = None if tools.quality is None else tools.quality(bundle)
+    if quality is not None and quality.agreement is None:
+        notes.append("agreement with float not known: no fp32 bundle of the same weights, nor those weights, at hand")
+    found = Figures(
+        model_bytes=manifest.model_bytes,
+        macs=manifest.macs,
+        parameters=manifest.parameters,
+        operators=manifest.dtypes.operators,
+        instructions=counted.instructions,
+        spread=counted.spread,
+        accuracy=None if quality is None else quality.accuracy,
+        agreement=None if quality is None else quality.agreement,
+    )
+    return found, notes
+
+
+def _judge(
+    name: str,
+    sides: Sequence[tuple[Figures, list[str]]],
+    taken: Taken,
+    limits: Limits,
+    notes: Sequence[str] = (),
+    recorded: bool = False,
+) -> Verdict:
+    (base, base_notes), (head, head_notes) = sides
+    lost = [f"{figure} not compared: one side does not know it" for figure in exact.unknown(base, head)]
+    told = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *taken.notes()]))
+    changes = exact.compare(base, head, limits.thresholds.exact)
+    return judge(name, taken.rounds, changes, limits.thresholds, recorded and bool(taken.rounds), told)

@@ -1,0 +1,44 @@
+"""The only door to other processes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a process ended and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(
+    line: Sequence[str],
+    given: str = "",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    timeout: float | None = None,
+) -> Done:
+    """Run a program to its end, `given` on its standard input; `timeout` is in seconds.
+
+    Raises FileNotFoundError if there is no such program and subprocess.TimeoutExpired. An interrupt
+    ends the program too.
+    """
+    done = subprocess.run(
+        line, input=given, env=environment, cwd=folder, timeout=timeout, capture_output=True, text=True, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def answer(line: Sequence[str], timeout: float = 5) -> str | None:
+    """What a program says, or None if it is not there, fails or takes longer than `timeout` seconds."""
+    try:
+        done = run(line, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.out.strip() if done.code == 0 else None

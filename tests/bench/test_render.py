@@ -1,0 +1,82 @@
+"""The bench table. EDGEFER_UPDATE_GOLDEN=1 writes tests/golden/ anew; read the difference then."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgefer import units
+from edgefer.bench import render
+from edgefer.bench.record import BenchRecord, Settings
+from edgefer.commands.tables import markdown
+from tests.bench.made import record, result, run
+
+PAGES = Path(__file__).parents[1] / "golden"
+BUSY = "busy: other processes used 0.90 of 2 cores"
+LATE = "late: 1 of 100 frames took longer than 1/30 s"
+PACED = Settings(mode="paced", fps=30.0, threads=2)
+RECORDS = {
+    "plain": record(
+        [
+            result("ean.tflite-int8", [run(), run(1.1), run(1.2)], counted=2862931),
+            result("ean.onnx-int8", [run(2.0, [BUSY]), run(2.1, [f"{BUSY}!"]), run(2.2)]),
+        ]
+    ),
+    "paced": record([replace(result("ean.tflite-int8", [run(1.0, [LATE])]), settings=PACED)], interrupted=True),
+    "mean": record([result("ean.tflite-int8", [run()], "ean-table5", 2862931)]),
+    "usage": record([result("ean.tflite-int8", [run()], "lcnn-table5", 2862931)]),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("suffix", ["md", "csv"])
+def test_page_is_the_golden_one(name: str, suffix: str) -> None:
+    found = RECORDS[name]
+    text = render.to_csv(found) if suffix == "csv" else render.to_markdown(found, markdown)
+    path = PAGES / f"bench-{name}.{suffix}"
+    if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_figures_are_medians_of_processes() -> None:
+    rows = dict(zip((c.key for c in render.columns(RECORDS["plain"])), render.rows(RECORDS["plain"])[0], strict=True))
+    assert rows["median_seconds"] == pytest.approx(1.1 * 149.5e-6)
+    assert rows["peak_bytes"] == 51 * 2**20
+
+
+def test_a_system_that_tells_no_memory() -> None:
+    bare = run()
+    bare = replace(bare, memory=replace(bare.memory, before_load=None, peak=None), memory_percent=None)
+    made: BenchRecord = record([result("ean.tflite-int8", [bare], "lcnn-table5")])
+    cells = dict(zip((c.name for c in render.columns(made)), render.cells(made)[0], strict=True))
+    assert cells["peak"] == cells["model's"] == cells["memory"] == units.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.5, "2.50 s"),
+        (0.0123, "12.3 ms"),
+        (0.00013, "130 µs"),
+        (1.5e-7, "0.150 µs"),
+        (0.99999, "1.000 s"),
+        (None, "-"),
+    ],
+)
+def test_seconds(value: float | None, text: str) -> None:
+    assert units.seconds(value) == text
+
+
+def test_other_units() -> None:
+    assert units.milliseconds(0.00013) == "0.130 ms"
+    assert units.mebibytes(1572864) == "1.50 MiB"
+    assert units.size(114568) == "114,568 B"
+    assert units.percent(12.345) == "12.3 %"
+    assert units.millions(4568040) == "4.57 M"
+    assert units.count(43840) == "43,840"
+    assert units.megahertz(2.6e9) == "2600 MHz"
+    assert units.celsius(51.3) == "51 °C"

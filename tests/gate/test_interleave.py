@@ -1,0 +1,89 @@
+"""The order of processes, and when measuring ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer.bench.record import Run, Settings
+from edgefer.gate.interleave import SETTINGS, Effort, Plan, Taken, copies, order, take
+from edgefer.gate.verdict import Role, Thresholds
+from tests.gate import made
+
+FOLDERS: dict[Role, Path] = {role: Path(role) for role in made.ROLES}
+ONE_BLOCK = Effort(first=6, budget=6)
+
+
+class Measured:
+    """Seconds by role, with a machine's noise; counts its calls."""
+
+    def __init__(self, size: float, **seconds: float) -> None:
+        self._seconds, self._machine, self.roles = (
+            seconds,
+            iter(made.noise(1000, size, np.random.default_rng(0))),
+            [],
+        )
+
+    roles: list[str]
+
+    def __call__(self, folder: Path, settings: Settings) -> Run:
+        assert settings == SETTINGS
+        self.roles.append(folder.name)
+        return made.run(self._seconds.get(folder.name, made.FRAME) * next(self._machine))
+
+
+def taken(measure: Measured, effort: Effort = Effort()) -> Taken:  # noqa: B008
+    return take(Plan("ean.x", FOLDERS, SETTINGS, effort, Thresholds()), measure, lambda _: None)
+
+
+def test_a_block_goes_there_and_back() -> None:
+    for block in range(12):
+        roles = order(made.ROLES, block)
+        assert roles == roles[::-1]
+        assert Counter(roles) == {"base": 2, "head": 2, "control": 2}
+
+
+def test_every_role_is_first_as_often_as_the_others() -> None:
+    assert Counter(order(made.ROLES, block)[0] for block in range(6)) == {"base": 2, "head": 2, "control": 2}
+
+
+def test_equal_ones_take_one_round() -> None:
+    measure = Measured(0.01)
+    assert [len(each) for each in taken(measure).rounds] == [24]
+    assert Counter(measure.roles) == {"base": 8, "head": 8, "control": 8}
+
+
+def test_a_slower_one_is_measured_again() -> None:
+    assert [len(each) for each in taken(Measured(0.01, head=1.15 * made.FRAME)).rounds] == [24, 24]
+
+
+def test_what_is_open_ends_with_the_budget() -> None:
+    assert [len(each) for each in taken(Measured(0.5), Effort(12, 30)).rounds] == [30]
+
+
+def test_busy_processes_are_counted() -> None:
+    def measure(folder: Path, settings: Settings) -> Run:
+        return made.run(made.FRAME, warnings=["busy: others", "busy: more", "governor: powersave"])
+
+    plan = Plan("ean.x", FOLDERS, SETTINGS, Effort(12, 12), Thresholds())
+    assert take(plan, measure, lambda _: None).notes() == ["12 of 12 processes ran on a machine that was busy"]
+
+
+def test_a_failing_measurement_is_not_swallowed() -> None:
+    def measure(folder: Path, settings: Settings) -> Run:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        take(Plan("ean.x", FOLDERS, SETTINGS, ONE_BLOCK, Thresholds()), measure, lambda _: None)
+
+
+def test_copies_have_paths_of_one_length_and_go_away(tmp_path: Path) -> None:
+    short, long = made.bundle(tmp_path, "ean.a"), made.bundle(tmp_path, "ean.a-longer-name")
+    with copies({"base": short, "head": long, "control": short}) as places:
+        assert len({len(str(place)) for place in places.values()}) == 1
+        assert len(set(places.values())) == 3
+        assert (places["head"] / "manifest.json").read_bytes() == (long / "manifest.json").read_bytes()
+    assert not any(place.exists() for place in places.values())
