@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BUNDLE := dist/ean.tflite-int8
+BASELINE := benchmarks/baselines/ean.json
+TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 
-.PHONY: demo test check clean
+.PHONY: demo test gate baseline clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -15,6 +17,16 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# edgefer's own bundles against the figures that were accepted last: bytes, MACs, operators
+gate: .venv/build
+	$(BIN)/edgefer build --arch ean $(TARGETS:%=--target %) --out dist/gate
+	$(BIN)/edgefer gate --baseline $(BASELINE) --exact-only --no-instructions dist/gate
+
+# accept what the bundles are now
+baseline: .venv/build
+	$(BIN)/edgefer build --arch ean $(TARGETS:%=--target %) --out dist/gate
+	$(BIN)/edgefer bench --dist dist/gate --samples 100 --processes 1 --no-instructions --save-baseline $(BASELINE)
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
