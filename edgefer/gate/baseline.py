@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from edgefer import environment, records
+from edgefer import __version__, environment, records
+from edgefer.bench import worker
 from edgefer.bench.record import SCHEMA, BenchRecord, Machine, Result, Run
+from edgefer.bench.run import commit
 from edgefer.bench.statistics import median
 from edgefer.errors import BadRecord, MissingFile
 from edgefer.gate.exact import Figures
@@ -65,8 +68,20 @@ def processes(result: Result) -> list[Process]:
     return [Process("base", BLOCK, median(run.samples)) for run in result.runs]
 
 
-def figures(result: Result) -> Figures:
-    """The recorded exact figures."""
+def figures(recorded: BenchRecord, result: Result) -> tuple[Figures, list[str]]:
+    """The recorded exact figures, and a note on what is left out.
+
+    Instructions are exact for one edgefer and one set of versions only: the worker's own are among them.
+    """
+    now = (__version__, commit(), {"python": sys.version.split()[0]} | environment.versions(worker.PACKAGES))
+    same = (recorded.edgefer, recorded.commit, recorded.versions) == now
+    known = replace(_figures(result), instructions=None, spread=0)
+    if same or result.instructions_per_frame is None:
+        return (_figures(result) if same else known), []
+    return known, ["instructions per frame not compared: the baseline's are of another edgefer or other versions"]
+
+
+def _figures(result: Result) -> Figures:
     return Figures(
         model_bytes=result.model_bytes,
         macs=result.macs,

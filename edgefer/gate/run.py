@@ -76,7 +76,7 @@ def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> 
 
 def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:
     name = result.bundle
-    sides = [(baseline.figures(result), []), _figures(bundle, tools)]
+    sides = [baseline.figures(recorded, result), _figures(bundle, tools)]
     taken, notes = Taken(), ["latency compared with another day's: this machine's drift since then is not cancelled"]
     if tools.latency:
         tools.tick(f"{name}: comparing this machine with the baseline's")

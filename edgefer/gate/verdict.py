@@ -15,6 +15,8 @@ from math import expm1, log
 from statistics import median
 from typing import Literal
 
+import numpy as np
+
 from edgefer import units
 from edgefer.gate.exact import Change
 from edgefer.gate.permutation import Block, Comparison
@@ -22,6 +24,7 @@ from edgefer.gate.permutation import Block, Comparison
 Role = Literal["base", "head", "control"]
 Outcome = Literal["ok", "regressed", "inconclusive"]
 State = Literal["within", "slower", "open"]
+MOST = 0.9  # of processes, when there are no blocks that cancel the drift
 CHANCE = 0.95  # the floor: two equal copies differ by less in 19 of 20 rounds
 
 
@@ -165,8 +168,10 @@ def _seconds(processes: Sequence[Process], roles: Set[Role]) -> float:
     return median(found)
 
 
-def _logs(processes: Sequence[Process], roles: Set[Role]) -> list[float]:
-    return [log(each.seconds) for each in processes if each.role in roles]
+def _spread(processes: Sequence[Process], roles: Set[Role]) -> float:
+    """What most processes are within of their median, as a difference of logarithms."""
+    logs = [log(each.seconds) for each in processes if each.role in roles]
+    return float(np.quantile([abs(each - median(logs)) for each in logs], MOST))
 
 
 def _share(difference: float | None) -> float | None:
@@ -190,8 +195,7 @@ def _floor(processes: Sequence[Process], recorded: bool) -> float | None:
         return None
     found = max(abs(compared.effect), compared.chance(CHANCE))
     if recorded:
-        here, then = _logs(processes, {"head", "control"}), _logs(processes, {"base"})
-        found = max(found, *(abs(each - median(side)) for side in (here, then) for each in side))
+        found = max(found, _spread(processes, {"head", "control"}), _spread(processes, {"base"}))
     return expm1(found)
 
 

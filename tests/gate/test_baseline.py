@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgefer import records
-from edgefer.bench import machine
+from edgefer import __version__, environment, records
+from edgefer.bench import machine, worker
+from edgefer.bench.run import commit
 from edgefer.errors import BadRecord, MissingFile
 from edgefer.gate import baseline
 from tests.gate.made import bundle, recorded, run
@@ -54,6 +56,16 @@ def test_a_result_without_runs_is_not(tmp_path: Path) -> None:
     empty = replace(there.results[0], runs=[])
     found = baseline.differences(there, empty, machine.describe(), baseline.versions(), run(0.001))
     assert found == ["the baseline holds no run of it"]
+
+
+@pytest.mark.parametrize(("changed", "known"), [({}, 1000), ({"commit": "1" * 40}, None), ({"edgefer": "0"}, None)])
+def test_instructions_are_of_one_edgefer(tmp_path: Path, changed: dict[str, Any], known: int | None) -> None:
+    there = recorded(bundle(tmp_path))
+    versions = {"python": sys.version.split()[0]} | environment.versions(worker.PACKAGES)
+    there = replace(there, **{"edgefer": __version__, "commit": commit(), "versions": versions, **changed})
+    found, notes = baseline.figures(there, replace(there.results[0], instructions_per_frame=1000))
+    assert found.instructions == known
+    assert len(notes) == (known is None)
 
 
 def test_what_bench_wrote_is_read(tmp_path: Path) -> None:
