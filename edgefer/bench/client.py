@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgefer import errors, records, shell
@@ -31,12 +31,20 @@ def request(subject: Subject, settings: Settings, count: Blocks | None = None) -
     return Request(folder, subject.eager, settings, count)
 
 
-def ask(wanted: Request, line: Sequence[str] = WORKER, **variables: str) -> Answer:
+def ask(
+    wanted: Request,
+    line: Sequence[str] = WORKER,
+    base: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    **variables: str,
+) -> Answer:
     """Start a worker, give it the request, return its answer; raises its failure, or WorkerFailed.
 
-    `line` is another command that runs it, `variables` are added to its environment.
+    `line` is another command that runs it, `base` another environment than `environment()`, `folder` another
+    working folder; `variables` are added to the environment.
     """
-    done = shell.run(line, records.dumps(wanted), environment() | variables)
+    given = environment() if base is None else base
+    done = shell.run(line, records.dumps(wanted), {**given, **variables}, folder)
     try:
         said = messages.parse(Answer, done.out, "the worker's answer")
     except BadRecord as error:

@@ -140,7 +140,7 @@ class Result:
     files          bytes by name; model_bytes, of those that are the model
     operators      how many by "NAME dtype"; tensors, how many by dtype
     instructions_per_frame  counted in an emulator; None: instructions_reason says why
-    instructions_spread     how far two counts were apart: 0 where they are exact, as all but OpenVINO's are
+    instructions_spread     how far two counts were apart; see bench.instructions for how exact they are
     """
 
     id: str

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.bench import instructions
+from edgefer.bench import client, instructions
 from edgefer.bench.instructions import Counted
 from edgefer.bench.selection import Subject, of_folder
 from edgefer.errors import WorkerFailed
@@ -23,6 +23,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A qemu and a compiler that are never started."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(instructions, "_plugin", lambda: Path("plugin.so"))
+    monkeypatch.setattr(client, "ask", lambda request, base: None)
 
 
 def counts(monkeypatch: pytest.MonkeyPatch, once: Callable[[], int]) -> Counted:
@@ -52,6 +53,16 @@ def test_a_model_that_the_emulator_can_not_run(monkeypatch: pytest.MonkeyPatch, 
     found = counts(monkeypatch, once)
     assert found.instructions is None
     assert found.reason == "not counted: qemu-x86_64 can't run it (illegal instruction)"
+
+
+def test_a_place_is_empty_and_the_next_one_has_a_path_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with instructions._place() as first, instructions._place() as second:
+        assert first != second
+        assert len(str(first)) == len(str(second))
+    assert not list(tmp_path.iterdir())
+    with instructions._place() as again:
+        assert again == first
 
 
 def test_two_counts_are_equal(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
