@@ -34,3 +34,24 @@ def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
     assert set(record["bundles"]) == {f"ean.{name}" for name in spec.targets()}
     for row in record["bundles"].values():
         assert row["accuracy"]["exact"]["accuracy"] == shipped.private.accuracy
+
+
+def test_bench_table_is_rendered_from_its_record() -> None:
+    from edgefer import records
+    from edgefer.bench import render
+    from edgefer.bench.record import BenchRecord
+    from edgefer.commands.tables import markdown
+
+    record = records.read(BenchRecord, BENCHMARKS / "results" / "ean-x86.json")
+    rendered = f"# Bench\n\n{render.to_markdown(record, markdown)}"
+    assert (BENCHMARKS / "tables" / "ean-x86.md").read_text() == rendered
+
+
+def test_gate_table_is_rendered_from_its_record() -> None:
+    record = json.loads((BENCHMARKS / "results" / "gate-power.json").read_text())
+    assert (BENCHMARKS / "tables" / "gate-power.md").read_text() == script("gate_power").render(record)
+
+
+def test_training_of_the_shipped_weights_names_no_path() -> None:
+    record = (BENCHMARKS.parent / "edgefer" / "weights" / "ean.json").read_text()
+    assert "/tmp" not in record and "/home" not in record
