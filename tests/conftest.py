@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 DATA = Path(__file__).parents[2] / "shared" / "datasets" / "fer2013.npz"
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let children hear it, also where tests run in the background of a script.
+
+    A shell without job control starts those with SIGINT ignored, and a child inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ def keep_freed_pages() -> None:
     """Ask glibc not to hand freed tensors back to the system; elsewhere do nothing.
 
     Each batch frees and takes back the same few hundred MiB; without this the kernel clears those
-    pages every time (a fifth of the time of an EAN epoch, benchmarks/training.md).
+    pages every time (benchmarks/tables/training.md says what that costs).
     """
     name = ctypes.util.find_library("c")
     if name is None:
