@@ -55,3 +55,8 @@ def test_gate_table_is_rendered_from_its_record() -> None:
 def test_training_of_the_shipped_weights_names_no_path() -> None:
     record = (BENCHMARKS.parent / "edgefer" / "weights" / "ean.json").read_text()
     assert "/tmp" not in record and "/home" not in record
+
+
+def test_training_table_is_rendered_from_its_record() -> None:
+    record = json.loads((BENCHMARKS / "results" / "training.json").read_text())
+    assert (BENCHMARKS / "tables" / "training.md").read_text() == script("training").render(record)
