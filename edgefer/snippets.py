@@ -72,7 +72,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "macs": f"{manifest.macs:,}",
         "model": manifest.model,
         "weights": weights,
-        "size": f"{sum(manifest.files[name].bytes for name in parts):,} bytes",
+        "size": f"{manifest.model_bytes:,} bytes",
         "app_files": ", ".join(f"`{name}`" for name in parts) + " and `labels.txt`",
         "float_bundle": f"{manifest.arch}.tflite-{manifest.precision}" + "-floatio" * (manifest.precision == "int8"),
         "accuracy": _accuracy(manifest.accuracy.get("float")),
