@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-_LISTED = ("arch", "recipe", "target")  # kinds of names that a command lists
+_LISTED = ("arch", "device", "recipe", "target")  # kinds of names that a command lists
 
 
 class EdgeferError(Exception):
@@ -164,3 +164,33 @@ class WorkerFailed(EdgeferError):
     """A measuring process that ended without an answer."""
 
     exit_code = 20
+
+
+class Unreachable(EdgeferError):
+    """A board that does not answer, or whose connection was lost and did not come back."""
+
+    exit_code = 21
+
+
+class AccessDenied(EdgeferError):
+    """A board that refuses the key, or whose own key is not the one that is known."""
+
+    exit_code = 22
+
+
+class NotSetUp(EdgeferError):
+    """A device that lacks what a run needs: Python, an engine, an emulator, disk, a board that is configured."""
+
+    exit_code = 23
+
+
+class Throttled(EdgeferError):
+    """Runs during which the board slowed itself down: their latencies are not the board's."""
+
+    exit_code = 24
+
+
+class NoGpu(EdgeferError):
+    """No GPU, or none that the installed packages can use."""
+
+    exit_code = 25

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgefer import errors, records, shell
 from edgefer.bench import messages
-from edgefer.bench.messages import Answer, Blocks, Request
+from edgefer.bench.messages import Answer, Blocks, Check, Request
 from edgefer.bench.record import Run, Settings
 from edgefer.bench.selection import Subject
 from edgefer.errors import BadRecord, EdgeferError, WorkerFailed
@@ -25,10 +25,10 @@ def measure(subject: Subject, settings: Settings) -> Run:
     return run
 
 
-def request(subject: Subject, settings: Settings, count: Blocks | None = None) -> Request:
+def request(subject: Subject, settings: Settings, count: Blocks | None = None, check: Check | None = None) -> Request:
     """The worker's task."""
     folder = None if subject.folder is None else str(subject.folder.resolve())
-    return Request(folder, subject.eager, settings, count)
+    return Request(folder, subject.eager, settings, count, check, subject.provider)
 
 
 def ask(
@@ -53,6 +53,11 @@ def ask(
             f"{wanted.folder or wanted.eager}: the measuring process ended with {done.code} and no answer ({last}): "
             "`edgefer verify` tells whether the engine here can run it."
         ) from error
+    return sound(said)
+
+
+def sound(said: Answer) -> Answer:
+    """The answer; raises the failure that it tells of."""
     if said.failure is not None:
         raise _raised(said.failure)
     return said

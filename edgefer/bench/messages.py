@@ -9,6 +9,7 @@ from typing import TypeVar
 from edgefer import records
 from edgefer.bench.record import Machine, Run, Settings
 from edgefer.errors import BadRecord
+from edgefer.verify import GoldenCheck
 
 T = TypeVar("T")
 
@@ -22,13 +23,29 @@ class Blocks:
 
 
 @dataclass(frozen=True)
+class Check:
+    """For verifying instead of timing: the golden pair, and the outputs for `faces`.
+
+    faces is a .npy file of uint8 (N, resize, resize, 3), or None.
+    """
+
+    faces: str | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """The bundle in `folder`, or (None) the network called `eager` in torch, under `settings`."""
+    """The bundle in `folder`, or (None) the network called `eager` in torch, under `settings`.
+
+    count or check: what to do instead of timing. provider: the way to the hardware, of those that
+    runtime.PROVIDERS lists for the bundle's format; None is the processor.
+    """
 
     folder: str | None
     eager: str | None
     settings: Settings
     count: Blocks | None = None
+    check: Check | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +58,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Answer:
-    """The run, and where it ran; or why there is none. run is None too if the request was to count."""
+    """The run, and where it ran; or why there is none. run is None too if the request was to count or check.
+
+    golden, outputs: what a check found; outputs are probabilities (N, classes).
+    """
 
     run: Run | None
     machine: Machine | None
     versions: dict[str, str]
     failure: Failure | None
+    golden: GoldenCheck | None = None
+    outputs: list[list[float]] | None = None
 
 
 def parse(kind: type[T], text: str, source: str) -> T:

@@ -5,7 +5,7 @@ Nothing here is true of one machine only: an ARM board or a GPU fills the same f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 SCHEMA = "edgefer/bench/1"
@@ -36,6 +36,27 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Gpu:
+    """What stays the same of a GPU; memory in bytes. software: a driver that computes on the processor."""
+
+    name: str
+    driver: str
+    memory: int | None
+    software: bool = False
+
+
+@dataclass(frozen=True)
+class GpuState:
+    """A GPU at one moment: hertz of its cores and its memory, degrees, watts, and what holds its clock down."""
+
+    clock: float | None
+    memory_clock: float | None
+    temperature: float | None
+    power: float | None
+    throttled: list[str] | None
+
+
+@dataclass(frozen=True)
 class Machine:
     """What stays the same while a machine is on; board is what a device tree calls it."""
 
@@ -46,12 +67,14 @@ class Machine:
     kernel: str
     architecture: str
     board: str | None
+    gpu: Gpu | None = None
 
     @property
     def fingerprint(self) -> str:
         """One line that is equal where latencies may be compared."""
         memory = "?" if self.memory is None else f"{self.memory / 2**30:.1f}"
-        return f"{self.board or self.cpu}, {self.cores} cores, {memory} GiB, {self.kernel} {self.architecture}"
+        gpu = "" if self.gpu is None else f", {self.gpu.name} (driver {self.gpu.driver})"
+        return f"{self.board or self.cpu}, {self.cores} cores, {memory} GiB, {self.kernel} {self.architecture}{gpu}"
 
 
 @dataclass(frozen=True)
@@ -76,13 +99,15 @@ class MachineState:
     throttled: list[str] | None
     since_boot: list[str] | None
     throttles: int | None
+    gpu: GpuState | None = None
 
 
 @dataclass(frozen=True)
 class Memory:
     """Resident bytes of the worker: the engine imported, the model loaded, sampling over; the highest ever.
 
-    arena is what the engine itself says that its tensors take.
+    arena is what the engine itself says that its tensors take; gpu, bytes of the GPU's memory that were taken
+    since before the model was loaded.
     """
 
     before_load: int | None
@@ -90,6 +115,7 @@ class Memory:
     after_run: int | None
     peak: int | None
     arena: int | None
+    gpu: int | None = None
 
     @property
     def model(self) -> int | None:
@@ -110,17 +136,19 @@ class Run:
     memory_percent  peak memory of the machine's
     provider     the delegate or provider that really ran the model
     affinity     the cores that the process may use
+    invalid      why its times are not the device's, empty if they are: it throttled
+    An emulator's times mean nothing: it has no samples, and None for what else is a time.
     """
 
-    load_seconds: float
-    first_seconds: float
+    load_seconds: float | None
+    first_seconds: float | None
     samples: list[float]
     loops: int
     resolution: float
     memory: Memory
     memory_percent: float | None
-    cpu_user_percent: float
-    cpu_system_percent: float
+    cpu_user_percent: float | None
+    cpu_system_percent: float | None
     engine: str
     engine_version: str
     provider: str
@@ -129,6 +157,12 @@ class Run:
     before: MachineState
     after: MachineState
     warnings: list[str]
+    invalid: list[str] = field(default_factory=list)
+
+    @property
+    def timed(self) -> bool:
+        """Whether its times are the device's."""
+        return bool(self.samples) and not self.invalid
 
 
 @dataclass(frozen=True)

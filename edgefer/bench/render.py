@@ -36,7 +36,13 @@ def _runs(figure: Callable[[Run], float | None]) -> Callable[[Result], Value]:
 
 
 def _samples(statistic: Callable[[Sequence[float]], float]) -> Callable[[Result], Value]:
-    return lambda result: over_runs(result, lambda run: statistic(run.samples))
+    return lambda result: over_runs(result, lambda run: statistic(run.samples) if run.timed else None)
+
+
+def _cpu(run: Run) -> float | None:
+    if run.cpu_user_percent is None or run.cpu_system_percent is None:
+        return None
+    return run.cpu_user_percent + run.cpu_system_percent
 
 
 def _memory(name: str) -> Callable[[Result], Value]:
@@ -49,7 +55,7 @@ def _memory(name: str) -> Callable[[Result], Value]:
 
 def kinds(result: Result) -> str:
     """The first words of what was wrong: busy, throttled."""
-    return ", ".join(dict.fromkeys(text.partition(":")[0] for run in result.runs for text in run.warnings))
+    return ", ".join(dict.fromkeys(text.partition(":")[0] for text in _doubts(result)))
 
 
 COLUMNS = (
@@ -71,7 +77,7 @@ USAGE = (
     Column("system", "cpu_system_percent", _runs(lambda run: run.cpu_system_percent), units.percent),
     Column("memory", "memory_percent", _runs(lambda run: run.memory_percent), units.percent),
 )
-CPU = Column("CPU", "cpu_percent", _runs(lambda run: run.cpu_user_percent + run.cpu_system_percent), units.percent)
+CPU = Column("CPU", "cpu_percent", _runs(_cpu), units.percent)
 LAST = (
     Column("peak", "peak_bytes", _memory("peak"), units.mebibytes),
     Column("model's", "model_memory_bytes", _memory("model"), units.mebibytes),
@@ -146,7 +152,7 @@ def _warnings(record: BenchRecord) -> list[str]:
     """The first warning of each kind, how many there are, and of which bundles."""
     found: dict[str, list[tuple[str, str]]] = {}
     for result in record.results:
-        for text in (*(warning for run in result.runs for warning in run.warnings), *_instructions(result)):
+        for text in (*_doubts(result), *_instructions(result)):
             found.setdefault(text.partition(":")[0], []).append((text, result.bundle))
     lines = []
     for texts in found.values():
@@ -155,6 +161,11 @@ def _warnings(record: BenchRecord) -> list[str]:
         of = f" ({', '.join(bundles)})" if len(bundles) < len(record.results) else ""
         lines.append(f"{texts[0][0]}{more}{of}")
     return lines
+
+
+def _doubts(result: Result) -> list[str]:
+    told = [warning for run in result.runs for warning in run.warnings]
+    return [*(f"invalid: {reason}" for run in result.runs for reason in run.invalid), *told]
 
 
 def _instructions(result: Result) -> list[str]:

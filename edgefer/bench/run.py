@@ -13,6 +13,7 @@ from edgefer.bench.instructions import Counted
 from edgefer.bench.messages import Answer
 from edgefer.bench.record import SCHEMA, BenchRecord, Result, Run, Settings
 from edgefer.bench.selection import Subject
+from edgefer.devices.place import Place, here
 
 NOT_ASKED = Counted(None, 0, "not asked for")
 CUT_SHORT = Counted(None, 0, "interrupted before they were counted")
@@ -28,7 +29,7 @@ class Plan:
     subjects: Sequence[Subject]
     settings: Settings
     processes: int = 3
-    device: str = "x86"
+    place: Place = field(default_factory=here)
     protocol: str | None = None
     count: Callable[[Subject], Counted] | None = None
 
@@ -51,7 +52,7 @@ def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchReco
     """Measure all subjects; `tick` hears what is done, before it is.
 
     Ctrl-C ends it early: the record holds the runs that were finished, and says so; before the first of
-    them KeyboardInterrupt goes on. Raises what client.measure and package.read raise.
+    them KeyboardInterrupt goes on. Raises what the place and package.read raise.
     """
     facts = {subject: exact.read(subject) for subject in plan.subjects}
     taken, interrupted = _Taken(), False
@@ -65,7 +66,7 @@ def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchReco
         schema=SCHEMA,
         edgefer=__version__,
         commit=commit(),
-        device=plan.device,
+        device=plan.place.name,
         machine=(taken.answer and taken.answer.machine) or machine.describe(),
         versions=taken.answer.versions if taken.answer else {},
         interrupted=interrupted,
@@ -74,12 +75,13 @@ def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchReco
 
 
 def _take(plan: Plan, taken: _Taken, tick: Callable[[str], None]) -> None:
-    for number in range(plan.processes):
-        for subject in plan.subjects:
-            tick(f"{subject.name}, process {number + 1} of {plan.processes}")
-            taken.answer = client.ask(client.request(subject, plan.settings))
-            assert taken.answer.run is not None  # it was not asked to count
-            taken.runs.setdefault(subject, []).append(taken.answer.run)
+    turns = [(number, subject) for number in range(plan.processes) for subject in plan.subjects]
+    answers = plan.place.answers([client.request(subject, plan.settings) for _, subject in turns], tick)
+    for number, subject in turns:
+        tick(f"{subject.name}, process {number + 1} of {plan.processes}")
+        taken.answer = next(answers)
+        assert taken.answer.run is not None  # it was not asked to count
+        taken.runs.setdefault(subject, []).append(taken.answer.run)
     for subject in plan.subjects if plan.count else ():
         tick(f"{subject.name}, counting instructions")
         assert plan.count is not None
@@ -89,7 +91,7 @@ def _take(plan: Plan, taken: _Taken, tick: Callable[[str], None]) -> None:
 def _result(plan: Plan, facts: Exact, taken: _Taken, subject: Subject) -> Result:
     counted = taken.counts.get(subject, NOT_ASKED if plan.count is None else CUT_SHORT)
     return Result(
-        id=f"{plan.device}/{subject.name}",
+        id=f"{plan.place.name}/{subject.name}",
         bundle=subject.name,
         bundle_sha256=facts.bundle_sha256,
         files=facts.files,

@@ -16,11 +16,15 @@ EAGER = "torch-eager"
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: the bundle in `folder`, or (None) the naive baseline of the network `eager`."""
+    """What is measured: the bundle in `folder`, or (None) the naive baseline of the network `eager`.
+
+    provider is the way to the hardware, see messages.Request.
+    """
 
     name: str
     folder: Path | None
     eager: str | None = None
+    provider: str | None = None
 
 
 def of_folder(folder: Path) -> Subject:

@@ -10,7 +10,7 @@ import sys
 import time
 
 from edgefer import environment, records
-from edgefer.bench import doubts, machine, messages, sampling, subject, system
+from edgefer.bench import checking, doubts, machine, messages, sampling, subject, system
 from edgefer.bench.messages import Answer, Blocks, Failure, Request
 from edgefer.bench.record import Memory, Run, Settings
 from edgefer.bench.subject import Load, Loaded
@@ -22,16 +22,18 @@ PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tflite-runtime", "onnxruntime"
 def answer(request: Request) -> Answer:
     """Do what was asked; a failure that edgefer explains becomes part of the answer."""
     try:
-        load = subject.prepare(request)
-        run = None
-        if request.count is None:
-            run = measure(load, request.settings)
+        run, found = None, None
+        if request.check is not None:
+            found = checking.check(request, request.check)
+        elif request.count is not None:
+            count(subject.prepare(request)(), request.count)
         else:
-            count(load(), request.count)
+            run = measure(subject.prepare(request), request.settings)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
     versions = {"python": sys.version.split()[0]} | environment.versions(PACKAGES)
-    return Answer(run, machine.describe(), versions, None)
+    golden, outputs = found or (None, None)
+    return Answer(run, machine.describe(), versions, None, golden, outputs)
 
 
 def measure(load: Load, settings: Settings) -> Run:

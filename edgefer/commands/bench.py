@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,23 +75,23 @@ def bench(
     \b
     Example: edgefer bench 'ean.*' --threads 1 --json bench.json
     """
-    from edgefer.bench import instructions as counting
-    from edgefer.bench import machine, selection
+    from edgefer.bench import selection
     from edgefer.bench.run import Plan
+    from edgefer.devices import places
     from edgefer.files import require_folder
 
     asked = ((as_json, "json"), (save_baseline, "json"), (markdown, "markdown"), (as_csv, "csv"))
     files = [(path, kind) for path, kind in asked if path is not None]
     for path, _ in files:
         require_folder(path.absolute().parent)
-    here = machine.local_device(device)
+    place = places.find(device)
     plan = Plan(
         subjects=selection.select(selectors, dist),
         settings=_settings(threads, fps, batch, end_to_end, samples, protocol),
         processes=processes,
-        device=here,
+        place=place,
         protocol=protocol,
-        count=partial(counting.count, device=here) if instructions else None,
+        count=place.count if instructions else None,
     )
     record = _measure(plan)
     click.echo(_screen(record))

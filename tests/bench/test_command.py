@@ -41,7 +41,7 @@ def test_the_defaults(tmp_path: Path, plans: list[Plan]) -> None:
     done = call(tmp_path)
     assert done.exit_code == 0, done.output
     assert plans[0].settings == Settings()
-    assert (plans[0].processes, plans[0].device, plans[0].count) == (3, machine.local_device(), None)
+    assert (plans[0].processes, plans[0].place.name, plans[0].count) == (3, machine.local_device(), None)
     assert "x86/ean.tflite-int8" in done.output
 
 
