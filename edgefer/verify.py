@@ -136,20 +136,9 @@ def _each(
 
 
 def accuracy(
-    bundle: package.Bundle,
-    test: Dataset,
-    split: str,
-    unseen: NDArray[np.bool_] | None,
-    reference: Reference,
-    tick: Callable[[], None] = lambda: None,
+    found: NDArray[np.float32], test: Dataset, split: str, unseen: NDArray[np.bool_] | None, reference: Reference
 ) -> AccuracyCheck:
-    """The artifact's scores beside those of the float model."""
-    if test.names != bundle.manifest.contract.labels:
-        raise BadData(
-            f"{test.source} has the classes {', '.join(test.names)}, "
-            f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}: give data of those."
-        )
-    found = outputs(bundle, test, tick)
+    """The scores of an artifact, whose outputs on `test` are `found`, beside those of its float model."""
     artifact, exact = scores.score(found, test, unseen), scores.score(reference.outputs, test, unseen)
     return AccuracyCheck(
         split=split,
@@ -159,6 +148,29 @@ def accuracy(
         drop=round(exact.accuracy - artifact.accuracy, 3),
         agreement=round(100 * float((found.argmax(1) == reference.outputs.argmax(1)).mean()), 3),
     )
+
+
+def require_classes(bundle: package.Bundle, test: Dataset) -> None:
+    """Raise BadData if `test` has other classes than the bundle: better before its faces are run."""
+    if test.names != bundle.manifest.contract.labels:
+        raise BadData(
+            f"{test.source} has the classes {', '.join(test.names)}, "
+            f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}: give data of those."
+        )
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """Outputs of one artifact on two machines: images with the same answer, percent; the largest difference."""
+
+    agreement: float
+    difference: float
+
+
+def same(there: NDArray[np.float32], here: NDArray[np.float32]) -> Sameness:
+    """Compare probabilities (N, classes) of the same images."""
+    agreement = 100 * float((there.argmax(1) == here.argmax(1)).mean())
+    return Sameness(round(agreement, 3), round(float(np.abs(there - here).max()), 6))
 
 
 def judge(name: str, check: AccuracyCheck) -> None:

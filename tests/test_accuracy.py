@@ -46,7 +46,8 @@ def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, nam
 
 def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
     test = faces.split("PrivateTest")
-    return verify.accuracy(bundle, test, "PrivateTest", unseen(faces), float_model(bundle, test, None))
+    reference = float_model(bundle, test, None)
+    return verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", unseen(faces), reference)
 
 
 def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
@@ -64,4 +65,4 @@ def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: P
 
     wrong = verify.Reference("another network", logits(other.network, test, EAN.crop).numpy())
     with pytest.raises(AccuracyDropped, match="agrees with float"):
-        verify.judge("x", verify.accuracy(bundle, test, "PrivateTest", None, wrong))
+        verify.judge("x", verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", None, wrong))

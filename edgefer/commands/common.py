@@ -24,6 +24,9 @@ data_option = click.option(
 weights_option = click.option(
     "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
 )
+engine_option = click.option(
+    "--engine", metavar="NAME", help="On a board: tflite-runtime instead of LiteRT (what older boards have)."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 
 

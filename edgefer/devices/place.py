@@ -32,6 +32,9 @@ class Place(Protocol):
     def count(self, subject: Subject) -> Counted:
         """Instructions per frame, or why there are none."""
 
+    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """What is measured there of these: on a GPU a subject for each way to it; raises NoGpu if there is none."""
+
 
 class ThisMachine:
     """The processor of the machine that edgefer runs on."""
@@ -49,6 +52,10 @@ class ThisMachine:
     def count(self, subject: Subject) -> Counted:
         """In an emulator of the same architecture."""
         return instructions.count(subject, self.name)
+
+    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """As they are."""
+        return list(subjects)
 
 
 def here() -> Place:
