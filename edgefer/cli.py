@@ -14,6 +14,7 @@ from edgefer.commands.data import data
 from edgefer.commands.evaluate import evaluate
 from edgefer.commands.gate import gate
 from edgefer.commands.lists import archs, recipes, targets
+from edgefer.commands.report import report
 from edgefer.commands.train import train
 from edgefer.commands.verify import verify
 from edgefer.errors import EdgeferError, MissingEngine
@@ -36,7 +37,7 @@ def cli(debug: bool) -> None:
     del debug  # read by main, which sees every failure
 
 
-for command in (archs, bench, build, data, evaluate, gate, recipes, targets, train, verify):
+for command in (archs, bench, build, data, evaluate, gate, recipes, report, targets, train, verify):
     cli.add_command(command)
 
 

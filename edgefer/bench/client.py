@@ -59,7 +59,7 @@ def ask(
 def sound(said: Answer) -> Answer:
     """The answer; raises the failure that it tells of."""
     if said.failure is not None:
-        raise _raised(said.failure)
+        raise raised(said.failure)
     return said
 
 
@@ -69,7 +69,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *([given] if given else [])])}
 
 
-def _raised(failure: messages.Failure) -> EdgeferError:
+def raised(failure: messages.Failure) -> EdgeferError:
+    """The error that another process told of."""
     kind = getattr(errors, failure.kind, EdgeferError)
     error: EdgeferError = kind.__new__(kind)  # not every class takes a message to begin with
     EdgeferError.__init__(error, failure.message)

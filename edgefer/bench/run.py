@@ -15,6 +15,7 @@ from edgefer.bench.record import SCHEMA, BenchRecord, Result, Run, Settings
 from edgefer.bench.selection import Subject
 from edgefer.devices.place import Place, here
 
+Tell = Callable[[str], None]
 NOT_ASKED = Counted(None, 0, "not asked for")
 CUT_SHORT = Counted(None, 0, "interrupted before they were counted")
 
@@ -48,8 +49,8 @@ class _Taken:
     counts: dict[Subject, Counted] = field(default_factory=dict)
 
 
-def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchRecord:
-    """Measure all subjects; `tick` hears what is done, before it is.
+def bench(plan: Plan, tick: Tell = lambda _: None, say: Tell = lambda _: None) -> BenchRecord:
+    """Measure all subjects; `tick` hears what is done, before it is, `say` what the place tells besides.
 
     Ctrl-C ends it early: the record holds the runs that were finished, and says so; before the first of
     them KeyboardInterrupt goes on. Raises what the place and package.read raise.
@@ -57,7 +58,7 @@ def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchReco
     facts = {subject: exact.read(subject) for subject in plan.subjects}
     taken, interrupted = _Taken(), False
     try:
-        _take(plan, taken, tick)
+        _take(plan, taken, tick, say)
     except KeyboardInterrupt:
         if not taken.runs:
             raise
@@ -74,9 +75,9 @@ def bench(plan: Plan, tick: Callable[[str], None] = lambda _: None) -> BenchReco
     )
 
 
-def _take(plan: Plan, taken: _Taken, tick: Callable[[str], None]) -> None:
+def _take(plan: Plan, taken: _Taken, tick: Tell, say: Tell) -> None:
     turns = [(number, subject) for number in range(plan.processes) for subject in plan.subjects]
-    answers = plan.place.answers([client.request(subject, plan.settings) for _, subject in turns], tick)
+    answers = plan.place.answers([client.request(subject, plan.settings) for _, subject in turns], say)
     for number, subject in turns:
         tick(f"{subject.name}, process {number + 1} of {plan.processes}")
         taken.answer = next(answers)

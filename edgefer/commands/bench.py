@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.commands.common import PATH, console
+from edgefer.commands.common import PATH, console, engine_option
 
 if TYPE_CHECKING:
     from edgefer.bench.record import BenchRecord, Settings
-    from edgefer.bench.run import Plan
+    from edgefer.devices.several import Job, Outcome
 
 COUNT = click.IntRange(1)
 
@@ -32,7 +33,15 @@ class Threads(click.ParamType[int]):
 
 @click.command()
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option("--device", metavar="NAME", help="Where to measure; default: this machine's CPU.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Where to measure, may be given several times; default: this machine's CPU. `edgefer devices` lists them.",
+)
+@click.option("--all-devices", is_flag=True, help="On every device that is configured, in one table.")
+@engine_option
 @click.option("--dist", type=PATH, default=Path("dist"), show_default=True, help="Folder of the bundles.")
 @click.option(
     "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
@@ -52,7 +61,9 @@ class Threads(click.ParamType[int]):
 @click.option("--save-baseline", type=PATH, metavar="FILE", help="Write the record (as --json) for `edgefer gate`.")
 def bench(
     selectors: tuple[str, ...],
-    device: str | None,
+    devices: tuple[str, ...],
+    all_devices: bool,
+    engine: str | None,
     dist: Path,
     threads: int,
     fps: float | None,
@@ -74,31 +85,30 @@ def bench(
 
     \b
     Example: edgefer bench 'ean.*' --threads 1 --json bench.json
+             edgefer bench ean.tflite-int8 --device kitchen --device rpi5-emulated
     """
     from edgefer.bench import selection
-    from edgefer.bench.run import Plan
     from edgefer.devices import places
+    from edgefer.devices.several import Job
     from edgefer.files import require_folder
 
     asked = ((as_json, "json"), (save_baseline, "json"), (markdown, "markdown"), (as_csv, "csv"))
     files = [(path, kind) for path, kind in asked if path is not None]
     for path, _ in files:
         require_folder(path.absolute().parent)
-    place = places.find(device)
-    plan = Plan(
-        subjects=selection.select(selectors, dist),
-        settings=_settings(threads, fps, batch, end_to_end, samples, protocol),
-        processes=processes,
-        place=place,
-        protocol=protocol,
-        count=place.count if instructions else None,
-    )
-    record = _measure(plan)
-    click.echo(_screen(record))
-    for path, kind in files:
-        _write(record, path, kind)
-    if record.interrupted:
-        raise KeyboardInterrupt
+    if all_devices and devices:
+        raise click.UsageError("--all-devices is every device: leave --device out.")
+    if save_baseline is not None and (all_devices or len(devices) > 1):
+        raise click.UsageError("a baseline is of one device: save one for each.")
+    settings = _settings(threads, fps, batch, end_to_end, samples, protocol)
+    names = places.names(devices, all_devices)
+    subjects = tuple(selection.select(selectors, dist))
+    jobs = [Job(name, engine, subjects, settings, processes, protocol, instructions) for name in names]
+    outcome = _measure(jobs)
+    recorded = list(outcome.records.values())
+    if recorded:
+        _show(recorded, files)
+    _end(outcome)
 
 
 def _settings(
@@ -125,41 +135,52 @@ def _settings(
     return made if batch is None else replace(made, mode="batch", batch=batch)
 
 
-def _measure(plan: Plan) -> BenchRecord:
+def _measure(jobs: Sequence[Job]) -> Outcome:
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    from edgefer.bench.run import bench as measure
+    from edgefer.devices import several
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task("measuring", total=plan.steps)
-        done = -1
+        tasks = {job.device: bar.add_task(f"{job.device}: waiting for its turn", total=None) for job in jobs}
 
-        def tick(what: str) -> None:
-            nonlocal done
-            done += 1
-            bar.update(task, description=what, completed=done)
+        def hear(device: str, what: str, done: int, total: int) -> None:
+            bar.update(tasks[device], description=f"{device}: {what}", completed=done, total=total)
 
-        return measure(plan, tick)
+        return several.measure(jobs, hear)
 
 
-def _screen(record: BenchRecord) -> str:
-    from edgefer.bench import render
+def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) -> None:
+    from edgefer.bench import merge
     from edgefer.commands.tables import table
 
-    return render.to_markdown(record, table).rstrip("\n")
+    click.echo(merge.page(recorded, table).rstrip("\n"))
+    for path, kind in files:
+        _write(recorded, path, kind)
 
 
-def _write(record: BenchRecord, path: Path, kind: str) -> None:
+def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
     from edgefer import records
-    from edgefer.bench import render
+    from edgefer.bench import merge
     from edgefer.commands.tables import markdown
     from edgefer.files import write_atomic
 
     text = {
-        "json": lambda: records.dumps(record),
-        "markdown": lambda: f"# Bench\n\n{render.to_markdown(record, markdown)}",
-        "csv": lambda: render.to_csv(record),
+        "json": lambda: records.dumps(merge.together(recorded)),
+        "markdown": lambda: f"# Bench\n\n{merge.page(recorded, markdown)}",
+        "csv": lambda: merge.to_csv(recorded),
     }[kind]()
     write_atomic(path, text.encode())
     click.echo(f"wrote {path}")
+
+
+def _end(outcome: Outcome) -> None:
+    """Raise what went wrong; what was measured is shown and written by now."""
+    from edgefer.bench.merge import invalid
+    from edgefer.errors import SeveralFailures, Throttled
+
+    if outcome.stopped is not None:
+        raise outcome.stopped
+    failures = [*outcome.failures, *(Throttled(line) for line in invalid(outcome.records.values()))]
+    if failures:
+        raise SeveralFailures(failures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgefer.bench import machine
 from edgefer.devices import table
 from edgefer.devices.place import Place, ThisMachine, here
@@ -9,6 +11,21 @@ from edgefer.devices.table import Board, Emulated, Local, Remote
 from edgefer.errors import NotSetUp
 
 FAMILIES = ("rpi",)  # names for any board of a family
+
+
+def names(asked: Sequence[str], every: bool) -> list[str]:
+    """The devices to measure on: those asked for, every one that is configured, or this machine's processor."""
+    if every:
+        return configured()
+    return list(dict.fromkeys(asked)) or [machine.local_device()]
+
+
+def configured() -> list[str]:
+    """This machine's processor and GPU, the emulated boards that are set up, the user's own."""
+    from edgefer.devices import emulated, gpu
+
+    there = [name for name in table.emulated() if emulated.is_set_up(name)]
+    return [machine.local_device(), *(["gpu"] if gpu.available() else []), *there, *table.own()]
 
 
 def find(name: str | None, engine: str | None = None) -> Place:

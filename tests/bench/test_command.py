@@ -23,7 +23,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """What the command asked for."""
     heard: list[Plan] = []
 
-    def measure(plan: Plan, tick: object) -> BenchRecord:
+    def measure(plan: Plan, tick: object, say: object) -> BenchRecord:
         heard.append(plan)
         stopped = plan.processes == 99
         return record([replace(result("ean.tflite-int8", [run()]), settings=plan.settings)], interrupted=stopped)
