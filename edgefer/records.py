@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from edgefer.errors import BadRecord, MissingFile
 from edgefer.files import write_atomic
@@ -96,7 +96,7 @@ TRAINING_SCHEMA = "edgefer/training/1"
 def _converter() -> Any:
     from cattrs import Converter
 
-    return Converter(forbid_extra_keys=True, detailed_validation=False)
+    return Converter(forbid_extra_keys=True)
 
 
 def structure(kind: type[T], content: Any, source: str) -> T:
@@ -104,10 +104,13 @@ def structure(kind: type[T], content: Any, source: str) -> T:
     try:
         result: T = _converter().structure(content, kind)
     except Exception as error:  # cattrs raises whatever the wrong value provokes
-        detail = " ".join(str(error).split()) or type(error).__name__
-        known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
+        from cattrs import transform_error
+
+        detail = "; ".join(transform_error(error, path="")) or type(error).__name__
+        row = next(reversed(get_args(kind)), kind)  # of dict[str, Target], Target
+        known = ", ".join(getattr(row, "__dataclass_fields__", {}))
         raise BadRecord(
-            f"{source}: {detail}. {kind.__name__} has the keys {known}: correct it, or get or build it again."
+            f"{source}: {detail}. {row.__name__} has the keys {known}: correct it, or get or build it again."
         ) from error
     return result
 

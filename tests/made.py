@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,11 @@ def write_fer2013(npz: Path, folder: Path) -> Path:
         for label, image, usage in zip(arrays["emotion"], arrays["pixels"], arrays["usage"], strict=True):
             writer.writerow((int(label), " ".join(map(str, image.ravel())), SPLITS[usage]))
     return path
+
+
+def golden(name: str, text: str) -> None:
+    """Compare with a file of tests/golden; EDGEFER_UPDATE_GOLDEN=1 writes it anew: read the difference then."""
+    path = Path(__file__).parent / "golden" / name
+    if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -132,22 +132,10 @@ def own() -> dict[str, Remote]:
 
 def save(devices: dict[str, Remote]) -> None:
     """Write the user's file anew; raises OutputFailed."""
-    lines = []
-    for name, device in devices.items():
-        lines.append(f"[{name}]")
-        for field in fields(device):
-            value = getattr(device, field.name)
-            if value is not None:
-                lines.append(f"{field.name} = {_toml(value)}")
-        lines.append("")
-    write_atomic(own_path(), "\n".join(lines).encode())
+    import tomli_w
 
-
-def _toml(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
-    return f'"{escaped}"'
+    rows = {name: {k: v for k, v in asdict(device).items() if v is not None} for name, device in devices.items()}
+    write_atomic(own_path(), tomli_w.dumps(rows).encode())
 
 
 def everything() -> dict[str, Device]:

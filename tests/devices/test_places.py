@@ -1,0 +1,110 @@
+"""From names to places, and several of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgefer import records
+from edgefer.bench import machine, merge
+from edgefer.bench.merge import DevicesRecord
+from edgefer.bench.record import Settings
+from edgefer.bench.selection import of_folder
+from edgefer.commands.bench import bench
+from edgefer.devices import places, several, table
+from edgefer.devices.several import Job
+from edgefer.devices.table import Remote
+from edgefer.errors import NotSetUp, UnknownName
+
+NOWHERE = Remote("nobody@127.0.0.1", port=9)  # the discard port: nothing listens there
+
+
+@pytest.fixture(autouse=True)
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
+
+
+def test_no_name_is_this_machine() -> None:
+    assert places.find(None).name == machine.local_device()
+    assert places.names((), every=False) == [machine.local_device()]
+    assert places.names(("a", "b", "a"), every=False) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["rpi", "rpi4"])
+def test_a_board_that_is_not_configured_says_how(name: str) -> None:
+    with pytest.raises(NotSetUp) as caught:
+        places.find(name)
+    assert "edgefer device add NAME --host pi@ADDRESS" in str(caught.value)
+    assert "--device rpi" in str(caught.value)
+    assert "-emulated" in str(caught.value)
+
+
+def test_a_kind_of_board_is_the_one_that_is_configured() -> None:
+    table.save({"kitchen": Remote("pi@10.0.0.7", board="rpi4"), "x": Remote("pi@10.0.0.9", board="rpi5")})
+    assert places.find("rpi4").name == "kitchen"
+    assert places.find("rpi5").name == "x"
+    with pytest.raises(NotSetUp, match="rpi may be kitchen or x"):
+        places.find("rpi")
+    with pytest.raises(NotSetUp, match="no rpi3 is configured"):
+        places.find("rpi3")
+    with pytest.raises(UnknownName, match="kitchen"):
+        places.find("kitchn")
+
+
+@pytest.mark.parametrize("name", table.everything())
+def test_every_device_is_opened_or_says_what_it_lacks(name: str) -> None:
+    try:
+        assert places.find(name).name
+    except (NotSetUp, UnknownName) as error:
+        assert str(error)
+
+
+def job(device: str, folder: Path) -> Job:
+    return Job(device, None, (of_folder(folder),), Settings(samples=3, warmup=1), 1, None, False)
+
+
+def test_boards_run_side_by_side_and_the_rest_in_turn() -> None:
+    table.save({"kitchen": NOWHERE, "hall": NOWHERE})
+    jobs = [job(name, Path("x")) for name in ("x86", "kitchen", "gpu", "hall")]
+    assert [[each.device for each in lane] for lane in several.lanes(jobs)] == [["kitchen"], ["hall"], ["x86", "gpu"]]
+
+
+def test_a_device_that_fails_does_not_stop_the_others(dist: Path) -> None:
+    table.save({"kitchen": NOWHERE})
+    heard: list[str] = []
+    here = machine.local_device()
+    jobs = [job(name, dist / "ean.tflite-fp32") for name in ("kitchen", here)]
+    found = several.measure(jobs, lambda device, what, done, total: heard.append(device))
+    assert list(found.records) == [here]
+    assert [str(failure).startswith("kitchen: ") for failure in found.failures] == [True]
+    assert here in heard
+
+
+def test_the_command_shows_what_it_has_and_fails(dist: Path, tmp_path: Path) -> None:
+    table.save({"kitchen": NOWHERE})
+    here = machine.local_device()
+    words = ["--dist", str(dist), "--no-instructions", "--samples", "3", "--processes", "1", "--json"]
+    out = tmp_path / "b.json"
+    done = CliRunner().invoke(
+        bench, ["ean.tflite-fp32", *words, str(out), "--device", here, "--device", "kitchen", "--device", here]
+    )
+    assert done.exit_code != 0
+    assert f"{here}/ean.tflite-fp32" in done.output
+    assert out.is_file()
+    assert [found.device for found in merge.read(out)] == [here]
+
+
+def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
+    base = ["--dist", str(dist), "--save-baseline", str(tmp_path / "b.json"), "--device", "x86", "--device", "gpu"]
+    assert CliRunner().invoke(bench, base).exit_code == 2
+    assert CliRunner().invoke(bench, ["--dist", str(dist), "--all-devices", "--device", "x86"]).exit_code == 2
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_two_devices_are_one_file(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = machine.local_device()
+    one = several.measure([job(here, dist / "ean.tflite-fp32")], lambda *_: None).records[here]
+    records.write(tmp_path / "two.json", merge.together([one, one]))
+    assert records.read(DevicesRecord, tmp_path / "two.json").records == [one, one]
