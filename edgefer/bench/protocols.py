@@ -1,35 +1,22 @@
-"""The papers' ways of measuring, read from benchmarks/papers/*.toml; an unknown key there is an error."""
+"""The papers' ways of measuring, as benchmarks/papers/*.toml tells them."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
-from edgefer import records, resources
-from edgefer.bench.record import Mode, Settings
+from edgefer import papers
+from edgefer.bench.record import Settings
 from edgefer.errors import UnknownName
 
-Statistic = Literal["mean", "usage"]
+_REPORTED = {"mean": ("latency",), "usage": ("cpu-percent", "memory-percent")}
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """One table of a paper; the comments in kong2022-ean.toml say what each key means."""
+class Protocol(papers.Method):
+    """How one table of a paper was measured, and what it printed: network -> column -> figure."""
 
     paper: str
-    table: str
-    section: str
-    quote: str
-    machine: str
-    mode: Mode
-    batch: int
-    samples: int
-    warmup: int
-    statistic: Statistic
-    assumed: str
-    unit: str
     printed: dict[str, dict[str, float]]
 
     def settings(self, threads: int) -> Settings:
@@ -42,10 +29,20 @@ class Protocol:
 @cache
 def protocols() -> dict[str, Protocol]:
     """Every protocol by name; raises BadRecord."""
-    found: dict[str, Protocol] = {}
-    for path in sorted((resources.folder("benchmarks") / "papers").glob("*.toml")):
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        found |= records.structure(dict[str, Protocol], content, str(path))
+    return {
+        name: Protocol(**vars(method), paper=source.paper.cite, printed=_printed(source, name, method))
+        for source in papers.papers().values()
+        for name, method in source.protocols.items()
+    }
+
+
+def _printed(source: papers.Paper, name: str, method: papers.Method) -> dict[str, dict[str, float]]:
+    """The times or loads of the tables that name the protocol."""
+    found: dict[str, dict[str, float]] = {}
+    for table in source.tables:
+        for cell in table.cells if table.protocol == name else ():
+            if cell.column.kind in _REPORTED[method.statistic]:
+                found.setdefault(cell.row.name, {})[cell.column.key] = float(cell.value)
     return found
 
 

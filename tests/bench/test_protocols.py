@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from edgefer import records, resources
+from edgefer import papers
 from edgefer.bench import protocols
-from edgefer.bench.protocols import Protocol
-from edgefer.errors import BadRecord, UnknownName
+from edgefer.errors import UnknownName
 
 
 def test_all_are_there() -> None:
@@ -37,29 +35,27 @@ def test_what_they_say() -> None:
     assert protocols.protocol("lcnn-table5").statistic == "usage"
 
 
+def test_printed_is_what_the_protocol_measures() -> None:
+    load = protocols.protocol("lcnn-table5").printed
+    assert load["LCNN"] == {"cpu": 17.5, "us": 21.12, "sy": 2.65, "mem": 3.1}
+    assert list(load) == ["VGG-Net", "ResNet-50", "CNN", "LCNN"]
+    assert protocols.protocol("microexpnet-table7").printed["PPDN"] == {"i7-7700HQ": 17.73, "GTX1050": 5.55}
+    assert "RASN" not in protocols.protocol("mit-table2").printed  # a dash
+
+
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UnknownName, match="ean-table5"):
         protocols.protocol("ean-table6")
 
 
-def test_an_unknown_key_is_an_error() -> None:
-    path = resources.folder("benchmarks") / "papers" / "kong2022-ean.toml"
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    content["ean-table5"]["page"] = 7
-    with pytest.raises(BadRecord, match="page"):
-        records.structure(dict[str, Protocol], content, str(path))
-
-
-@pytest.mark.parametrize(
-    "file", sorted((resources.folder("benchmarks") / "papers").glob("*.toml")), ids=lambda p: p.stem
-)
-def test_the_quotes_are_in_the_papers(file: Path) -> None:
-    text = Path(__file__).parents[3] / "shared" / "papers" / f"{file.stem}.txt"
+@pytest.mark.parametrize("name", papers.papers())
+def test_the_quotes_are_in_the_papers(name: str) -> None:
+    text = Path(__file__).parents[3] / "shared" / "papers" / f"{name}.txt"
     if not text.is_file():
         pytest.skip("needs the papers' texts beside the clone")
     said = (
         " ".join(text.read_text(encoding="utf-8").split()).replace("\N{MULTIPLICATION SIGN}", "x").replace(" x ", "x")
     )
-    for table in tomllib.loads(file.read_text(encoding="utf-8")).values():
-        if "; " not in table["quote"]:  # Table 4 of LCNN: four footnotes put together
-            assert table["quote"].replace(" x ", "x") in said
+    for method in papers.paper(name).protocols.values():
+        if "; " not in method.quote:  # Table 4 of LCNN: four footnotes put together
+            assert method.quote.replace(" x ", "x") in said
