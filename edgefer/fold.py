@@ -9,7 +9,8 @@ import copy
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgefer.data.preprocess import LUMA, PIXEL_MAX
 from edgefer.errors import ExportFailed
@@ -18,43 +19,104 @@ from edgefer.errors import ExportFailed
 def fold(network: nn.Module) -> fx.GraphModule:
     """A copy in evaluation mode in which every batch norm is part of the layer before it.
 
-    Computed in double precision, returned in single. Raises ExportFailed if a batch norm follows
-    nothing that it can be folded into.
+    A batch norm over a map that follows no layer of its own (DenseNet's, behind a concatenation)
+    becomes a 1x1 depthwise convolution, which is the same map. Computed in double precision, returned
+    in single. Raises ExportFailed if a batch norm over a vector follows no layer of its own.
     """
-    exact = copy.deepcopy(network).eval().double()
-    folded = fuse(exact, inplace=True).float()
-    left = [name for name, m in folded.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if left:
+    folded = fx.symbolic_trace(copy.deepcopy(network).eval().double())
+    for node in list(folded.graph.nodes):
+        norm = _module(folded, node)
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            _fold_norm(folded, node, norm)
+    folded.graph.lint()
+    folded.recompile()
+    return folded.float()
+
+
+def _module(graph: fx.GraphModule, node: object) -> nn.Module | None:
+    if isinstance(node, fx.Node) and node.op == "call_module":
+        return graph.get_submodule(str(node.target))
+    return None
+
+
+def _fold_norm(graph: fx.GraphModule, node: fx.Node, norm: nn.modules.batchnorm._BatchNorm) -> None:
+    before = node.args[0]
+    layer = _module(graph, before)
+    assert isinstance(before, fx.Node)
+    own = len(before.users) == 1 and sum(each.target == before.target for each in graph.graph.nodes) == 1
+    if own and isinstance(layer, nn.Conv1d | nn.Conv2d):
+        graph.set_submodule(str(before.target), fuse_conv_bn_eval(layer, norm))
+    elif own and isinstance(layer, nn.Linear):
+        graph.set_submodule(str(before.target), fuse_linear_bn_eval(layer, norm))
+    elif isinstance(norm, nn.BatchNorm2d):
+        graph.set_submodule(str(node.target), _as_convolution(norm))
+        return
+    else:
         raise ExportFailed(
-            f"batch norm {left[0]} follows no convolution or linear layer of its own: it can't be folded away."
+            f"batch norm {node.target} follows no convolution or linear layer of its own: it can't be folded away."
         )
-    assert isinstance(folded, fx.GraphModule)
-    return folded
+    node.replace_all_uses_with(before)
+    graph.graph.erase_node(node)
+    graph.delete_submodule(str(node.target))
 
 
-def fold_input(folded: fx.GraphModule) -> fx.GraphModule:
-    """A copy whose first convolution takes RGB pixel values 0..255 instead of a grey face in [0, 1].
+def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """The same scaling and shift of each channel, as a 1x1 depthwise convolution."""
+    channels = norm.num_features
+    one = nn.Conv2d(channels, channels, 1, groups=channels, bias=False).to(norm.weight)
+    nn.init.ones_(one.weight)
+    return fuse_conv_bn_eval(one.eval(), norm)
+
+
+def fold_input(folded: fx.GraphModule, low: float = 0.0) -> fx.GraphModule:
+    """A copy whose first convolution takes RGB pixel values 0..255 instead of a grey face in [low, 1].
 
     grey/255 on three equal channels, then weights w_c, is the same linear map as R, G, B with
-    weights luma_c / 255 * sum(w); zero padding is black before and after. So the grey formula and the
-    scaling cost nothing and the app does neither.
+    weights luma_c / 255 * sum(w); one channel is the same with a sum over one. Zero padding is black before
+    and after where low is 0. Where it is not, low * sum(w) goes into the bias, and there must be no padding.
     """
     network = copy.deepcopy(folded)
-    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None or first.in_channels != 3:
-        raise ExportFailed("the network does not begin with a convolution over three channels.")
-    luma = torch.tensor(LUMA, dtype=torch.float64).view(1, 3, 1, 1)
-    exact = first.weight.detach().double().sum(1, keepdim=True) * luma / PIXEL_MAX
-    first.weight = nn.Parameter(exact.float(), requires_grad=False)
+    first = _first_convolution(network, low)
+    luma = torch.tensor(LUMA, dtype=torch.float64, device=first.weight.device).view(1, 3, 1, 1)
+    total = first.weight.detach().double().sum(1, keepdim=True)
+    if low:
+        shift = low * total.sum((1, 2, 3)) + (0.0 if first.bias is None else first.bias.detach().double())
+        first.bias = nn.Parameter(shift.float(), requires_grad=False)
+    first.weight = nn.Parameter((total * luma * (1 - low) / PIXEL_MAX).float(), requires_grad=False)
+    first.in_channels = len(LUMA)
     return network
+
+
+def _first_convolution(network: fx.GraphModule, low: float) -> nn.Conv2d:
+    """The convolution that alone reads the input, directly or behind a padding with zeros."""
+    node: fx.Node = next(iter(network.graph.nodes))
+    padded = False
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        module = _module(network, node)
+        if isinstance(module, nn.Conv2d) and module.in_channels in (1, 3) and module.groups == 1:
+            if low and (padded or any(module.padding)):
+                raise ExportFailed(f"the first convolution pads with zeros, which are not black from {low:g} to 1.")
+            return module
+        if not _pads_with_zeros(node, module):
+            break
+        padded = True
+    raise ExportFailed("the network does not begin with a convolution over one or three channels.")
+
+
+def _pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
+    if node.target is functional.pad:
+        given = dict(zip(("mode", "value"), node.args[2:], strict=False)) | node.kwargs
+        return given.get("mode", "constant") == "constant" and not given.get("value")
+    return isinstance(module, nn.ZeroPad2d)
 
 
 class Deployed(nn.Module):
     """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, low: float = 0.0) -> None:
         super().__init__()
-        self.network = fold_input(fold(network))
+        self.network = fold_input(fold(network), low)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""

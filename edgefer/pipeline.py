@@ -72,7 +72,7 @@ def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) ->
     stage("loading the converter")
     backend = exporter(job.target.format)
     stage("folding")
-    network = Deployed(job.weights.network).eval()
+    network = Deployed(job.weights.network, job.arch.low).eval()
     stage("exporting")
     model = _convert(backend, network, job)
     stage("calibrating")
@@ -86,7 +86,7 @@ def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) ->
     files |= pair | {package.LABELS: ("\n".join(job.arch.labels) + "\n").encode()}
     if record is not None:
         files[package.CALIBRATION] = records.dumps(record).encode()
-    counted = count(job.weights.network, job.arch.crop)
+    counted = count(job.weights.network, job.arch.crop, job.arch.channels)
     training = job.weights.record
     manifest = package.Manifest(
         schema=package.SCHEMA,

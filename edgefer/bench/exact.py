@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgefer import arch, package
 from edgefer.bench.selection import Subject
 from edgefer.files import sha256
+
+if TYPE_CHECKING:
+    from edgefer.train.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Exact:
 def read(subject: Subject) -> Exact:
     """The figures of a bundle from its manifest; raises what package.read raises."""
     if subject.folder is None:
-        return _eager(subject.eager or "")
+        return _eager(subject.eager or "") if subject.provider is None else _on_gpu(subject.eager or "")
     manifest = package.read(subject.folder).manifest
     return Exact(
         bundle_sha256=sha256(subject.folder / package.MANIFEST),
@@ -40,20 +44,36 @@ def read(subject: Subject) -> Exact:
 
 
 def _eager(name: str) -> Exact:
-    """The unfolded network: its modules for operators, the shipped weights for a file."""
-    from edgefer.arch.count import count
+    """The unfolded network with the shipped weights; raises MissingFile if there are none."""
     from edgefer.train import weights
 
     row = arch.get(name)
     path = weights.find(row, None)
-    loaded = weights.load(row, None)
-    counted = count(loaded.network, row.crop)
+    return _network(row, weights.load(row, None), {path.name: path.stat().st_size})
+
+
+def _on_gpu(name: str) -> Exact:
+    """The same, or with random weights, whose bytes are then no file's."""
+    from edgefer.bench import stand_in
+
+    row = arch.get(name)
+    loaded, random = stand_in.load(row)
+    if not random:
+        return _eager(name)
+    held = sum(tensor.numel() * tensor.element_size() for tensor in loaded.network.state_dict().values())
+    return _network(row, loaded, {f"random weights, seed {stand_in.SEED}": held})
+
+
+def _network(row: arch.Arch, loaded: Weights, files: dict[str, int]) -> Exact:
+    """Its modules for operators, its weights for a file."""
+    from edgefer.arch.count import count
+
+    counted = count(loaded.network, row.crop, row.channels)
     leaves = [m for m in loaded.network.modules() if not list(m.children())]
-    size = path.stat().st_size
     return Exact(
         bundle_sha256=loaded.sha256,
-        files={path.name: size},
-        model_bytes=size,
+        files=files,
+        model_bytes=sum(files.values()),
         parameters=counted.parameters,
         macs=counted.macs,
         operators=dict(sorted(Counter(f"{type(m).__name__} float32" for m in leaves).items())),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from edgefer.commands.common import console, json_option, load_torch, print_json
+
+if TYPE_CHECKING:
+    from edgefer.arch import Arch
+    from edgefer.arch.count import Count
 
 
 @click.command()
@@ -18,38 +23,45 @@ def archs(as_json: bool) -> None:
     Example: edgefer archs --json
     """
     from edgefer.arch import ARCHS
-    from edgefer.arch.count import count
     from edgefer.commands.tables import table
-    from edgefer.quantize.calibration import shipped_path
-    from edgefer.resources import folder
 
     load_torch(console())
-    rows = []
-    for arch in ARCHS.values():
-        counted = asdict(count(arch.build(), arch.crop))
-        shipped = (folder("weights") / f"{arch.name}.safetensors").is_file()
-        ranges = shipped_path(arch.name, "tflite").is_file()
-        rows.append(asdict(arch) | counted | {"shipped_weights": shipped, "shipped_calibration": ranges})
+    from edgefer.arch.count import count_arch
+
+    found = [(arch, count_arch(arch)) for arch in ARCHS.values()]
     if as_json:
-        print_json(rows)
+        print_json([asdict(arch) | asdict(counted) | _shipped(arch) for arch, counted in found])
         return
     names = ("network", "parameters", "printed", "MACs", "paper's FLOPs", "printed", "input", "shipped weights")
     cells = [
         (
-            str(r["name"]),
-            f"{r['parameters']:,}",
-            str(r["printed_parameters"]),
-            f"{r['macs'] / 1e6:.3f} M",
-            f"{r['flops'] / 1e6:.3f} M",
-            f"{r['printed_mflops']} M" if r["printed_mflops"] else "",
-            f"{r['crop']}x{r['crop']}x3",
-            "yes" if r["shipped_weights"] else "no",
+            arch.name,
+            f"{counted.parameters:,}",
+            ", ".join(p.text for p in arch.printed if p.column.startswith("parameters")),
+            f"{counted.macs / 1e6:.3f} M",
+            *_flops(arch, counted),
+            f"{arch.crop}x{arch.crop}x{arch.channels}",
+            "yes" if _shipped(arch)["shipped_weights"] else "no",
         )
-        for r in rows
+        for arch, counted in found
     ]
     click.echo(table(names, cells))
     for note in sorted({f"{a.name}: {a.note}." for a in ARCHS.values() if a.note}):
         click.echo(note)
+
+
+def _flops(arch: Arch, counted: Count) -> tuple[str, str]:
+    """As counted by the convention of the paper, and as it prints them; the texts are empty where it doesn't."""
+    printed = next((p for p in arch.printed if p.column in ("ptflops", "ptflops_modules", "thop")), None)
+    return (printed.like(getattr(counted, printed.column)), printed.text) if printed else ("", "")
+
+
+def _shipped(arch: Arch) -> dict[str, bool]:
+    from edgefer.quantize.calibration import shipped_path
+    from edgefer.resources import folder
+
+    weights = (folder("weights") / f"{arch.name}.safetensors").is_file()
+    return {"shipped_weights": weights, "shipped_calibration": shipped_path(arch.name, "tflite").is_file()}
 
 
 @click.command()
