@@ -96,11 +96,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A printed row; `arch` is edgefer's network, empty where edgefer has none."""
+    """A printed row; `arch` is edgefer's network, empty where edgefer has none; `training` as in kong2022-ean.toml."""
 
     name: str
     cells: tuple[str, ...]
     arch: str = ""
+    training: str = ""
     dataset: str = ""
     details: str = ""
     printed: str = ""

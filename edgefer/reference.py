@@ -25,7 +25,7 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
     network = arch.get(bundle.manifest.arch)
     loaded = weights.load(network, source)
     _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
-    outputs = loop.logits(loaded.network, test, network.crop).numpy()
+    outputs = loop.logits(loaded.network, test, network).numpy()
     return Reference(f"{network.name} in torch, unfolded", outputs)
 
 

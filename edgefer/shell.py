@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,29 @@ class Done:
 
 def run(
     line: Sequence[str],
-    given: str = "",
+    given: str | IO[bytes] = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     timeout: float | None = None,
+    apart: bool = False,
 ) -> Done:
-    """Run a program to its end, `given` on its standard input; `timeout` is in seconds.
+    """Run a program to its end, `given` (a text, or an open file) on its standard input; `timeout` is in seconds.
 
-    Raises FileNotFoundError if there is no such program and subprocess.TimeoutExpired. An interrupt
-    ends the program too.
+    An interrupt ends the program too; where it is `apart` from this process's terminal, only after this process
+    has heard of it. Raises FileNotFoundError if there is no such program and subprocess.TimeoutExpired.
     """
     done = subprocess.run(
-        line, input=given, env=environment, cwd=folder, timeout=timeout, capture_output=True, text=True, check=False
+        line,
+        input=given if isinstance(given, str) else None,
+        stdin=None if isinstance(given, str) else given,
+        env=environment,
+        cwd=folder,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=apart,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

@@ -45,6 +45,11 @@ def count(value: int | None) -> str:
     return ABSENT if value is None else f"{value:,}"
 
 
+def rate(value: float | None) -> str:
+    """Frames a second: 12345.6 -> 12,346, 0.5 -> 0.500."""
+    return ABSENT if value is None else f"{value:,.0f}" if value >= 1000 else _digits(value)
+
+
 def megahertz(value: float | None) -> str:
     """2600000000.0 -> 2600 MHz."""
     return ABSENT if value is None else f"{value / 1e6:.0f} MHz"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer import contract, package, runtime, scores
 from edgefer.data.dataset import Dataset
-from edgefer.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch, MissingEngine
+from edgefer.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
 from edgefer.records import Scores
 
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
@@ -50,10 +50,10 @@ class AccuracyCheck:
     agreement: float
 
 
-def golden(bundle: package.Bundle, threads: int = 1) -> GoldenCheck:
-    """Run the golden pair; raises BrokenBundle (contract) or GoldenMismatch."""
+def golden(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
+    """Run the golden pair; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
     manifest = bundle.manifest
-    model = open_model(bundle, threads)
+    model = open_model(bundle, threads, provider)
     given = _array(bundle, manifest.golden.input, manifest.contract.input)
     expected = contract.dequantise(
         _array(bundle, manifest.golden.output, manifest.contract.output), manifest.contract.output
@@ -75,12 +75,15 @@ def golden(bundle: package.Bundle, threads: int = 1) -> GoldenCheck:
     return GoldenCheck(model.engine, round(difference, 6), tolerance)
 
 
-def open_model(bundle: package.Bundle, threads: int = 1) -> runtime.Model:
-    """Load the model; raises BrokenBundle if its input or output is not what the contract says."""
+def open_model(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> runtime.Model:
+    """Load the model; raises BrokenBundle if its input or output is not what the contract says.
+
+    `provider` is one of runtime.PROVIDERS, None the processor; raises MissingEngine or NoGpu where it can't be had.
+    """
     manifest = bundle.manifest
     try:
-        model = runtime.load(bundle.path(manifest.model), manifest.format, threads)
-    except MissingEngine:
+        model = runtime.load(bundle.path(manifest.model), manifest.format, threads, provider)
+    except EdgeferError:
         raise
     except Exception as error:  # the engines' exceptions have no base in common
         reason = " ".join(str(error).split())[:200]

@@ -11,11 +11,16 @@ import torch
 from torch import nn
 
 from edgefer import arch, package, pipeline, runtime, spec
+from edgefer.bench import client
+from edgefer.bench.messages import Check
+from edgefer.bench.record import Settings
+from edgefer.bench.selection import Subject
 from edgefer.errors import ExportFailed, NotInteger
 from edgefer.export import ncnn_file, ncnn_int8, to_ncnn
 from edgefer.fold import Deployed
 from edgefer.quantize.ranges import estimate
 from edgefer.train import weights
+from tests.runtime.made import need_vulkan
 
 EAN = arch.get("ean")
 NAMES = [name for name, target in spec.targets().items() if target.format == "ncnn"]
@@ -95,6 +100,15 @@ def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> N
     if name == "ncnn-int8":
         dtypes = to_ncnn.dtypes(files, spec.target(name))
         assert dtypes.operators["InnerProduct int8"] == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vulkan_gives_the_golden_answer(dist: Path, name: str) -> None:
+    need_vulkan()
+    subject = Subject(name, dist / f"ean.{name}", provider="vulkan")
+    found = client.ask(client.request(subject, Settings(), check=Check())).golden
+    assert found is not None
+    assert found.difference <= found.tolerance
 
 
 @pytest.mark.parametrize(

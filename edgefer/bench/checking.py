@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgefer import contract, package, verify
+from edgefer.bench import subject
 from edgefer.bench.messages import Check, Request
 from edgefer.errors import BadData
 from edgefer.verify import GoldenCheck
@@ -14,15 +15,17 @@ from edgefer.verify import GoldenCheck
 
 def check(request: Request, wanted: Check) -> tuple[GoldenCheck, list[list[float]] | None]:
     """Raises what package.read and verify.golden raise, BadData for faces that can't be read."""
+    if request.folder is None and request.provider is not None:
+        return subject.on_torch().check(request.eager or "", request.provider), None
     bundle = package.read(Path(request.folder or ""))
-    found = verify.golden(bundle, request.settings.threads)
+    found = verify.golden(bundle, request.settings.threads, request.provider)
     if wanted.faces is None:
         return found, None
     try:
         faces = np.load(wanted.faces, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise BadData(f"{wanted.faces} is no array of faces ({error}): start the check again.") from error
-    model, agreed = verify.open_model(bundle, request.settings.threads), bundle.manifest.contract
+    model, agreed = verify.open_model(bundle, request.settings.threads, request.provider), bundle.manifest.contract
     outputs = [
         contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)[0].tolist()
         for pixels in contract.to_pixels(faces, agreed)

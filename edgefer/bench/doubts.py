@@ -1,6 +1,6 @@
 """Why a run should not be believed as it stands: its machine before and after, compared; pure.
 
-Each warning begins with the word that a table shows: busy, throttled, governor.
+Each begins with the word that a table shows: busy, throttled, governor.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ STEADY = {"performance"}
 def warnings_between(before: MachineState, after: MachineState, cores: int) -> list[str]:
     """What was wrong with the machine between two looks, in the words for a person; empty if nothing was."""
     return [*_busy(before, after, cores), *_throttled(before, after), *_governor(after)]
+
+
+def invalid_between(before: MachineState, after: MachineState) -> list[str]:
+    """Why the times are not the machine's at all: its firmware held the clock down; empty if it did not."""
+    flags = {*(before.throttled or ()), *(after.throttled or ())}
+    # A flag that rose and fell again within the run shows in what the firmware keeps since boot.
+    flags |= set(after.since_boot or ()) - set(before.since_boot or ())
+    return [f"throttled: {', '.join(sorted(flags))}"] if flags else []
 
 
 def others(before: MachineState, after: MachineState) -> float | None:
@@ -43,13 +51,9 @@ def _busy(before: MachineState, after: MachineState, cores: int) -> list[str]:
 
 
 def _throttled(before: MachineState, after: MachineState) -> list[str]:
-    flags = {*(before.throttled or ()), *(after.throttled or ())}
-    # A flag that rose and fell again within the run shows in what the firmware keeps since boot.
-    flags |= set(after.since_boot or ()) - set(before.since_boot or ())
-    found = [f"throttled: {', '.join(sorted(flags))}"] if flags else []
-    if before.throttles is not None and after.throttles is not None and after.throttles > before.throttles:
-        found.append(f"throttled: the processor slowed down {after.throttles - before.throttles} times")
-    return found
+    if before.throttles is None or after.throttles is None or after.throttles <= before.throttles:
+        return []
+    return [f"throttled: the processor slowed down {after.throttles - before.throttles} times"]
 
 
 def _governor(after: MachineState) -> list[str]:

@@ -1,15 +1,17 @@
 """The naive baseline: the unfolded float network in torch, as a training script would run it.
 
-The only part of a worker that imports torch.
+This and torch_gpu are the only parts of a worker that import torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 
 from edgefer import arch, contract, golden
+from edgefer.arch import Arch
 from edgefer.bench import frame
 from edgefer.bench.record import Settings
 from edgefer.bench.sampling import Step
@@ -18,29 +20,42 @@ from edgefer.contract import Contract, TensorSpec
 from edgefer.train.augment import to_network
 from edgefer.train.weights import load as load_weights
 
+Infer = Callable[[torch.Tensor], torch.Tensor]
+
 
 def load(name: str, settings: Settings) -> Loaded:
     """The network called `name` with its shipped weights; raises UnknownName, MissingFile or BadWeights."""
     torch.set_num_threads(settings.threads)
     row = arch.get(name)
-    network = load_weights(row, None).network
-    given = TensorSpec("x", (1, 3, row.crop, row.crop), "float32")
-    agreed = contract.make(row, "NCHW", given, TensorSpec("logits", (1, len(row.labels)), "float32"))
-    step = _end_to_end(network, agreed) if settings.scope == "end-to-end" else _alone(network, agreed, settings)
+    step = make_step(load_weights(row, None).network, row, settings)
     return Loaded(f"torch {torch.__version__}", "eager, CPU", None, step, [])
 
 
-def _alone(network: torch.nn.Module, agreed: Contract, settings: Settings) -> Step:
-    face = to_network(contract.to_pixels(golden.picture()[None], agreed))
-    return torch.inference_mode()(partial(network, face.repeat(settings.batch, 1, 1, 1)))
+def make_step(infer: Infer, row: Arch, settings: Settings) -> Step:
+    """One inference of the settings by `infer`, which takes a float32 tensor (N, channels, crop, crop)."""
+    agreed = promise(row)
+    if settings.scope == "end-to-end":
+        return _end_to_end(infer, row, agreed)
+    return torch.inference_mode()(partial(infer, face(row).repeat(settings.batch, 1, 1, 1)))
 
 
-def _end_to_end(network: torch.nn.Module, agreed: Contract) -> Step:
+def promise(row: Arch) -> Contract:
+    """The contract of the network in torch."""
+    given = TensorSpec("x", (1, row.channels, row.crop, row.crop), "float32")
+    return contract.make(row, "NCHW", given, TensorSpec("logits", (1, len(row.labels)), "float32"))
+
+
+def face(row: Arch) -> torch.Tensor:
+    """The golden picture as the network takes it: one face."""
+    return to_network(contract.to_pixels(golden.picture()[None], promise(row)), row)
+
+
+def _end_to_end(infer: Infer, row: Arch, agreed: Contract) -> Step:
     camera = frame.frame()
 
     @torch.inference_mode()
     def step() -> str:
-        answer = network(to_network(frame.pixels(camera, frame.BOX, agreed)))
+        answer = infer(to_network(frame.pixels(camera, frame.BOX, agreed), row))
         return agreed.labels[int(answer.argmax())]
 
     return step

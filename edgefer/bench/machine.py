@@ -29,12 +29,15 @@ def describe(root: Path = system.ROOT) -> Machine:
         system=platform.system(),
         kernel=platform.release(),
         architecture=platform.machine(),
-        board=system.text(root / "proc/device-tree/model"),
+        board=system.emulated() or system.text(root / "proc/device-tree/model"),
     )
 
 
 def state(root: Path = system.ROOT) -> MachineState:
-    """How it is now."""
+    """How it is now; of an emulated one nothing can be told."""
+    if system.emulated():
+        own = sum(system.own_seconds())
+        return MachineState(time.monotonic(), None, None, None, None, None, None, own, None, None, None)
     busy, stolen = system.cpu_seconds(root)
     temperatures = [t / 1000 for t in system.numbers(root, "sys/class/thermal/thermal_zone*/temp")]
     throttles = system.numbers(root, f"{CPU}/cpu[0-9]*/thermal_throttle/core_throttle_count")

@@ -137,6 +137,7 @@ class Run:
     provider     the delegate or provider that really ran the model
     affinity     the cores that the process may use
     invalid      why its times are not the device's, empty if they are: it throttled
+    device_seconds  a GPU's own time for one inference without the copies, the median; None: not told
     An emulator's times mean nothing: it has no samples, and None for what else is a time.
     """
 
@@ -158,6 +159,7 @@ class Run:
     after: MachineState
     warnings: list[str]
     invalid: list[str] = field(default_factory=list)
+    device_seconds: float | None = None
 
     @property
     def timed(self) -> bool:
@@ -199,7 +201,7 @@ class BenchRecord:
     """Everything that one `edgefer bench` measured; `interrupted` if it was stopped early.
 
     edgefer is its version, commit that of its checkout (None: not a checkout); versions are those of Python
-    and of the packages that measured.
+    and of the packages that measured. left_out says what the device could not measure of what was asked for, and why.
     """
 
     schema: str
@@ -210,3 +212,4 @@ class BenchRecord:
     versions: dict[str, str]
     interrupted: bool
     results: list[Result]
+    left_out: list[str] = field(default_factory=list)

@@ -72,6 +72,7 @@ def bench(plan: Plan, tick: Tell = lambda _: None, say: Tell = lambda _: None) -
         versions=taken.answer.versions if taken.answer else {},
         interrupted=interrupted,
         results=[_result(plan, facts[s], taken, s) for s in plan.subjects if s in taken.runs],
+        left_out=list(plan.place.left_out),
     )
 
 

@@ -62,6 +62,15 @@ def timed(step: Step) -> float:
     return (_now() - began) / 1e9
 
 
+def warm_up(step: Step, count: int, seconds: float) -> list[float]:
+    """At least `count` calls and for at least `seconds`; the time of each."""
+    end = _now() + seconds * 1e9
+    taken = [timed(step) for _ in range(count)]
+    while seconds and _now() < end:
+        taken.append(timed(step))
+    return taken
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """No garbage collector inside the block."""

@@ -4,8 +4,8 @@
  *     qemu-x86_64 -plugin tcg_count.so,marker=110,out=FILE -d plugin PROGRAM
  *
  * FILE gets a line for each marker: instructions of all threads since the one before. Distributions ship
- * neither the plugin header nor a counting plugin, so the prototypes (plugin API version 1, QEMU 4.2 and
- * newer) stand here.
+ * neither the plugin header nor a counting plugin, so the prototypes stand here. They are the same in all versions
+ * of the plugin API: 1 is of QEMU 4.2 to 8.2, 9.0 and newer want 2 or more (-DVERSION=2).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +25,10 @@ extern void qemu_plugin_register_vcpu_syscall_cb(
                                uint64_t, uint64_t, uint64_t));
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 
-int qemu_plugin_version = 1;
+#ifndef VERSION
+#define VERSION 1
+#endif
+int qemu_plugin_version = VERSION;
 
 static uint64_t counted, last;
 static int64_t marker = -1;

@@ -8,36 +8,53 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from edgefer import environment, records
-from edgefer.bench import checking, doubts, machine, messages, sampling, subject, system
+from edgefer.bench import checking, doubts, inside, machine, messages, sampling, subject, system
 from edgefer.bench.messages import Answer, Blocks, Failure, Request
-from edgefer.bench.record import Memory, Run, Settings
+from edgefer.bench.record import MachineState, Memory, Run, Settings
 from edgefer.bench.subject import Load, Loaded
 from edgefer.errors import BadRecord, EdgeferError
 
-PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tflite-runtime", "onnxruntime", "openvino", "ncnn", "torch")
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorrt",
+    "openvino",
+    "ncnn",
+    "torch",
+)
 
 
 def answer(request: Request) -> Answer:
     """Do what was asked; a failure that edgefer explains becomes part of the answer."""
+    run, found, gpu = None, None, None
     try:
-        run, found = None, None
         if request.check is not None:
             found = checking.check(request, request.check)
         elif request.count is not None:
             count(subject.prepare(request)(), request.count)
+        elif request.provider is not None:
+            from edgefer.bench import gpu_state
+
+            run, gpu = gpu_state.measure(measure, subject.prepare(request), request.settings, request.provider)
         else:
             run = measure(subject.prepare(request), request.settings)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
-    versions = {"python": sys.version.split()[0]} | environment.versions(PACKAGES)
+    versions = {"python": sys.version.split()[0]} | environment.versions(PACKAGES) | {"worker": inside.checksum()}
     golden, outputs = found or (None, None)
-    return Answer(run, machine.describe(), versions, None, golden, outputs)
+    here = machine.describe()
+    return Answer(run, here if gpu is None else gpu(here), versions, None, golden, outputs)
 
 
-def measure(load: Load, settings: Settings) -> Run:
-    """Load, infer once, warm up, sample."""
+def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = machine.state) -> Run:
+    """Load, infer once, warm up, sample; `look` before and after that."""
     with sampling.undisturbed():
         before_load = system.resident()
         began = time.perf_counter()
@@ -45,10 +62,10 @@ def measure(load: Load, settings: Settings) -> Run:
         load_seconds = time.perf_counter() - began
         after_load = system.resident()
         first = sampling.timed(model.step)
-        warm = [sampling.timed(model.step) for _ in range(settings.warmup)]
-        before = machine.state()
+        warm = sampling.warm_up(model.step, settings.warmup, model.warm_seconds)
+        before = look()
         taken = sampling.take(model.step, settings, min(warm, default=first))
-        after = machine.state()
+        after = look()
     memory = Memory(before_load, after_load, system.resident(), system.peak(), model.arena)
     doubted = doubts.warnings_between(before, after, os.cpu_count() or 1)
     name, _, version = model.engine.rpartition(" ")
@@ -70,6 +87,7 @@ def measure(load: Load, settings: Settings) -> Run:
         before=before,
         after=after,
         warnings=[*model.notes, *_late(taken.samples, settings), *doubted],
+        invalid=doubts.invalid_between(before, after),
     )
 
 

@@ -47,7 +47,14 @@ class Threads(click.ParamType[int]):
     "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
 )
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Pace: one inference per tick of such a camera.")
-@click.option("--batch", type=COUNT, metavar="N", help="Time N frames at once.")
+@click.option(
+    "--batch",
+    "batches",
+    type=COUNT,
+    multiple=True,
+    metavar="N",
+    help="Time N frames at once; may be given several times.",
+)
 @click.option("--end-to-end", is_flag=True, help="From a 640x480 frame: crop, resize and label are timed too.")
 @click.option("--samples", type=COUNT, metavar="N", help="Per process; default: 1000, but no longer than 10 s.")
 @click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
@@ -67,7 +74,7 @@ def bench(
     dist: Path,
     threads: int,
     fps: float | None,
-    batch: int | None,
+    batches: tuple[int, ...],
     end_to_end: bool,
     samples: int | None,
     processes: int,
@@ -100,7 +107,7 @@ def bench(
         raise click.UsageError("--all-devices is every device: leave --device out.")
     if save_baseline is not None and (all_devices or len(devices) > 1):
         raise click.UsageError("a baseline is of one device: save one for each.")
-    settings = _settings(threads, fps, batch, end_to_end, samples, protocol)
+    settings = tuple(_settings(threads, fps, batch, end_to_end, samples, protocol) for batch in batches or (None,))
     names = places.names(devices, all_devices)
     subjects = tuple(selection.select(selectors, dist))
     jobs = [Job(name, engine, subjects, settings, processes, protocol, instructions) for name in names]

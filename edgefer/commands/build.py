@@ -47,6 +47,14 @@ if TYPE_CHECKING:
     help="How a tensor's range follows from its values.",
 )
 @click.option("--calibration-count", "count", type=click.IntRange(2), default=512, show_default=True, metavar="N")
+@click.option(
+    "--untrained",
+    type=click.IntRange(0),
+    is_flag=False,
+    flag_value=0,
+    metavar="[SEED]",
+    help="Random weights (by default of seed 0), to measure what a network costs; the bundle says so in its name.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the calibration images.")
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="Folder for the bundles.")
 @json_option
@@ -57,6 +65,7 @@ def build(
     calibration: Path | None,
     method: str,
     count: int,
+    untrained: int | None,
     seed: int,
     out: Path,
     as_json: bool,
@@ -69,19 +78,23 @@ def build(
     from edgefer import arch as archs
     from edgefer import spec
 
+    if untrained is not None and weights is not None:
+        raise click.UsageError("--untrained takes no --weights: give one of the two.")
     network, targets = archs.get(arch), [(name, spec.target(name)) for name in names]
     screen = console()
     load_torch(screen)
     from edgefer import pipeline
+    from edgefer.floating import Floating
+    from edgefer.train import untrained as random
     from edgefer.train import weights as store
 
-    loaded = store.load(network, weights)
+    loaded = store.load(network, weights) if untrained is None else random.make(network, untrained)
     wanted = _calibrate(screen, network, calibration, method, count, seed)
-    bundles = []
+    bundles, floating = [], Floating(network, loaded)
     for name, target in targets:
         with screen.status("") as status:
             job = pipeline.Job(network, name, target, loaded, wanted)
-            bundle = pipeline.build(job, out, partial(_show, status, job.id))
+            bundle = pipeline.build(job, out, partial(_show, status, job.id), floating)
         bundles.append(bundle)
         if not as_json:
             click.echo(_line(bundle.folder, bundle.manifest.model_bytes))

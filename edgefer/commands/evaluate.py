@@ -45,7 +45,7 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, as_json: b
 
     with screen.status(f"running {len(test)} images"):
         loaded = store.load(network, weights)
-        found = loop.logits(loaded.network, test, network.crop).numpy()
+        found = loop.logits(loaded.network, test, network).numpy()
     result = scores.score(found, test, scores.unseen_rows(test, faces))
     if as_json:
         print_json({"arch": arch, "weights_sha256": loaded.sha256, "split": split, "scores": result})

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.commands.common import PATH, console, counting, json_option, print_json, read_data, split_option
+from edgefer.commands.common import PATH, console, json_option, print_json, split_option
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from edgefer.gate.quality import Quality
     from edgefer.gate.record import GateRecord
-    from edgefer.gate.refs import Build
-    from edgefer.gate.run import Limits, Tools
-    from edgefer.package import Bundle
 
 
 @click.command()
 @click.argument("sides", nargs=-1, required=True, metavar="[BASE] HEAD")
 @click.option(
     "--baseline", type=PATH, metavar="FILE", help="Instead of BASE: what `edgefer bench --save-baseline` wrote."
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Where; may be given several times. Default: this machine's processor, or the baseline's emulated board. "
+    "An emulated board tells instructions, no latency.",
 )
 @click.option(
     "--threshold",
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 def gate(
     sides: tuple[str, ...],
     baseline: Path | None,
+    devices: tuple[str, ...],
     threshold: float,
     tolerance: float,
     processes: int,
@@ -86,7 +87,7 @@ def gate(
     markdown: Path | None,
     as_json: bool,
 ) -> None:
-    """Tell whether HEAD is slower, larger or less accurate than BASE on this machine.
+    """Tell whether HEAD is slower, larger or less accurate than BASE on this machine, or costs an emulated board more.
 
     BASE and HEAD are bundles, folders of bundles (compared by name), or git refs (built first, with --arch and
     --target). Exits with 0 if HEAD is fine, 18 if it regressed, 19 if this machine can't tell.
@@ -94,9 +95,13 @@ def gate(
     \b
     Example: edgefer gate dist-main/ dist/
              edgefer gate origin/main HEAD --arch ean --target tflite-int8
+             edgefer gate dist-main/ dist/ --device rpi4-emulated --device rpi5-emulated
              edgefer gate --baseline baseline.json dist/
     """
+    from edgefer.commands import gate_steps
     from edgefer.files import require_folder
+    from edgefer.gate import baseline as recorded
+    from edgefer.gate import where
     from edgefer.gate.interleave import Effort
     from edgefer.gate.run import Limits
     from edgefer.gate.verdict import Thresholds
@@ -109,78 +114,15 @@ def gate(
     if markdown is not None:
         require_folder(markdown.absolute().parent)
     limits = Limits(Thresholds(latency=threshold / 100, exact=tolerance), Effort(processes, budget))
-    build = _build(sides, arch, targets, weights)
+    build = gate_steps.build(sides, arch, targets, weights)
+    known = None if baseline is None else recorded.read(baseline)
+    names = where.names(devices, known)
     screen = console()
-    tools = _tools(screen, not exact_only, instructions, data, split)
-    record = _compare(screen, sides, baseline, build, tools, limits)
+    tools = gate_steps.tools(screen, names, not exact_only, instructions, data, split)
+    given = sides if baseline is None else (str(baseline), *sides)
+    record = gate_steps.compare(screen, given, known, build, tools, limits, names)
     _show(record, markdown, as_json)
     _exit(record)
-
-
-def _build(sides: tuple[str, ...], arch: str | None, targets: tuple[str, ...], weights: Path | None) -> Build:
-    """What git refs are built into; a wrong name is better told now than after a checkout."""
-    from edgefer import arch as archs
-    from edgefer import spec
-    from edgefer.gate import sides as places
-    from edgefer.gate.refs import Build
-
-    for side in sides:
-        if (arch is None or not targets) and places.is_ref(side):
-            raise click.UsageError(f"{side} is a git ref: say what to build of it with --arch and --target.")
-    if arch is not None:
-        archs.get(arch)
-    for target in targets:
-        spec.target(target)
-    return Build(arch or "", targets, weights)
-
-
-def _tools(screen: Console, latency: bool, instructions: bool, data: Path | None, split: str) -> Tools:
-    from edgefer.bench import instructions as counter
-    from edgefer.gate.run import Tools
-
-    quality = None if data is None else _quality(screen, data, split)
-    return Tools(count=counter.count if instructions else None, quality=quality, latency=latency)
-
-
-def _quality(screen: Console, data: Path, split: str) -> Callable[[Bundle], Quality]:
-    from functools import cache
-
-    from edgefer.gate import quality
-
-    read = cache(lambda size: read_data(screen, data, size).split(split))
-
-    def measure(bundle: Bundle) -> Quality:
-        test = read(bundle.manifest.contract.resize)
-        with counting(screen, f"{bundle.manifest.name} on {split}", len(test)) as tick:
-            return quality.measure(bundle, test, tick)
-
-    return measure
-
-
-def _compare(
-    screen: Console, given: tuple[str, ...], baseline: Path | None, build: Build, tools: Tools, limits: Limits
-) -> GateRecord:
-    from contextlib import ExitStack
-    from dataclasses import replace
-
-    from edgefer.gate import baseline as recorded
-    from edgefer.gate import refs, run, sides
-    from edgefer.gate.record import record
-
-    known = None if baseline is None else recorded.read(baseline)
-    with ExitStack() as stack:
-        status = stack.enter_context(screen.status("opening bundles")) if tools.quality is None else None
-        tick = (lambda _: None) if status is None else status.update
-        places = []
-        for side in given:
-            tick(f"opening {side}")
-            places.append(stack.enter_context(sides.opened(side, partial(refs.built, wanted=build))))
-        tools = replace(tools, tick=tick)
-        if known is not None:
-            verdicts = run.against(known, places[0], tools, limits)
-        else:
-            verdicts = run.gate(sides.pairs(*places), tools, limits)
-    return record(str(baseline or given[0]), given[-1], limits.thresholds, verdicts)
 
 
 def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:

@@ -16,12 +16,14 @@ Say = Callable[[str], None]
 class Place(Protocol):
     """A device, ready to work.
 
-    name   stands before a bundle's: rpi4/ean.tflite-int8
-    timed  whether its times mean anything; those of an emulator don't, and its answers hold none
+    name      stands before a bundle's: rpi4/ean.tflite-int8
+    timed     whether its times mean anything; those of an emulator don't, and its answers hold none
+    left_out  after `expand`: what it can't measure of what was asked for, and why
     """
 
     name: str
     timed: bool
+    left_out: list[str]
 
     def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
         """One for each request, in order, as they come; raises the failure that an answer tells of.
@@ -33,7 +35,10 @@ class Place(Protocol):
         """Instructions per frame, or why there are none."""
 
     def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """What is measured there of these: on a GPU a subject for each way to it; raises NoGpu if there is none."""
+        """What is measured there of these: on a GPU a subject for each way to it.
+
+        Raises NoGpu where there is none, NotSetUp if nothing is left.
+        """
 
 
 class ThisMachine:
@@ -43,6 +48,7 @@ class ThisMachine:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.left_out: list[str] = []
 
     def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
         """Each from a fresh process, when it is asked for."""

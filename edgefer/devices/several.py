@@ -7,14 +7,14 @@ import os
 import queue
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from edgefer.bench import client, run
 from edgefer.bench.messages import Failure
 from edgefer.bench.record import BenchRecord, Settings
-from edgefer.bench.run import Plan
+from edgefer.bench.run import Plan, Tell
 from edgefer.bench.selection import Subject
 from edgefer.devices import places, table
 from edgefer.devices.table import Remote
@@ -27,12 +27,12 @@ POLL = 0.2  # seconds
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure on one device; see bench.run.Plan."""
+    """What to measure on one device, once with each of the settings; see bench.run.Plan."""
 
     device: str
     engine: str | None
     subjects: tuple[Subject, ...]
-    settings: Settings
+    settings: tuple[Settings, ...]
     processes: int
     protocol: str | None
     instructions: bool
@@ -47,11 +47,11 @@ class Outcome:
     stopped: KeyboardInterrupt | Terminated | None = None
 
 
-def plan(job: Job) -> Plan:
+def plans(job: Job) -> list[Plan]:
     """The job with its device opened; raises what places.find and Place.expand raise."""
     place = places.find(job.device, job.engine)
-    count = place.count if job.instructions else None
-    return Plan(place.expand(job.subjects), job.settings, job.processes, place, job.protocol, count)
+    subjects, count = place.expand(job.subjects), place.count if job.instructions else None
+    return [Plan(subjects, settings, job.processes, place, job.protocol, count) for settings in job.settings]
 
 
 def lanes(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -136,7 +136,8 @@ def _lane(jobs: Sequence[Job], said: Any) -> None:
 
 
 def _job(job: Job, put: Callable[[tuple[str, str, int, int]], None]) -> BenchRecord:
-    wanted, done = plan(job), -1
+    wanted, done = plans(job), -1
+    steps = sum(plan.steps for plan in wanted)
 
     def tick(what: str) -> None:
         nonlocal done
@@ -144,6 +145,20 @@ def _job(job: Job, put: Callable[[tuple[str, str, int, int]], None]) -> BenchRec
         say(what)
 
     def say(what: str) -> None:
-        put((job.device, what, max(0, done), wanted.steps))
+        put((job.device, what, max(0, done), steps))
 
-    return run.bench(wanted, tick, say)
+    first, *rest = wanted
+    record = run.bench(first, tick, say)
+    for plan in rest:
+        if not record.interrupted:
+            record = _longer(record, plan, tick, say)
+    return record
+
+
+def _longer(record: BenchRecord, plan: Plan, tick: Tell, say: Tell) -> BenchRecord:
+    """The record with the plan's results; an interrupt keeps what there is."""
+    try:
+        more = run.bench(plan, tick, say)
+    except KeyboardInterrupt:
+        return replace(record, interrupted=True)
+    return replace(more, results=[*record.results, *more.results])

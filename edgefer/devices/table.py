@@ -41,21 +41,37 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Cache:
+    """One of a processor's: kind as Linux calls it (Data, Instruction, Unified), cores that share it."""
+
+    level: int
+    kind: str
+    kibibytes: int
+    cores: int
+
+
+@dataclass(frozen=True)
 class Emulated:
-    """A board's processor under qemu-user (emulated.toml).
+    """A board's processor under qemu-user (emulated.toml): what engines read of it to choose their kernels.
 
     board     whose processor
     qemu      QEMU's name of it
-    part      its part number in /proc/cpuinfo, as Arm gives it
+    part, variant, revision  in /proc/cpuinfo, as Arm gives them
     features  the words of cpuinfo's Features line
+    caches    with the page that says so
     """
 
     title: str
     board: str
     qemu: str
     part: str
+    variant: str
+    revision: str
     features: str
     source: str
+    megahertz: int
+    caches: list[Cache]
+    caches_source: str
 
 
 @dataclass(frozen=True)

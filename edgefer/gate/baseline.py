@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
-from edgefer import __version__, environment, records
+from edgefer import environment, records
 from edgefer.bench import worker
+from edgefer.bench.instructions import Counted
 from edgefer.bench.record import SCHEMA, BenchRecord, Machine, Result, Run
-from edgefer.bench.run import commit
 from edgefer.bench.statistics import median
 from edgefer.errors import BadRecord, MissingFile
-from edgefer.gate.exact import Figures
+from edgefer.gate.exact import Count, Figures
 from edgefer.gate.verdict import Process
 
 PACKAGES = ("numpy",)  # the engine's own version is in its runs
 BLOCK = -1  # none of the blocks of a round
+# Of the packages that a worker tells, the engines of each format; numpy is inside all.
+ENGINES = {
+    "tflite": {"ai-edge-litert", "tflite-runtime"},
+    "onnx": {"onnxruntime"},
+    "openvino": {"openvino"},
+    "ncnn": {"ncnn"},
+}
 
 
 def read(path: Path) -> BenchRecord:
@@ -68,25 +75,34 @@ def processes(result: Result) -> list[Process]:
     return [Process("base", BLOCK, median(run.samples)) for run in result.runs]
 
 
-def figures(recorded: BenchRecord, result: Result) -> tuple[Figures, list[str]]:
-    """The recorded exact figures, and a note on what is left out.
+def figures(
+    recorded: BenchRecord, result: Result, counted: Mapping[str, Counted], kind: str
+) -> tuple[Figures, list[str]]:
+    """The recorded exact figures of a bundle of the format `kind`, and a note on what is left out.
 
-    Instructions are exact for one edgefer and one set of versions only: the worker's own are among them.
+    Instructions are comparable if `counted`, of HEAD, is of the same versions: of Python, of the engine, and of what
+    edgefer itself does while they are counted.
     """
-    now = (__version__, commit(), {"python": sys.version.split()[0]} | environment.versions(worker.PACKAGES))
-    same = (recorded.edgefer, recorded.commit, recorded.versions) == now
-    known = replace(_figures(result), instructions=None, spread=0)
-    if same or result.instructions_per_frame is None:
-        return (_figures(result) if same else known), []
-    return known, ["instructions per frame not compared: the baseline's are of another edgefer or other versions"]
-
-
-def _figures(result: Result) -> Figures:
-    return Figures(
+    device, known, notes = recorded.device, result.instructions_per_frame, []
+    here = counted.get(device)
+    if known is not None and here is not None and here.instructions is not None:
+        other = _other(recorded.versions, here.versions, kind)
+        notes = [f"instructions per frame on {device} not compared: {'; '.join(other)}"] if other else []
+    instructions = {} if known is None or notes else {device: Count(known, result.instructions_spread)}
+    found = Figures(
         model_bytes=result.model_bytes,
         macs=result.macs,
         parameters=result.parameters,
         operators=result.operators,
-        instructions=result.instructions_per_frame,
-        spread=result.instructions_spread,
+        instructions=instructions,
     )
+    return found, notes
+
+
+def _other(then: Mapping[str, str], now: Mapping[str, str], kind: str) -> list[str]:
+    """What was another one when the baseline was counted."""
+    foreign = set(worker.PACKAGES) - ENGINES[kind] - {"numpy"}
+    # Only a place that is an emulator tells its QEMU with every answer.
+    relevant = sorted((then.keys() | now.keys()) - foreign - ({"qemu"} if "qemu" not in then else set()))
+    pairs = {name: (then.get(name, "none"), now.get(name, "none")) for name in relevant}
+    return [f"{name} was {before}, here it is {after}" for name, (before, after) in pairs.items() if before != after]

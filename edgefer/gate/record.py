@@ -6,7 +6,7 @@ History of the schema: version 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgefer import __version__
 from edgefer.bench import machine
@@ -17,7 +17,10 @@ SCHEMA = "edgefer/gate/1"
 
 @dataclass(frozen=True)
 class GateRecord:
-    """One gate: what was compared (as it was given), on which machine, and the answer for each bundle."""
+    """One gate: what was compared (as it was given), on which machine, and the answer for each bundle.
+
+    devices are those that were asked: this machine's processor, emulated boards.
+    """
 
     schema: str
     edgefer: str
@@ -27,9 +30,12 @@ class GateRecord:
     outcome: Outcome
     thresholds: Thresholds
     verdicts: list[Verdict]
+    devices: list[str] = field(default_factory=list)
 
 
-def record(base: str, head: str, thresholds: Thresholds, verdicts: Sequence[Verdict]) -> GateRecord:
+def record(
+    base: str, head: str, thresholds: Thresholds, verdicts: Sequence[Verdict], devices: Sequence[str] = ()
+) -> GateRecord:
     """The record of a gate on this machine."""
     return GateRecord(
         schema=SCHEMA,
@@ -40,4 +46,5 @@ def record(base: str, head: str, thresholds: Thresholds, verdicts: Sequence[Verd
         outcome=overall([verdict.outcome for verdict in verdicts]),
         thresholds=thresholds,
         verdicts=list(verdicts),
+        devices=list(devices),
     )

@@ -24,7 +24,8 @@ def page(record: GateRecord, table: Table) -> str:
 def heading(record: GateRecord) -> str:
     """The answer to all, in one line."""
     count = len(record.verdicts)
-    return f"{record.outcome}: {record.head} against {record.base}, {count} bundle{'s' * (count != 1)}"
+    on = f" on {', '.join(record.devices)}" if record.devices else ""
+    return f"{record.outcome}: {record.head} against {record.base}, {count} bundle{'s' * (count != 1)}{on}"
 
 
 def notes(record: GateRecord) -> list[str]:

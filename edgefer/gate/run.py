@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from edgefer.bench.instructions import Counted
 from edgefer.bench.record import BenchRecord, Result, Run, Settings
 from edgefer.bench.selection import EAGER, Subject
 from edgefer.gate import baseline, exact, interleave
-from edgefer.gate.exact import Figures
+from edgefer.gate.exact import ELSEWHERE, SLACK, Count, Figures
 from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
 from edgefer.gate.quality import Quality
 from edgefer.gate.sides import Pair, Side
@@ -26,15 +26,16 @@ def measure_here(folder: Path, settings: Settings) -> Run:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the gate calls: a measurement; a counter of instructions and a judge of accuracy, if wanted.
+    """What the gate calls: a measurement; counters of instructions by device; a judge of accuracy, if wanted.
 
-    `latency` off: the exact figures alone.
+    `latency` off: the exact figures alone. `notes` are of every verdict.
     """
 
     measure: Measure = measure_here
-    count: Callable[[Subject], Counted] | None = None
+    counters: Mapping[str, Callable[[Subject], Counted]] = field(default_factory=dict)
     quality: Callable[[Bundle], Quality] | None = None
     latency: bool = True
+    notes: Sequence[str] = ()
     tick: Tick = lambda _: None
 
 
@@ -53,11 +54,13 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
         if pair.base is None or pair.head is None:
             verdicts.append(added(pair.name) if pair.base is None else missing(pair.name))
             continue
-        base = _figures(pair.base, tools)
-        head = base if pair.head.folder == pair.base.folder else _figures(pair.head, tools)
+        base = _figures(pair.base, tools, _counted(pair.base, tools))
+        same = pair.head.folder == pair.base.folder
+        head = base if same else _figures(pair.head, tools, _counted(pair.head, tools))
         folders: dict[Role, Path] = {"base": pair.base.folder, "head": pair.head.folder, "control": pair.base.folder}
         taken = _take(pair.name, folders, tools, limits) if tools.latency else Taken()
-        verdicts.append(_judge(pair.name, (base, head), taken, limits))
+        slack = SLACK[pair.head.manifest.format]
+        verdicts.append(_judge(pair.name, (base, head), taken, limits, slack, tools.notes))
     return verdicts
 
 
@@ -76,7 +79,8 @@ def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> 
 
 def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:
     name = result.bundle
-    sides = [baseline.figures(recorded, result), _figures(bundle, tools)]
+    counted, kind = _counted(bundle, tools), bundle.manifest.format
+    sides = [baseline.figures(recorded, result, counted, kind), _figures(bundle, tools, counted)]
     taken, notes = Taken(), ["latency compared with another day's: this machine's drift since then is not cancelled"]
     if tools.latency:
         tools.tick(f"{name}: comparing this machine with the baseline's")
@@ -87,7 +91,8 @@ def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools
         else:
             folders: dict[Role, Path] = {"head": bundle.folder, "control": bundle.folder}
             taken = _take(name, folders, tools, limits, result)
-    return _judge(name, sides, taken, limits, notes if tools.latency else [], recorded=True)
+    told = [*tools.notes, *(notes if tools.latency else [])]
+    return _judge(name, sides, taken, limits, ELSEWHERE[kind], told, recorded=True)
 
 
 def _take(name: str, folders: dict[Role, Path], tools: Tools, limits: Limits, recorded: Result | None = None) -> Taken:
@@ -103,16 +108,19 @@ def _take(name: str, folders: dict[Role, Path], tools: Tools, limits: Limits, re
         return interleave.take(plan, tools.measure, tools.tick)
 
 
-def _figures(bundle: Bundle, tools: Tools) -> tuple[Figures, list[str]]:
+def _counted(bundle: Bundle, tools: Tools) -> dict[str, Counted]:
+    """Instructions by device, those too that can't be counted."""
+    found = {}
+    for device, count in tools.counters.items():
+        tools.tick(f"{bundle.manifest.name}: counting instructions on {device}")
+        found[device] = count(Subject(bundle.manifest.name, bundle.folder))
+    return found
+
+
+def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tuple[Figures, list[str]]:
     """The exact figures, and notes on what is not known."""
     manifest = bundle.manifest
-    notes: list[str] = []
-    counted = Counted(None, 0, None)
-    if tools.count is not None:
-        tools.tick(f"{manifest.name}: counting instructions")
-        counted = tools.count(Subject(manifest.name, bundle.folder))
-    if counted.reason is not None:
-        notes.append(f"instructions per frame: {counted.reason}")
+    notes = [f"instructions per frame on {name}: {each.reason}" for name, each in counted.items() if each.reason]
     quality = None if tools.quality is None else tools.quality(bundle)
     if quality is not None and quality.agreement is None:
         notes.append("agreement with float not known: no fp32 bundle of the same weights, nor those weights, at hand")
@@ -121,8 +129,11 @@ def _figures(bundle: Bundle, tools: Tools) -> tuple[Figures, list[str]]:
         macs=manifest.macs,
         parameters=manifest.parameters,
         operators=manifest.dtypes.operators,
-        instructions=counted.instructions,
-        spread=counted.spread,
+        instructions={
+            name: Count(each.instructions, each.spread)
+            for name, each in counted.items()
+            if each.instructions is not None
+        },
         accuracy=None if quality is None else quality.accuracy,
         agreement=None if quality is None else quality.agreement,
     )
@@ -134,11 +145,12 @@ def _judge(
     sides: Sequence[tuple[Figures, list[str]]],
     taken: Taken,
     limits: Limits,
+    slack: float,
     notes: Sequence[str] = (),
     recorded: bool = False,
 ) -> Verdict:
     (base, base_notes), (head, head_notes) = sides
     lost = [f"{figure} not compared: one side does not know it" for figure in exact.unknown(base, head)]
     told = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *taken.notes()]))
-    changes = exact.compare(base, head, limits.thresholds.exact)
+    changes = exact.compare(base, head, limits.thresholds.exact, slack)
     return judge(name, taken.rounds, changes, limits.thresholds, recorded and bool(taken.rounds), told)

@@ -1,4 +1,4 @@
-"""ncnn's param and bin on the CPU."""
+"""ncnn's param and bin, on the CPU or through Vulkan."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ EXACT = (
     "use_bf16_storage",
     "use_vulkan_compute",
 )
+VULKAN = "vulkan"
 
 
 class NcnnModel:
@@ -29,13 +30,17 @@ class NcnnModel:
     engine = f"ncnn {ncnn.__version__}"
     layout: Layout = "NCHW"
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, provider: str | None = None) -> None:
         self._net = ncnn.Net()
         self._net.opt.num_threads = threads
         for name in EXACT:
             # Older versions lack some; setting an option that is not there is an error.
             if hasattr(self._net.opt, name):
                 setattr(self._net.opt, name, False)
+        if provider == VULKAN:
+            from edgefer.runtime import vulkan
+
+            self.gpu = vulkan.start(self._net)
         if self._net.load_param(str(path)) or self._net.load_model(str(path.with_suffix(".bin"))):
             raise RuntimeError("not a model that this ncnn can load")
         shape = _input_shape(path)
@@ -44,6 +49,8 @@ class NcnnModel:
         # The files don't tell the output's shape.
         returned = self.run(np.zeros(shape, np.float32)).shape
         self.output = TensorSpec(self.output.name, tuple(int(n) for n in returned), "float32")
+        if provider == VULKAN:
+            self.provider, self.notes = vulkan.told(self._net, self.gpu)
 
     def run(self, given: NDArray[Any]) -> NDArray[Any]:
         """One inference; ncnn has no batch dimension, the array that comes back has. The result is a copy."""
@@ -67,6 +74,6 @@ def _input_shape(path: Path) -> tuple[int, int, int, int]:
     raise ValueError("the param file has no Input line")
 
 
-def load(path: Path, threads: int) -> NcnnModel:
-    """Open a .param file with the .bin beside it."""
-    return NcnnModel(path, threads)
+def load(path: Path, threads: int, provider: str | None = None) -> NcnnModel:
+    """Open a .param file with the .bin beside it; raises NoGpu if Vulkan is asked for and finds none."""
+    return NcnnModel(path, threads, provider)

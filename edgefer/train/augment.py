@@ -9,23 +9,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgefer.arch import Arch
 from edgefer.data.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
 
 
-def to_network(pixels: Pixels) -> Tensor:
-    """uint8 (N, H, W, 1 or 3) -> float32 (N, 3, H, W): grey in [0, 1], on three channels.
+def grey(pixels: Pixels) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, 1, H, W): grey in [0, 1]."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / PIXEL_MAX
+    return x if x.shape[1] == 1 else (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def spread(faces: Tensor, row: Arch) -> Tensor:
+    """Grey faces (N, 1, H, W) in [0, 1] -> (N, row.channels, H, W) from row.low to 1, which is what the network takes.
 
     The twin of edgefer.fold.fold_input, which puts the same arithmetic into the exported model.
     """
-    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / PIXEL_MAX
-    if x.shape[1] == 3:
-        x = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return x.expand(-1, 3, -1, -1)
+    return (row.low + (1 - row.low) * faces).expand(-1, row.channels, -1, -1)
 
 
-def centre(pixels: Pixels, crop: int) -> Tensor:
-    """The centre crop, as evaluation and deployment see it: float32 (N, 3, crop, crop)."""
-    return to_network(centre_crop(pixels, crop))
+def to_network(pixels: Pixels, row: Arch) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, row.channels, H, W), grey from row.low to 1."""
+    return spread(grey(pixels), row)
+
+
+def centre(pixels: Pixels, row: Arch) -> Tensor:
+    """The centre crop, as evaluation and deployment see it: float32 (N, row.channels, crop, crop)."""
+    return to_network(centre_crop(pixels, row.crop), row)
 
 
 def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch.Generator) -> Tensor:

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.records import Epoch
-from edgefer.train.augment import augment, centre, to_network
+from edgefer.train.augment import augment, centre, grey, spread
 from edgefer.train.recipes import Plan, Recipe
 
-EVAL_BATCH = 256
+EVAL_PIXELS = 256 * 48 * 48  # of the faces that are shown at once in evaluation
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
 
 
@@ -56,11 +57,12 @@ def rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
-def logits(network: nn.Module, data: Dataset, crop: int) -> Tensor:
-    """float32 (N, classes) on the centre crops; the network is put into evaluation mode."""
+def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
+    """float32 (N, classes) of the network of `row` on the centre crops; it is put into evaluation mode."""
     network.eval()
+    batch = max(1, EVAL_PIXELS // row.resize**2)
     with torch.inference_mode():
-        parts = [network(centre(data.pixels[i : i + EVAL_BATCH], crop)) for i in range(0, len(data), EVAL_BATCH)]
+        parts = [network(centre(data.pixels[i : i + batch], row)) for i in range(0, len(data), batch)]
     return torch.cat(parts)
 
 
@@ -69,7 +71,7 @@ def epochs(state: State, plan: Plan, train: Dataset, public: Dataset, tick: Call
     for number in range(len(state.curve), plan.recipe.epochs):
         began = time.perf_counter()
         lr, loss, right = _one_epoch(state, plan, number, train, tick)
-        hits = (logits(state.network, public, plan.arch.crop).argmax(1).numpy() == public.labels).mean()
+        hits = (logits(state.network, public, plan.arch).argmax(1).numpy() == public.labels).mean()
         epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * float(hits), time.perf_counter() - began)
         if all(epoch.public_accuracy > earlier.public_accuracy for earlier in state.curve):
             state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
@@ -93,9 +95,9 @@ def _one_epoch(
         index = order[step * recipe.batch : (step + 1) * recipe.batch].numpy()
         group: dict[str, Any] = state.optimizer.param_groups[0]
         group["lr"] = rate(recipe, number * steps + step, steps)
-        x = augment(to_network(train.pixels[index])[:, :1], plan.arch.crop, recipe.turn, recipe.zoom, generator)
+        x = augment(grey(train.pixels[index]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
         y = torch.from_numpy(train.labels[index])
-        out = state.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))
+        out = state.network(spread(x, plan.arch).contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(out, y, label_smoothing=recipe.label_smoothing)
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer import __version__, environment, records, scores
+from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.files import sha256, write_atomic
 from edgefer.train import checkpoint, loop, plot
@@ -85,8 +86,8 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         data=fingerprint(data),
         weights_sha256=sha256(weights),
         best_epoch=best,
-        public=_score(state, data, "PublicTest", plan.arch.crop),
-        private=_score(state, data, "PrivateTest", plan.arch.crop) if data.has("PrivateTest") else None,
+        public=_score(state, data, "PublicTest", plan.arch),
+        private=_score(state, data, "PrivateTest", plan.arch) if data.has("PrivateTest") else None,
         seconds=round(sum(e.seconds for e in state.curve), 1),
         environment=environment.describe(PACKAGES, plan.threads),
         curve=state.curve,
@@ -105,7 +106,7 @@ def command(plan: Plan, data: Dataset) -> str:
     )
 
 
-def _score(state: loop.State, data: Dataset, split: str, crop: int) -> records.Scores:
+def _score(state: loop.State, data: Dataset, split: str, row: Arch) -> records.Scores:
     test = data.split(split)
     unseen = scores.unseen_rows(test, data)
-    return scores.score(loop.logits(state.network, test, crop).numpy(), test, unseen)
+    return scores.score(loop.logits(state.network, test, row).numpy(), test, unseen)

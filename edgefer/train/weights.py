@@ -17,11 +17,15 @@ from edgefer.files import sha256
 
 @dataclass(frozen=True)
 class Weights:
-    """A network with its weights, in evaluation mode; the checksum is of the file."""
+    """A network with its weights, in evaluation mode; the checksum is of the file.
+
+    untrained is the seed of random weights, which come from no file; None where they were trained.
+    """
 
     network: nn.Module
     sha256: str
     record: records.TrainingRecord | None
+    untrained: int | None = None
 
 
 def find(arch: Arch, path: Path | None) -> Path:
@@ -31,7 +35,8 @@ def find(arch: Arch, path: Path | None) -> Path:
         if not path.is_file():
             raise MissingFile(
                 f"edgefer ships no weights for {arch.name}: train some "
-                f"(edgefer train --arch {arch.name} --data PATH) and give them with --weights."
+                f"(edgefer train --arch {arch.name} --data PATH) and give them with --weights; "
+                "`edgefer build --untrained` takes random ones, to measure what the network costs."
             )
     if not path.is_file():
         raise MissingFile(f"no weights at {path}: give a .safetensors file.")

@@ -101,10 +101,12 @@ def test_other_virtual_machines_make_it_busy() -> None:
 
 
 def test_throttling_shows_even_if_it_is_over() -> None:
-    rose = doubts.warnings_between(state(since_boot=[]), state(since_boot=["under-voltage"]), 4)
+    rose = doubts.invalid_between(state(since_boot=[]), state(since_boot=["under-voltage"]))
     assert rose == ["throttled: under-voltage"]
-    old = doubts.warnings_between(state(since_boot=["under-voltage"]), state(since_boot=["under-voltage"]), 4)
-    assert old == []
+    assert doubts.invalid_between(state(throttled=[]), state(throttled=["throttled"])) == ["throttled: throttled"]
+    old = state(throttled=[], since_boot=["under-voltage"])
+    assert doubts.invalid_between(old, old) == []
+    assert doubts.warnings_between(state(), state(throttled=["throttled"]), 4) == []
     counted = doubts.warnings_between(state(throttles=7), state(throttles=9), 4)
     assert counted == ["throttled: the processor slowed down 2 times"]
 

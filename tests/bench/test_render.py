@@ -10,7 +10,7 @@ import pytest
 
 from edgefer import units
 from edgefer.bench import render
-from edgefer.bench.record import BenchRecord, Settings
+from edgefer.bench.record import BenchRecord, Gpu, GpuState, Settings
 from edgefer.commands.tables import markdown
 from tests.bench.made import record, result, run
 
@@ -18,6 +18,24 @@ PAGES = Path(__file__).parents[1] / "golden"
 BUSY = "busy: other processes used 0.90 of 2 cores"
 LATE = "late: 1 of 100 frames took longer than 1/30 s"
 PACED = Settings(mode="paced", fps=30.0, threads=2)
+
+
+def on_gpu() -> BenchRecord:
+    """Two batches by torch on a card, and a bundle whose memory on it is not told."""
+    card, now = Gpu("A card", "580.1", 2**34), GpuState(1.98e9, 3.2e9, 41.0, 120.0, [])
+    taken = replace(run(), memory=replace(run().memory, gpu=512 * 2**20), device_seconds=0.00009)
+    hot = ["throttled: the GPU's clock was held down (hardware thermal slowdown)"]
+    runs = [replace(taken, before=replace(taken.before, gpu=now), after=replace(taken.after, gpu=now))]
+    batches = [replace(result("ean.torch-cuda", runs), settings=Settings(mode="batch", batch=size)) for size in (1, 64)]
+    vulkan = result(
+        "ean.ncnn-fp32:vulkan", [run(1.0, ["fallback: 6 of 69 layers run on the processor (6 ExpandDims)"])]
+    )
+    dropped = result("ean.onnx-fp32:cuda", [replace(taken, invalid=hot)])
+    made = record([*batches, vulkan, dropped])
+    told = ["ean.tflite-int8: edgefer knows no way of tflite's engine to a GPU"]
+    return replace(made, machine=replace(made.machine, gpu=card), left_out=told)
+
+
 RECORDS = {
     "plain": record(
         [
@@ -28,6 +46,7 @@ RECORDS = {
     "paced": record([replace(result("ean.tflite-int8", [run(1.0, [LATE])]), settings=PACED)], interrupted=True),
     "mean": record([result("ean.tflite-int8", [run()], "ean-table5", 2862931)]),
     "usage": record([result("ean.tflite-int8", [run()], "lcnn-table5", 2862931)]),
+    "gpu": on_gpu(),
 }
 
 
@@ -46,6 +65,21 @@ def test_figures_are_medians_of_processes() -> None:
     rows = dict(zip((c.key for c in render.columns(RECORDS["plain"])), render.rows(RECORDS["plain"])[0], strict=True))
     assert rows["median_seconds"] == pytest.approx(1.1 * 149.5e-6)
     assert rows["peak_bytes"] == 51 * 2**20
+
+
+def test_frames_a_second_are_those_of_a_batch() -> None:
+    found = RECORDS["gpu"]
+    keys = [column.key for column in render.columns(found)]
+    rows = [dict(zip(keys, row, strict=True)) for row in render.rows(found)]
+    assert [row["batch"] for row in rows] == [1, 64, 1, 1]
+    assert rows[1]["frames_per_second"] == pytest.approx(64 / 149.5e-6)
+    assert rows[2]["frames_per_second"] is rows[2]["gpu_memory_bytes"] is rows[2]["device_seconds"] is None
+    assert rows[3]["median_seconds"] is rows[3]["frames_per_second"] is None  # the run does not count
+
+
+def test_columns_of_a_gpu_are_only_there_with_one() -> None:
+    keys = {column.key for column in render.columns(RECORDS["plain"])}
+    assert not keys & {"batch", "frames_per_second", "gpu_memory_bytes", "device_seconds"}
 
 
 def test_a_system_that_tells_no_memory() -> None:

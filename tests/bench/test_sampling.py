@@ -65,6 +65,13 @@ def test_paced_samples_are_single_frames() -> None:
     assert (taken.loops, len(taken.samples)) == (1, 3)
 
 
+def test_warming_up_takes_a_number_of_calls_and_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    assert sampling.warm_up(lambda: clock.work(10**9), 3, 0.0) == [1.0, 1.0, 1.0]
+    assert sampling.warm_up(lambda: clock.work(10**9), 3, 4.5) == [1.0] * 5
+    assert sampling.warm_up(lambda: clock.work(10**9), 0, 0.0) == []
+
+
 def test_the_collector_rests_and_comes_back() -> None:
     assert gc.isenabled()
     with pytest.raises(ZeroDivisionError), sampling.undisturbed():

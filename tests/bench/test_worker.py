@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from edgefer import records
 from edgefer.bench import client, frame
 from edgefer.bench.messages import Request
 from edgefer.bench.record import Settings
 from edgefer.bench.selection import Subject, of_folder
-from edgefer.errors import BrokenBundle, MissingFile, UnknownName, WorkerFailed
+from edgefer.errors import BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
+from tests.runtime.made import need_vulkan
 
 FEW = Settings(samples=5, warmup=2)
 TARGETS = ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-fp32"]
 ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
 FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
+OF_GPUS = {
+    *(f"edgefer.bench.{name}" for name in ("gpu_state", "nvidia", "torch_gpu")),
+    *(f"edgefer.runtime.{name}" for name in ("onnx_gpu", "openvino_gpu", "vulkan")),
+}
 LOADED = """
 import json, sys
 from pathlib import Path
@@ -45,8 +52,8 @@ def test_a_run_tells_what_it_did(dist: Path, target: str) -> None:
     assert len(found.samples) == 5
     assert all(sample > 0 for sample in found.samples)
     assert found.loops >= 1
-    assert found.load_seconds > 0
-    assert found.first_seconds > 0
+    assert found.load_seconds and found.load_seconds > 0
+    assert found.first_seconds and found.first_seconds > 0
     assert found.engine in {"LiteRT", "tflite-runtime", "ONNX Runtime", "OpenVINO", "ncnn"}
     assert found.engine_version[0].isdigit()
     assert found.provider
@@ -74,6 +81,7 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout.strip().splitlines()[-1])}
     assert not loaded & set(FOREIGN)
     assert loaded & set(ENGINES.values()) == {ENGINES[target.partition("-")[0]]}
+    assert not {name for name in json.loads(done.stdout.strip().splitlines()[-1]) if name in OF_GPUS}
 
 
 def test_end_to_end_paced_and_batch(dist: Path) -> None:
@@ -98,6 +106,24 @@ def test_failures_come_back_as_they_were(dist: Path, tmp_path: Path) -> None:
         client.measure(of_folder(tmp_path), FEW)
     with pytest.raises(UnknownName, match="eam"):
         client.measure(Subject("eam.torch-eager", None, "eam"), FEW)
+
+
+def test_a_gpu_that_is_not_there_is_one_clear_line(dist: Path) -> None:
+    with pytest.raises(UnknownName, match="way of tflite to a GPU"):
+        client.measure(replace(subject(dist, "tflite-int8"), provider="cuda"), FEW)
+    with pytest.raises(UnknownName, match="way of torch to a GPU 'vulkan': known: cuda, cuda-graph"):
+        client.measure(Subject("ean.torch-cuda", None, "ean", "vulkan"), FEW)
+    if not torch.cuda.is_available():
+        with pytest.raises(NoGpu, match=r"torch .* install NVIDIA's driver and a torch with CUDA"):
+            client.measure(Subject("ean.torch-cuda", None, "ean", "cuda"), FEW)
+
+
+def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
+    need_vulkan()
+    bundle = replace(subject(dist, "ncnn-fp32"), provider="vulkan")
+    with pytest.raises(NotSetUp, match=r"ean.ncnn-fp32: the bundle's batch is 1"):
+        client.measure(bundle, replace(FEW, mode="batch", batch=4))
+    assert len(client.measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
 
 
 def test_a_dead_worker_is_one_clear_line() -> None:

@@ -62,7 +62,7 @@ def test_every_device_is_opened_or_says_what_it_lacks(name: str) -> None:
 
 
 def job(device: str, folder: Path) -> Job:
-    return Job(device, None, (of_folder(folder),), Settings(samples=3, warmup=1), 1, None, False)
+    return Job(device, None, (of_folder(folder),), (Settings(samples=3, warmup=1),), 1, None, False)
 
 
 def test_boards_run_side_by_side_and_the_rest_in_turn() -> None:
@@ -101,6 +101,14 @@ def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(bench, base).exit_code == 2
     assert CliRunner().invoke(bench, ["--dist", str(dist), "--all-devices", "--device", "x86"]).exit_code == 2
     assert not (tmp_path / "b.json").exists()
+
+
+def test_several_batch_sizes_are_one_record(dist: Path) -> None:
+    here = machine.local_device()
+    settings = tuple(Settings(mode="batch", batch=batch, samples=3, warmup=1) for batch in (1, 4))
+    wanted = Job(here, None, (of_folder(dist / "ean.tflite-fp32"),), settings, 1, None, False)
+    found = several.measure([wanted], lambda *_: None).records[here]
+    assert [result.settings.batch for result in found.results] == [1, 4]
 
 
 def test_two_devices_are_one_file(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

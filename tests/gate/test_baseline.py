@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgefer import __version__, environment, records
+from edgefer import records, runtime
 from edgefer.bench import machine, worker
-from edgefer.bench.run import commit
+from edgefer.bench.instructions import Counted
 from edgefer.errors import BadRecord, MissingFile
-from edgefer.gate import baseline
+from edgefer.gate import baseline, exact
+from edgefer.gate.exact import Count
 from tests.gate.made import bundle, recorded, run
 
 
@@ -58,14 +58,39 @@ def test_a_result_without_runs_is_not(tmp_path: Path) -> None:
     assert found == ["the baseline holds no run of it"]
 
 
-@pytest.mark.parametrize(("changed", "known"), [({}, 1000), ({"commit": "1" * 40}, None), ({"edgefer": "0"}, None)])
-def test_instructions_are_of_one_edgefer(tmp_path: Path, changed: dict[str, Any], known: int | None) -> None:
+VERSIONS = {"python": "3.11.2", "numpy": "2.4.6", "onnxruntime": "1.32.0", "torch": "2.13.0", "worker": "a"}
+
+
+@pytest.mark.parametrize(
+    ("now", "known"),
+    [
+        (VERSIONS, True),
+        ({**VERSIONS, "torch": "2.14.0"}, True),  # no part of what was counted
+        ({**VERSIONS, "qemu": "7.2.22"}, True),  # this machine's own bench does not tell it
+        ({**VERSIONS, "worker": "b"}, False),
+        ({**VERSIONS, "numpy": "2.5.0"}, False),
+        ({**VERSIONS, "onnxruntime": "1.33.0"}, False),
+        ({"python": "3.11.2"}, False),
+    ],
+)
+def test_instructions_are_of_one_worker_and_engine(tmp_path: Path, now: dict[str, str], known: bool) -> None:
+    there = replace(recorded(bundle(tmp_path)), versions=VERSIONS, commit="1" * 40)
+    result = replace(there.results[0], instructions_per_frame=1000)
+    found, notes = baseline.figures(there, result, {"x86": Counted(1001, 0, None, now)}, "onnx")
+    assert found.instructions == ({"x86": Count(1000)} if known else {})
+    assert len(notes) == (not known)
+
+
+def test_instructions_that_were_not_counted_are_none(tmp_path: Path) -> None:
     there = recorded(bundle(tmp_path))
-    versions = {"python": sys.version.split()[0]} | environment.versions(worker.PACKAGES)
-    there = replace(there, **{"edgefer": __version__, "commit": commit(), "versions": versions, **changed})
-    found, notes = baseline.figures(there, replace(there.results[0], instructions_per_frame=1000))
-    assert found.instructions == known
-    assert len(notes) == (known is None)
+    found, notes = baseline.figures(there, there.results[0], {"x86": Counted(1001, 0, None)}, "onnx")
+    assert (found.instructions, notes) == ({}, [])
+
+
+@pytest.mark.parametrize("kind", runtime.ENGINES)
+def test_every_format_has_its_engines_and_its_slack(kind: str) -> None:
+    assert baseline.ENGINES[kind] <= set(worker.PACKAGES)
+    assert kind in exact.SLACK and kind in exact.ELSEWHERE
 
 
 def test_what_bench_wrote_is_read(tmp_path: Path) -> None:

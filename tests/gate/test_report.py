@@ -12,14 +12,14 @@ import pytest
 from edgefer import records
 from edgefer.commands import tables
 from edgefer.gate import exact, report
-from edgefer.gate.exact import Figures
+from edgefer.gate.exact import Count, Figures
 from edgefer.gate.record import SCHEMA, GateRecord
 from edgefer.gate.verdict import Thresholds, added, judge, missing
 from tests.gate.made import round_of
 
 PAGES = Path(__file__).parents[1] / "golden"
 LIMITS = Thresholds()
-BASE = Figures(114_568, 4_568_040, 43_840, {"CONV_2D int8": 14}, 2_863_095, 0, 65.37, 99.1)
+BASE = Figures(114_568, 4_568_040, 43_840, {"CONV_2D int8": 14}, {"x86": Count(2_863_095)}, 65.37, 99.1)
 WIDER = replace(BASE, macs=5_024_844, operators={"CONV_2D int8": 15}, accuracy=65.5)
 RECORD = GateRecord(
     schema=SCHEMA,

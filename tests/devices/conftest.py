@@ -1,0 +1,49 @@
+"""An arm64 userland with engines, made once for a session of tests, in a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgefer.devices import making, table, userland
+from edgefer.errors import NotSetUp
+
+
+def _lacking() -> str | None:
+    """Why boards can't be emulated here."""
+    if shutil.which(making.QEMU) is None:
+        return f"needs {making.QEMU} (Debian: apt install qemu-user)"
+    try:
+        userland.require_host()
+    except NotSetUp as error:
+        return str(error)
+    return None
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """XDG_CACHE_HOME of a user whose emulated boards are all set up; tests must not change it."""
+    reason = _lacking()
+    if reason:
+        pytest.skip(reason)
+    home = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "XDG_CACHE_HOME", str(home))
+        for name, row in table.emulated().items():
+            making.setup(name, row, None, lambda _: None)
+    return home
+
+
+@pytest.fixture(scope="session")
+def userland_root(cache_home: Path) -> Path:
+    """The arm64 root itself, with Python and nothing else."""
+    return cache_home / "edgefer/emulated/userland"
+
+
+@pytest.fixture
+def boards(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is that user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))

@@ -1,0 +1,252 @@
+"""Emulated boards: what they tell, what they never tell, and how they are made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer import records, shell
+from edgefer.bench import client, emulator, guest, inside, instructions, system
+from edgefer.bench.messages import Check
+from edgefer.bench.record import BenchRecord, Settings
+from edgefer.bench.run import Plan, bench
+from edgefer.bench.selection import Subject, of_folder
+from edgefer.devices import emulated, making, places, prefix, table, userland, wheels
+from edgefer.devices.emulated import EmulatedPlace
+from edgefer.errors import NotSetUp, UnknownName
+
+BOARDS = list(table.emulated())
+TARGETS = ("tflite-fp32", "tflite-int8", "onnx-int8", "ncnn-int8")
+ROOM = 0.15  # by which the guest's memory may differ from a native process's: 0.01 was measured
+
+
+def place(name: str, engine: str | None = None) -> EmulatedPlace:
+    return EmulatedPlace(name, table.emulated()[name], engine)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without any board, on a machine that has QEMU."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    return tmp_path / "edgefer/emulated"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_row_is_a_processor(name: str) -> None:
+    row = table.emulated()[name]
+    board = table.boards()[row.board]
+    content = prefix.files(row, board)
+    assert content["proc/cpuinfo"].count("CPU part") == board.cores
+    assert f"CPU part        : {row.part}\n" in content["proc/cpuinfo"]
+    for what in ("possible", "present", "online"):
+        assert content[f"sys/devices/system/cpu/{what}"] == f"0-{board.cores - 1}\n"
+    assert row.source.startswith("https://") and row.caches_source.startswith("https://")
+    assert [cache.level for cache in row.caches] == sorted(cache.level for cache in row.caches)
+    assert prefix.midr(row) >> 4 & 0xFFF == int(row.part, 16)
+
+
+def test_the_identification_register_is_linux_s() -> None:
+    # geerlingguy/sbc-reviews issue 21: "Booted secondary processor 0x0000000100 [0x414fd0b1]"
+    assert prefix.midr(table.emulated()["rpi5-emulated"]) == 0x414FD0B1
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_that_is_not_made_names_the_command(name: str, empty: Path) -> None:
+    with pytest.raises(NotSetUp, match=f"{name} is not set up .*: run `edgefer device setup {name}`"):
+        places.find(name)
+    with pytest.raises(NotSetUp, match=f"run `edgefer device setup {name} --engine tflite-runtime`"):
+        places.find(name, "tflite-runtime")
+    assert not emulated.is_set_up(name)
+    findings = {finding.subject: finding for finding in emulated.doctor(name, table.emulated()[name])}
+    assert not findings["parts"].ok and f"edgefer device setup {name}" in findings["parts"].text
+
+
+def test_an_unknown_set_of_engines(empty: Path) -> None:
+    with pytest.raises(UnknownName, match="unknown engine 'tflite'"):
+        places.find(BOARDS[0], "tflite")
+
+
+def test_without_qemu_the_package_is_named(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for call in (lambda: place(BOARDS[0]), lambda: making.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, print)):
+        with pytest.raises(NotSetUp, match="install the package qemu-user"):
+            call()
+    (first, *_) = emulated.doctor(BOARDS[0], table.emulated()[BOARDS[0]])
+    assert (first.subject, first.ok) == ("emulator", False)
+
+
+@pytest.mark.parametrize("part", ["userland", "engines"])
+def test_an_interrupted_setup_leaves_nothing_half_made(part: str, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def root(folder: Path, packages: object, say: object) -> None:
+        (folder / "usr/bin").mkdir(parents=True)
+        (folder / "usr/bin/python3.11").touch()
+
+    monkeypatch.setattr(userland, "make", interrupted if part == "userland" else root)
+    monkeypatch.setattr(wheels, "_pip", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        making.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, lambda _: None)
+    left = [path.name for path in empty.glob("*")] if empty.is_dir() else []
+    assert left == ([] if part == "userland" else ["userland"])
+
+
+@pytest.mark.usefixtures("boards")
+def test_a_second_setup_says_that_it_is_there() -> None:
+    heard: list[str] = []
+    emulated.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, heard.append)
+    assert heard == [f"{BOARDS[0]} is there already, with LiteRT, ONNX Runtime and ncnn"]
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_doctor_finds_it_well(name: str) -> None:
+    findings = emulated.doctor(name, table.emulated()[name])
+    assert all(finding.ok for finding in findings if finding.needed), findings
+    assert findings[-1].text.startswith("Python 3.")
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_guest_sees_the_board(name: str) -> None:
+    row = table.emulated()[name]
+    code = (
+        "import os, sys, pathlib; print(os.cpu_count(), os.uname().machine, *(e for e in sys.path if 'edgefer' in e));"
+        "print(open('/proc/cpuinfo').read().count(sys.argv[1]), pathlib.Path('/etc/ld.so.cache').stat().st_size)"
+    )
+    done = emulator.python(making.find(name, row, None).emulator(), "-c", code, row.part)
+    first, second = done.out.splitlines()
+    assert first.split()[:2] == ["4", "aarch64"]
+    assert second.split() == ["4", "0"]
+    for path in sys.path:  # nothing of this machine's Python
+        assert not path or path not in first.split()[2:]
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path) -> None:
+    subject = of_folder(dist / f"ean.{target}")
+    found = bench(Plan([subject], Settings(), 1, place("rpi4-emulated")))
+    records.write(tmp_path / "record.json", found)
+    assert records.read(BenchRecord, tmp_path / "record.json") == found
+    (run,) = found.results[0].runs
+    assert not run.timed and run.samples == []
+    assert (run.load_seconds, run.first_seconds, run.memory_percent, run.cpu_user_percent) == (None, None, None, None)
+    assert [warning for warning in run.warnings if warning.startswith("emulated: ")] == run.warnings
+    assert len(run.warnings) == 1
+    looks = [run.memory.before_load, run.memory.after_load, run.memory.after_run]
+    assert all(look is not None and 15e6 < look < 150e6 for look in looks)
+    assert run.memory.peak == max(look for look in looks if look is not None)
+    assert found.machine.board == f"Raspberry Pi 4 Model B, emulated by QEMU {found.versions['qemu']} (cortex-a72)"
+    assert (found.machine.memory, found.machine.cores, found.machine.architecture) == (None, 4, "aarch64")
+    assert (run.before.governor, run.before.frequency, run.before.temperature) == (None, None, None)
+    assert found.versions["worker"] == inside.checksum()
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, dist: Path, tmp_path: Path) -> None:
+    faces = tmp_path / "faces.npy"
+    np.save(faces, np.random.default_rng(0).integers(0, 256, (4, 48, 48, 3), np.uint8))
+    request = client.request(of_folder(dist / f"ean.{target}"), Settings(), check=Check(str(faces)))
+    (there,) = place("rpi4-emulated").answers([request], lambda _: None)
+    here = client.ask(request)
+    assert there.golden is not None and there.golden.difference <= there.golden.tolerance
+    assert there.run is None
+    assert np.abs(np.array(there.outputs) - np.array(here.outputs)).max() < 0.02
+
+
+@pytest.mark.usefixtures("boards")
+def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
+    found = place("rpi4-emulated")
+    openvino, tflite = of_folder(dist / "ean.openvino-int8"), of_folder(dist / "ean.tflite-int8")
+    assert found.expand([openvino, tflite]) == [tflite]
+    assert found.left_out == [
+        "ean.openvino-int8: an emulated board has no engine for openvino, it has LiteRT, ONNX Runtime and ncnn"
+    ]
+    with pytest.raises(NotSetUp, match=r"nothing that was asked for runs on rpi4-emulated: ean\.torch-eager: torch"):
+        found.expand([Subject("ean.torch-eager", None, "ean")])
+    with pytest.raises(NotSetUp, match=r"ean\.openvino-int8 does not run on rpi4-emulated"):
+        next(found.answers([client.request(openvino, Settings())], lambda _: None))
+    counted = found.count(openvino)
+    assert counted.instructions is None
+    assert counted.reason is not None and counted.reason.startswith("not counted: an emulated board has no engine for")
+
+
+@pytest.mark.usefixtures("boards")
+def test_counts_repeat_wherever_they_are_taken(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if instructions.lacking(place("rpi4-emulated")._emulator):
+        pytest.skip("needs a C compiler")
+    subject = of_folder(dist / "ean.tflite-int8")
+    first = place("rpi4-emulated").count(subject)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGEFER_TEST_PADDING", "x" * 3000)
+    again = place("rpi4-emulated").count(subject)
+    assert first.reason is None and first.instructions is not None
+    assert again == first and first.spread == 0
+    assert {"python", "worker", "qemu", "userland", "processor"} <= first.versions.keys()
+    # The dot product instructions of a Cortex-A76 halve the work of int8.
+    five = place("rpi5-emulated").count(subject).instructions
+    assert five is not None and five < 0.6 * first.instructions
+
+
+@pytest.mark.usefixtures("boards")
+def test_another_processor_is_another_folder() -> None:
+    row = table.emulated()["rpi4-emulated"]
+    made = making.find("rpi4-emulated", row, None)
+    other = making.find("rpi4-emulated", replace(row, revision="2"), None)
+    assert made.lacks() == [] and other.lacks() == ["its processor"]
+
+
+MEMORY = """
+import numpy
+from edgefer.bench import guest, system
+held = numpy.ones(40 << 20, numpy.uint8)
+print(system.resident(), guest.resident(), sum(held[::1 << 20]))
+"""
+
+
+def test_memory_in_the_emulator_is_that_outside() -> None:
+    """qemu-x86_64 against no emulator, the same Python: what is left out is QEMU, and nothing else."""
+    if platform.machine() != "x86_64" or shutil.which("qemu-x86_64") is None:
+        pytest.skip("needs an x86-64 machine with qemu-x86_64 (Debian: qemu-user)")
+    line, known = [sys.executable, "-c", MEMORY], {**client.environment(), "OPENBLAS_NUM_THREADS": "1"}
+    native = int(shell.run(line, environment=known).out.split()[0])
+    inside_it = shell.run(["qemu-x86_64", "-cpu", "Haswell", *line], environment=known).out.split()
+    whole, own = int(inside_it[0]), int(inside_it[1])
+    assert abs(own / native - 1) < ROOM
+    assert whole > 1.2 * own
+
+
+def test_a_shifted_guest_is_found(tmp_path: Path) -> None:
+    self = tmp_path / "proc/self"
+    self.mkdir(parents=True)
+    (tmp_path / "proc/thread-self").mkdir()
+    (self / "maps").write_text(
+        "1000-3000 r-xp 00000000 08:01 5 /lib/libc.so.6\n"
+        "3000-5000 rw-p 00000000 00:00 0 \n9000-a000 rw-p 00000000 00:00 0\n"
+    )
+    (tmp_path / "proc/thread-self/smaps").write_text(
+        "11000-13000 r-xp 00000000 08:01 5                        /lib/libc.so.6\nSize: 8 kB\nRss:  8 kB\n"
+        "13000-17000 rw-p 00000000 00:00 0 \nRss:  16 kB\nVmFlags: rd wr\n"
+        "50000-90000 rw-p 00000000 00:00 0 [heap]\nRss:  256 kB\n"
+    )
+    assert guest.resident(tmp_path) == 8192 + 16384 // 2
+    (self / "maps").write_text("")
+    assert guest.resident(tmp_path) is None
+
+
+def test_a_worker_that_is_not_emulated_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(system.EMULATED, raising=False)
+    assert system.peak() is not None and system.total_memory() is not None
+    monkeypatch.setitem(os.environ, system.EMULATED, "a board")
+    assert (system.peak(), system.total_memory()) == (None, None)

@@ -1,0 +1,269 @@
+"""The whole road to a board, with this machine at its end: an `ssh` that runs what it is given here."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer.bench import client, run
+from edgefer.bench.messages import Check, Request
+from edgefer.bench.record import Settings
+from edgefer.bench.run import Plan
+from edgefer.bench.selection import Subject, of_folder
+from edgefer.devices import away, payload, setup
+from edgefer.devices.remote import RemotePlace
+from edgefer.devices.table import Remote
+from edgefer.errors import (
+    AccessDenied,
+    BadData,
+    BrokenBundle,
+    NotSetUp,
+    OutputFailed,
+    Unreachable,
+    WorkerFailed,
+)
+from tests.devices.fake import Fake
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a board is a Unix")
+
+FEW = Settings(samples=3, warmup=1)
+REFUSED = "ssh: connect to host 10.0.0.7 port 22: Connection refused"
+BROKEN = "client_loop: send disconnect: Broken pipe"
+DEVICE = Remote("pi@10.0.0.7", board="rpi4")
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    made = Fake(tmp_path / "fake", monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    return made
+
+
+@pytest.fixture
+def kitchen(fake: Fake) -> RemotePlace:
+    fake.engines()
+    return RemotePlace("kitchen", DEVICE, None)
+
+
+@pytest.fixture
+def subject(dist: Path) -> Subject:
+    return of_folder(dist / "ean.tflite-int8")
+
+
+def asked(subject: Subject, count: int = 1) -> list[Request]:
+    return [client.request(subject, FEW)] * count
+
+
+def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    said: list[str] = []
+    answers = list(kitchen.answers(asked(subject, 2), said.append))
+    assert [len(answer.run.samples) for answer in answers if answer.run] == [3, 3]
+    assert said == ["kitchen: measuring there"]
+    assert fake.left == []
+    assert fake.trips == 3  # sent and begun, waited for, cleaned
+
+
+def test_a_check_with_faces(fake: Fake, kitchen: RemotePlace, subject: Subject, tmp_path: Path) -> None:
+    faces = np.zeros((4, 48, 48, 3), np.uint8)
+    np.save(tmp_path / "faces.npy", faces)
+    request = client.request(subject, FEW, check=Check(str(tmp_path / "faces.npy")))
+    (answer,) = kitchen.answers([request], lambda _: None)
+    assert answer.golden is not None
+    assert np.array(answer.outputs).shape == (4, 7)
+
+
+def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    fake.fails(BROKEN, REFUSED, "-", BROKEN, REFUSED)
+    said: list[str] = []
+    (answer,) = kitchen.answers(asked(subject), said.append)
+    assert answer.run is not None
+    assert said == [
+        "kitchen: the connection is lost, trying again in 1 s",
+        "kitchen: the connection is lost, trying again in 1 s",
+        "kitchen: measuring there",
+        "kitchen: the connection is lost, trying again in 1 s",
+        "kitchen: the connection is lost, trying again in 2 s",
+    ]
+    assert fake.left == []
+
+
+def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    fake.fails(REFUSED)
+    with pytest.raises(Unreachable, match="Connection refused"):
+        next(kitchen.answers(asked(subject), lambda _: None))
+    assert fake.trips == 1
+
+
+def test_a_lost_board_is_picked_up_by_the_same_command(
+    fake: Fake, kitchen: RemotePlace, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEFER_LOST_SECONDS", "0")
+    fake.fails("-", BROKEN)
+    with pytest.raises(Unreachable, match="goes on there, if the board does: the same command picks it up"):
+        next(kitchen.answers(asked(subject), lambda _: None))
+    (begun,) = (fake.home / ".edgefer").glob("runs/*/begun")
+    when, said = begun.read_text(), list[str]()
+    (answer,) = kitchen.answers(asked(subject), said.append)
+    assert answer.run is not None
+    assert said == [f"kitchen: picked up the run begun at {when}"]
+    assert fake.left == []
+
+
+def test_access_that_is_refused_meanwhile_is_not_waited_for(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    fake.fails("-", "pi@10.0.0.7: Permission denied (publickey).")
+    with pytest.raises(AccessDenied):
+        next(kitchen.answers(asked(subject), lambda _: None))
+
+
+def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    fake.fails("-", "-", REFUSED)
+    said: list[str] = []
+    (answer,) = kitchen.answers(asked(subject), said.append)
+    assert answer.run is not None
+    assert "stays there" in said[-1]
+
+
+def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    def interrupt() -> None:
+        while not list((fake.home / ".edgefer").glob("runs/*/answers/0*.json")):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    record = run.bench(Plan([subject], FEW, 50, kitchen))
+    other.join()
+    assert record.interrupted
+    assert 1 <= len(record.results[0].runs) < 50
+    assert fake.left == []
+
+
+def test_an_interrupt_while_it_is_sent(
+    fake: Fake, kitchen: RemotePlace, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.tool("tar", 'kill -INT $TESTED; sleep 1; exec /bin/tar "$@"')
+    monkeypatch.setenv("TESTED", str(os.getpid()))
+    with pytest.raises(KeyboardInterrupt):
+        list(kitchen.answers(asked(subject), lambda _: None))
+    assert fake.left == []
+
+
+def test_failures_say_where(fake: Fake, kitchen: RemotePlace, dist: Path, tmp_path: Path) -> None:
+    missing = fake.home / ".edgefer/venv/bin/python"
+    missing.write_text(missing.read_text().replace("exec ", "PYTHONPATH=$FAKE/without exec "))
+    package = tmp_path / "fake/without/onnxruntime.py"
+    package.parent.mkdir()
+    package.write_text("raise ModuleNotFoundError('no', name='onnxruntime')")
+    with pytest.raises(NotSetUp) as caught:
+        next(kitchen.answers(asked(of_folder(dist / "ean.onnx-fp32")), lambda _: None))
+    told = "on kitchen the package onnxruntime is not installed: run `edgefer device setup kitchen`."
+    assert str(caught.value) == told
+    assert fake.left == []
+
+
+def test_what_a_board_can_not_run_is_refused_before_it_is_reached(
+    fake: Fake, kitchen: RemotePlace, dist: Path, subject: Subject, tmp_path: Path
+) -> None:
+    with pytest.raises(BadData, match=r"ean\.torch-eager needs torch"):
+        next(kitchen.answers(asked(Subject("ean.torch-eager", None, "ean")), lambda _: None))
+    openvino = of_folder(dist / "ean.openvino-fp32")
+    with pytest.raises(NotSetUp, match="does not run on kitchen: boards get LiteRT, ONNX Runtime and ncnn"):
+        next(kitchen.answers(asked(openvino), lambda _: None))
+    assert kitchen.expand([subject, openvino]) == [subject]
+    assert kitchen.left_out == ["ean.openvino-fp32: boards get LiteRT, ONNX Runtime and ncnn, for tflite, onnx, ncnn"]
+    with pytest.raises(NotSetUp, match="nothing that was asked for runs on kitchen"):
+        kitchen.expand([openvino])
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BrokenBundle):
+        next(kitchen.answers(asked(of_folder(tmp_path)), lambda _: None))
+    assert fake.trips == 0
+
+
+def test_no_engines_there(fake: Fake, subject: Subject) -> None:
+    for engine, command in ((None, "setup kitchen`"), ("tflite-runtime", "setup kitchen --engine tflite-runtime`")):
+        with pytest.raises(NotSetUp, match=command):
+            next(RemotePlace("kitchen", DEVICE, engine).answers(asked(subject), lambda _: None))
+    assert list(fake.home.iterdir()) == []
+
+
+BREAKS = """
+import os, sys
+if sys.orig_argv[-1] == "run":
+    print("Killed", file=open(os.environ["FAKE"] + "/broken_off", "a"))
+    print("Out of memory", file=sys.stderr, flush=True)
+    os._exit(137)
+"""
+
+
+def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+    (fake.folder / "site").mkdir()
+    (fake.folder / "site/sitecustomize.py").write_text(BREAKS)
+    python = fake.home / ".edgefer/venv/bin/python"
+    python.write_text(python.read_text().replace("exec ", "PYTHONPATH=$FAKE/site exec "))
+    with pytest.raises(WorkerFailed, match=r"the run on kitchen broke off \(Out of memory\)"):
+        next(kitchen.answers(asked(subject), lambda _: None))
+    assert (fake.folder / "broken_off").read_text() == "Killed\n" * 2
+    assert fake.left == []
+
+
+def test_counting_is_for_emulators(kitchen: RemotePlace, subject: Subject) -> None:
+    assert kitchen.count(subject).reason == "not counted on a board: `--device rpi4-emulated` counts them"
+    other = RemotePlace("attic", replace(DEVICE, board=None), None)
+    assert other.count(subject).reason == "not counted on a board"
+
+
+def test_the_name_of_a_run_follows_what_it_is(subject: Subject, dist: Path) -> None:
+    def name(requests: list[Request], engine: str = "default") -> str:
+        return payload.pack("kitchen", requests, engine, 0.0).id
+
+    first = name(asked(subject))
+    assert name(asked(subject)) == first
+    assert (
+        len(
+            {
+                first,
+                name(asked(subject, 2)),
+                name(asked(of_folder(dist / "ean.tflite-fp32"))),
+                name(asked(subject), "x"),
+            }
+        )
+        == 4
+    )
+
+
+def test_only_the_light_half_travels(subject: Subject) -> None:
+    import gzip
+
+    packed = payload.pack("kitchen", asked(subject, 3), "default", 0.0)
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed.content))) as archive:
+        names = archive.getnames()
+    assert names[-1] == "run/plan.json"
+    assert "run/edgefer/bench/worker.py" in names
+    assert sum(name.endswith("model.tflite") for name in names) == 1
+    assert not any(name.startswith(("run/edgefer/train", "run/edgefer/commands")) for name in names)
+    assert len(packed.content) < 2**20
+
+
+def test_patience_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEFER_LOST_SECONDS", "soon")
+    with pytest.raises(NotSetUp, match="EDGEFER_LOST_SECONDS is 'soon'"):
+        away.Patience.given()
+
+
+def test_setup_is_refused_where_it_can_not_end_well(fake: Fake) -> None:
+    fake.tool("df", "echo x 1000 990 10000 99% /")
+    with pytest.raises(OutputFailed, match="9 MiB of disk left"):
+        setup.setup("kitchen", DEVICE, None, True, lambda _: None)
+    fake.tool("uname", "echo armv7l")
+    with pytest.raises(NotSetUp, match="architecture: armv7l"):
+        setup.setup("kitchen", DEVICE, None, True, lambda _: None)
+    assert list(fake.home.iterdir()) == []
