@@ -12,7 +12,8 @@ from edgefer.commands.bench import bench
 from edgefer.commands.build import build
 from edgefer.commands.count import count
 from edgefer.commands.data import data
-from edgefer.commands.devices import device, devices
+from edgefer.commands.device import device
+from edgefer.commands.devices import devices
 from edgefer.commands.evaluate import evaluate
 from edgefer.commands.gate import gate
 from edgefer.commands.lists import archs, recipes, targets
@@ -39,7 +40,22 @@ def cli(debug: bool) -> None:
     del debug  # read by main, which sees every failure
 
 
-for command in (archs, bench, build, count, data, device, devices, evaluate, gate, recipes, report, targets, train, verify):
+for command in (
+    archs,
+    bench,
+    build,
+    count,
+    data,
+    device,
+    devices,
+    evaluate,
+    gate,
+    recipes,
+    report,
+    targets,
+    train,
+    verify,
+):
     cli.add_command(command)
 
 

@@ -13,9 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it 
 
 PLAN, BEGUN, ANSWERS, LOG, PID = "plan.json", "begun", "answers", "log", "pid"
 MARKER = "edgefer:report\n"  # before the report: a login script may have written something
-WINDOW = 1.0  # seconds over which the board is watched
-IDLE = 0.10  # of its cores that others may use
 GRACE = 10.0  # seconds between asking the run to end and making it
 FORGOTTEN = 7 * 24 * 3600  # seconds after which a run that nobody fetched is removed
 
@@ -56,6 +53,7 @@ def start(folder: Path) -> None:
 def run(folder: Path) -> None:
     """Answer all requests that have no answer yet; ends after one that failed."""
     from edgefer import records
+    from edgefer.bench import idle
     from edgefer.bench.errand import Plan
     from edgefer.bench.messages import parse
     from edgefer.files import write_atomic
@@ -63,12 +61,12 @@ def run(folder: Path) -> None:
     plan = parse(Plan, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
     with _alone(folder):
         timed = any(request.check is None and request.count is None for request in plan.requests)
-        doubt = wait_until_idle(plan.idle) if timed else None
+        doubt = idle.wait(plan.idle) if timed else None
         for number, request in enumerate(plan.requests):
             path = folder / ANSWERS / f"{number:06}.json"
             if path.is_file():
                 continue
-            answer = doubted(_ask(request), doubt)
+            answer = idle.doubted(_ask(request), doubt)
             write_atomic(path, records.dumps(answer).encode())
             if answer.failure is not None:
                 return
@@ -84,30 +82,6 @@ def _ask(request: Request) -> Answer:
         return client.ask(request)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
-
-
-def doubted(answer: Answer, doubt: str | None) -> Answer:
-    """The answer with the doubt among its warnings, unless the run noticed by itself that the board was busy."""
-    run = answer.run
-    if run is None or doubt is None or any(warning.startswith("busy:") for warning in run.warnings):
-        return answer
-    return replace(answer, run=replace(run, warnings=[*run.warnings, doubt]))
-
-
-def wait_until_idle(limit: float, pause: Callable[[float], None] = time.sleep) -> str | None:
-    """Watch others' use of the processor until it is low, for `limit` seconds at most; then a warning."""
-    from edgefer.bench import doubts, machine
-
-    cores, used = os.cpu_count() or 1, None
-    for _ in range(round(limit / WINDOW)):
-        before = machine.state()
-        pause(WINDOW)
-        used = doubts.others(before, machine.state())
-        if used is None or used <= IDLE * cores:
-            return None
-    if used is None:
-        return None
-    return f"busy: after {limit:g} s of waiting other processes still used {used:.2f} of {cores} cores"
 
 
 def wait(folder: Path) -> None:

@@ -26,6 +26,7 @@ STOP = 60.0  # seconds that ending a run may take
 START = """cd "$1" || exit 90
 [ -x "$3/bin/python" ] || exit 90
 trap 'rm -rf "$PWD/runs/.$2.$$"; rmdir "$PWD/runs" 2>/dev/null' EXIT
+trap 'exit 1' HUP INT TERM PIPE
 mkdir -p "runs/.$2.$$" || exit 1
 if [ ! -d "runs/$2" ]; then
     tar -xzf - -C "runs/.$2.$$" && [ -f "runs/.$2.$$/run/plan.json" ] && mv "runs/.$2.$$/run" "runs/$2" || exit 1

@@ -18,7 +18,7 @@ from edgefer.errors import BadData
 
 PACKAGE = Path(__file__).parents[1]
 # Parts of edgefer that no worker imports: the command line, what builds and trains, and this side of a device.
-LEFT_HERE = ("commands", "devices", "export", "gate", "quantize", "train")
+LEFT_HERE = ("commands", "devices", "export", "gate", "quantize", "tables", "train")
 INSIDE = "run"  # the folder within the archive
 PLACES = 16  # digits of the checksum that a run is called by
 

@@ -39,7 +39,8 @@ n=0
 while kill -0 "$pid" 2>/dev/null && [ $n -lt 10 ]; do sleep 1; n=$((n + 1)); done
 rm -rf "$1/$2"; rmdir "$1" 2>/dev/null
 exit 0"""
-TRY = """PYTHONDONTWRITEBYTECODE= exec "$1/$2/bin/python" -c 'import importlib, sys
+# ONNX Runtime's packages report each session to Microsoft, and note that in the home folder, unless told not to.
+TRY = """PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 exec "$1/$2/bin/python" -c 'import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)' $3"""
 # Only what edgefer made: the folder may hold other things too.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.commands.devices import report
+from edgefer.commands.device import report
 from edgefer.devices import facts
 from edgefer.devices.doctor import Finding, findings
 from edgefer.devices.ssh import Link

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edgefer import records
-from edgefer.bench import client, machine, onboard
+from edgefer.bench import client, idle, machine, onboard
 from edgefer.bench.errand import Plan, Report
 from edgefer.bench.messages import Answer, Request, parse
 from edgefer.bench.record import Settings
@@ -115,22 +115,22 @@ def test_waiting_for_an_idle_board(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     looks = iter([state(), state(clock=101.0, busy=52.0), state(clock=101.0), state(clock=102.0, busy=50.2)])
     monkeypatch.setattr(machine, "state", lambda: next(looks))
-    assert onboard.wait_until_idle(60, lambda _: None) is None  # busy in the first second, idle in the second
+    assert idle.wait(60, lambda _: None) is None  # busy in the first second, idle in the second
     busy = iter([state(), state(clock=101.0, busy=52.0)] * 3)
     monkeypatch.setattr(machine, "state", lambda: next(busy))
-    told = onboard.wait_until_idle(3, lambda _: None)
+    told = idle.wait(3, lambda _: None)
     assert told == "busy: after 3 s of waiting other processes still used 1.99 of 4 cores"
-    assert onboard.wait_until_idle(0, lambda _: None) is None
+    assert idle.wait(0, lambda _: None) is None
 
 
 def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
     answer = Answer(made_run(), None, {}, None)
-    doubted = onboard.doubted(answer, "busy: still").run
+    doubted = idle.doubted(answer, "busy: still").run
     assert doubted is not None
     assert doubted.warnings == ["busy: still"]
     noticed = replace(answer, run=made_run(warnings=["busy: others"]))
-    assert onboard.doubted(noticed, "busy: still") == noticed
-    assert onboard.doubted(answer, None) == answer
+    assert idle.doubted(noticed, "busy: still") == noticed
+    assert idle.doubted(answer, None) == answer
 
 
 def test_waiting_needs_nothing_but_python() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -71,10 +72,19 @@ def board(make_board: MakeBoard) -> Board:
     return make_board()
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """edgefer as it is now: a run's name follows the sources, and someone may be editing them."""
+    top, folder = Path(pipeline.__file__).parents[1], tmp_path_factory.mktemp("installed")
+    for name in ("edgefer", "targets"):
+        shutil.copytree(top / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 class Host:
     """This machine, with a configuration of its own for ssh and edgefer."""
 
-    def __init__(self, folder: Path, key: Path) -> None:
+    def __init__(self, folder: Path, key: Path, installed: Path) -> None:
         self.folder, self.config, self.known = folder, folder / "config", folder / "known_hosts"
         wrapper = folder / "bin/ssh"  # OpenSSH looks for the configuration in the account's home, not in $HOME
         wrapper.parent.mkdir(parents=True)
@@ -86,7 +96,7 @@ class Host:
             "EDGEFER_DEVICES": str(self.devices),
             "EDGEFER_IDLE_SECONDS": "0",
             "EDGEFER_LOST_SECONDS": "60",
-            "PYTHONPATH": str(Path(pipeline.__file__).parents[1]),
+            "PYTHONPATH": str(installed),
         }
         self.use(key)
 
@@ -129,21 +139,22 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, key: Path) -> Host:
+def host(tmp_path: Path, key: Path, installed: Path) -> Host:
     """Knows no board yet."""
-    return Host(tmp_path / "host", key)
+    return Host(tmp_path / "host", key, installed)
 
 
 @pytest.fixture(scope="session")
-def engines(root: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def engines(root: Path, key: Path, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment that `edgefer device setup --offline` made, on a board that is off by now."""
     folder = tmp_path_factory.mktemp("first")
-    board, host = Board(root, folder / "board", key), Host(folder / "host", key)
+    board, host = Board(root, folder / "board", key), Host(folder / "host", key, installed)
     board.start()
     try:
         host.knows("first", board)
         ran = host.edgefer("device", "setup", "first", "--offline")
         assert ran.code == 0, ran
+        assert sorted(path.name for path in board.home.iterdir()) == [".edgefer", ".ssh"]
     finally:
         board.stop()
     return board.home / ".edgefer/venv"

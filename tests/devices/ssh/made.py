@@ -171,7 +171,8 @@ class Board:
     def left(self) -> list[str]:
         """What is in edgefer's folder besides environments."""
         folder = self.inside / ".edgefer"
-        return sorted(p.name for p in folder.iterdir() if not p.name.startswith("venv")) if folder.is_dir() else []
+        top = [path for path in folder.iterdir() if not path.name.startswith("venv")] if folder.is_dir() else []
+        return sorted(str(p.relative_to(folder)) for path in top for p in (path, *path.glob("*"), *path.glob("*/*")))
 
 
 def until(true: Callable[[], object], what: str, limit: float = 60) -> None:
