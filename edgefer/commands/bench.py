@@ -148,7 +148,8 @@ def _measure(jobs: Sequence[Job]) -> Outcome:
     from edgefer.devices import several
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(), transient=True) as bar:
+    screen = console()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         tasks = {job.device: bar.add_task(f"{job.device}: waiting for its turn", total=None) for job in jobs}
 
         def hear(device: str, what: str, done: int, total: int) -> None:

@@ -130,7 +130,8 @@ def _lane(jobs: Sequence[Job], said: Any) -> None:
         try:
             said.put(_job(job, said.put))
         except EdgeferError as error:
-            said.put(Failure(type(error).__name__, f"{job.device}: {error}"))
+            where = "" if job.device in str(error) else f"{job.device}: "
+            said.put(Failure(type(error).__name__, f"{where}{error}"))
         except (KeyboardInterrupt, Terminated):
             return
 

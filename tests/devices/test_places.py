@@ -78,7 +78,7 @@ def test_a_device_that_fails_does_not_stop_the_others(dist: Path) -> None:
     jobs = [job(name, dist / "ean.tflite-fp32") for name in ("kitchen", here)]
     found = several.measure(jobs, lambda device, what, done, total: heard.append(device))
     assert list(found.records) == [here]
-    assert [str(failure).startswith("kitchen: ") for failure in found.failures] == [True]
+    assert ["kitchen" in str(failure) for failure in found.failures] == [True]
     assert here in heard
 
 
