@@ -84,7 +84,7 @@ def page(recorded: Sequence[BenchRecord], table: Table) -> str:
         return render.to_markdown(recorded[0], table)
     merged = merge(recorded)
     whole = replace(recorded[0], results=merged.results)
-    drawn = table([column.name for column in render.columns(whole)], render.cells(whole))
+    drawn = table(*render.for_people(whole))
     told = [f"- {record.device}: {line}" for record in recorded for line in render.notes(record)]
     return "\n".join([render.heading(whole), "", drawn, "", *told, *(f"- {line}" for line in notes(merged)), ""])
 

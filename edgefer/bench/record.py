@@ -72,9 +72,9 @@ class Machine:
     @property
     def fingerprint(self) -> str:
         """One line that is equal where latencies may be compared."""
-        memory = "?" if self.memory is None else f"{self.memory / 2**30:.1f}"
+        memory = "" if self.memory is None else f"{self.memory / 2**30:.1f} GiB, "
         gpu = "" if self.gpu is None else f", {self.gpu.name} (driver {self.gpu.driver})"
-        return f"{self.board or self.cpu}, {self.cores} cores, {memory} GiB, {self.kernel} {self.architecture}{gpu}"
+        return f"{self.board or self.cpu}, {self.cores} cores, {memory}{self.kernel} {self.architecture}{gpu}"
 
 
 @dataclass(frozen=True)

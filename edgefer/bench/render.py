@@ -11,6 +11,8 @@ from edgefer.bench import protocols
 from edgefer.bench.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, doubted
 from edgefer.bench.record import BenchRecord, Result, Settings
 
+KEPT = {"instructions_per_frame"}  # why there are none stands below the table
+
 
 def columns(record: BenchRecord) -> tuple[Column, ...]:
     """Those of every bench, those that the record's protocol reports, and those that some result has figures for."""
@@ -27,10 +29,10 @@ def rows(record: BenchRecord) -> list[list[Value]]:
     return [[column.value(result) for column in columns(record)] for result in record.results]
 
 
-def cells(record: BenchRecord) -> list[list[str]]:
-    """The same for people."""
-    shown = columns(record)
-    return [[column.show(value) for column, value in zip(shown, row, strict=True)] for row in rows(record)]
+def for_people(record: BenchRecord) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of the same, without the columns that no result has a figure for (an emulator's times)."""
+    shown = [c for c in columns(record) if c.key in KEPT or any(c.value(r) is not None for r in record.results)]
+    return [c.name for c in shown], [[c.show(c.value(result)) for c in shown] for result in record.results]
 
 
 def to_csv(record: BenchRecord) -> str:
@@ -44,7 +46,7 @@ def to_csv(record: BenchRecord) -> str:
 
 def to_markdown(record: BenchRecord, table: Callable[[Sequence[str], Sequence[Sequence[str]]], str]) -> str:
     """A page: the table as `table` draws it, what was done above it, what to know of it below."""
-    drawn = table([column.name for column in columns(record)], cells(record))
+    drawn = table(*for_people(record))
     return "\n".join([heading(record), "", drawn, "", *(f"- {line}" for line in notes(record)), ""])
 
 

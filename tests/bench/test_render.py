@@ -85,9 +85,18 @@ def test_columns_of_a_gpu_are_only_there_with_one() -> None:
 def test_a_system_that_tells_no_memory() -> None:
     bare = run()
     bare = replace(bare, memory=replace(bare.memory, before_load=None, peak=None), memory_percent=None)
-    made: BenchRecord = record([result("ean.tflite-int8", [bare], "lcnn-table5")])
-    cells = dict(zip((c.name for c in render.columns(made)), render.cells(made)[0], strict=True))
+    made: BenchRecord = record([result(name, [runs], "lcnn-table5") for name, runs in (("a", bare), ("b", run()))])
+    heads, rows = render.for_people(made)
+    cells = dict(zip(heads, rows[0], strict=True))
     assert cells["peak"] == cells["model's"] == cells["memory"] == units.ABSENT
+
+
+def test_a_column_without_a_figure_is_left_out_for_people_only() -> None:
+    untimed = replace(run(), samples=[], load_seconds=None, first_seconds=None)
+    made = record([result("ean.tflite-int8", [untimed])])
+    assert {"load", "first", "median", "p99"}.isdisjoint(render.for_people(made)[0])
+    assert "instr." in render.for_people(made)[0]
+    assert "median_seconds" in render.to_csv(made).splitlines()[0]
 
 
 @pytest.mark.parametrize(
