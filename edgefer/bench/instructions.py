@@ -1,8 +1,9 @@
 """Instructions per frame: the worker in qemu-user, whose plugin counts between two system calls.
 
 What a processor executes for one frame, Python's call of the engine included, whatever machine emulates it.
-The same files count the same to the instruction, but for OpenVINO, whose threads wait for each other: within 1 in
-1,000. Other files move memory, and with it a few instructions; gate.exact says how many.
+The same files count the same to the instruction with LiteRT and ncnn; with ONNX Runtime within 2 in 100,000; with
+OpenVINO, whose threads wait for each other, within 1 in 1,000. Other files move memory, and with it a few
+instructions: gate.exact says how many.
 """
 
 from __future__ import annotations

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from edgefer import package, records
 from edgefer.bench import client, instructions
 from edgefer.bench.instructions import Counted
-from edgefer.bench.machine import local_device
-from edgefer.bench.selection import Subject
-from edgefer.cli import main
-from edgefer.devices import places, table
-from edgefer.devices.place import ThisMachine
-from edgefer.devices.table import Remote
 from edgefer.gate import quality
 from edgefer.gate.quality import Quality
 from edgefer.gate.record import GateRecord
+from tests.gate.conftest import Gate
 from tests.gate.made import FRAME, Machine, bundle, operators, recorded
 from tests.made import write_csv
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Gate = Callable[..., Ran]
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    made = Machine()
-    monkeypatch.setattr(client, "measure", made)
-    return made
-
-
-@pytest.fixture
-def gate(machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Gate:
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(instructions, "count", lambda *_: Counted(1000, 0, None))
-
-    def run(*words: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["edgefer", "gate", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        assert not list((tmp_path / "temporary").iterdir())
-        return Ran(code, *capfd.readouterr())
-
-    return run
 
 
 def test_equal_bundles_are_ok(gate: Gate, tmp_path: Path) -> None:
@@ -114,112 +70,6 @@ def test_more_instructions_regress(gate: Gate, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(instructions, "count", lambda *_: Counted(None, 0, "install it"))
     done = gate(base, head, "--exact-only")
     assert done.code == 0 and "instructions per frame on x86: install it" in done.out
-
-
-class Board(ThisMachine):
-    """An emulated board whose frames cost what it is told."""
-
-    timed = False
-
-    def __init__(self, name: str, costs: Mapping[Path, int], versions: Mapping[str, str]) -> None:
-        super().__init__(name)
-        self.costs, self.versions = costs, versions
-
-    def count(self, subject: Subject) -> Counted:
-        assert subject.folder is not None
-        return Counted(self.costs[subject.folder], 0, None, self.versions)
-
-
-def boards(
-    monkeypatch: pytest.MonkeyPatch, costs: dict[str, dict[Path, int]], versions: Mapping[str, str] | None = None
-) -> None:
-    """Emulated boards by name, with what a frame of each bundle costs there; and this machine."""
-
-    def find(name: str) -> ThisMachine:
-        return Board(name, costs[name], versions or {}) if name in costs else ThisMachine(name)
-
-    monkeypatch.setattr(places, "find", find)
-
-
-def test_one_board_that_costs_more_is_named(
-    gate: Gate, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b")
-    boards(monkeypatch, {"rpi4-emulated": {base: 1000, head: 1010}, "rpi5-emulated": {base: 1000, head: 900}})
-    done = gate(base, head, "--device", "rpi4-emulated", "--device", "rpi5-emulated", "--json")
-    assert done.code == 18, done
-    assert "instructions per frame on rpi4-emulated 1,000 -> 1,010 (+1.0 %); latency not compared" in done.err
-    found = records.structure(GateRecord, json.loads(done.out), "the output")
-    assert found.devices == ["rpi4-emulated", "rpi5-emulated"]
-    assert found.verdicts[0].notes == ["latency not compared: an emulated board has none"]
-    assert machine.calls == 0
-    assert gate(base, head, "--device", "rpi5-emulated").code == 0
-
-
-def test_a_board_beside_this_machine_leaves_the_latency_in(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    there = bundle(tmp_path)
-    boards(monkeypatch, {"rpi4-emulated": {there: 1000}})
-    done = gate(there, there, "--device", local_device(), "--device", "rpi4-emulated")
-    assert done.code == 0 and "ok: latency " in done.out, done
-
-
-@pytest.mark.parametrize(("name", "code"), [("kitchen", 23), ("gpu", 23), ("rpi4", 23), ("rpi4-emulatd", 3)])
-def test_a_device_that_the_gate_does_not_take(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: int
-) -> None:
-    monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
-    table.save({"kitchen": Remote("pi@10.0.0.7")})
-    there = bundle(tmp_path)
-    done = gate(there, there, "--device", name)
-    assert done.code == code
-    assert "rpi4-emulated" in done.err and done.err.count("\n") == 1
-
-
-def test_an_emulated_board_without_instructions_tells_nothing(gate: Gate, tmp_path: Path) -> None:
-    there = bundle(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        boards(patch, {"rpi4-emulated": {there: 1}})
-        done = gate(there, there, "--device", "rpi4-emulated", "--no-instructions")
-    assert done.code == 2 and "leave --no-instructions out" in done.err
-
-
-THEN = {"python": "3.11.2", "worker": "a", "qemu": "7.2.22", "onnxruntime": "1.32.0", "ncnn": "1.0"}
-
-
-@pytest.mark.parametrize(
-    ("now", "cost", "code", "said"),
-    [
-        (THEN, 1000, 0, "exact figures equal"),
-        (THEN, 1010, 18, "instructions per frame on rpi4-emulated 1,000 -> 1,010"),
-        ({**THEN, "ncnn": "2.0"}, 1010, 18, "instructions per frame on rpi4-emulated 1,000 -> 1,010"),
-        ({**THEN, "worker": "b"}, 1010, 0, "on rpi4-emulated not compared: worker was a, here it is b"),
-        ({**THEN, "onnxruntime": "1.33.0"}, 1010, 0, "not compared: onnxruntime was 1.32.0, here it is 1.33.0"),
-        ({**THEN, "qemu": "10.0.2"}, 1010, 0, "not compared: qemu was 7.2.22, here it is 10.0.2"),
-    ],
-)
-def test_a_baseline_of_a_board_outlives_its_commit(
-    gate: Gate,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    now: dict[str, str],
-    cost: int,
-    code: int,
-    said: str,
-) -> None:
-    path, head = tmp_path / "baseline.json", bundle(tmp_path / "b")
-    made = recorded(bundle(tmp_path / "a"))
-    result = replace(made.results[0], instructions_per_frame=1000, instructions_reason=None)
-    records.write(path, replace(made, device="rpi4-emulated", versions=THEN, commit="0" * 40, results=[result]))
-    boards(monkeypatch, {"rpi4-emulated": {head: cost}}, now)
-    for words in ((), ("--device", "rpi4-emulated")):
-        done = gate("--baseline", path, head, *words)
-        assert done.code == code, done
-        assert said in done.out
-        assert "latency not compared: an emulated board has none" in done.out
-    done = gate("--baseline", path, head, "--device", local_device())
-    assert done.code == 16 and "the baseline is of rpi4-emulated" in done.err
 
 
 def test_folders_are_compared_by_name(gate: Gate, tmp_path: Path) -> None:
