@@ -17,6 +17,8 @@ from edgefer.commands.devices import devices
 from edgefer.commands.evaluate import evaluate
 from edgefer.commands.gate import gate
 from edgefer.commands.lists import archs, recipes, targets
+from edgefer.commands.papers import tables
+from edgefer.commands.plot import plot
 from edgefer.commands.report import report
 from edgefer.commands.train import train
 from edgefer.commands.verify import verify
@@ -50,8 +52,10 @@ for command in (
     devices,
     evaluate,
     gate,
+    plot,
     recipes,
     report,
+    tables,
     targets,
     train,
     verify,

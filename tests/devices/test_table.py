@@ -39,7 +39,7 @@ def test_no_file_is_no_device() -> None:
 
 
 NAMES = st.text(string.ascii_lowercase + string.digits + "-_", min_size=1, max_size=12)
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 
 @given(st.dictionaries(NAMES, st.builds(Remote, TEXTS, st.none() | st.integers(1, 65535), TEXTS), max_size=3))

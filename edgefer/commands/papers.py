@@ -1,0 +1,158 @@
+"""edgefer tables: the papers' tables, each printed figure beside edgefer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.commands.bench import COUNT, Threads
+from edgefer.commands.common import PATH, console
+
+if TYPE_CHECKING:
+    from edgefer.tables.measure import Heard, Wish
+    from edgefer.tables.sheet import Sheet
+
+POSITIVE = click.FloatRange(0, min_open=True)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "every", is_flag=True, help="All tables.")
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write them as Markdown.")
+@click.option("--csv", "as_csv", type=PATH, metavar="FILE", help="Write a line for each printed figure.")
+@click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write one page that needs nothing else.")
+@click.option("--out", type=PATH, metavar="FOLDER", help="Write a Markdown page for each paper there.")
+@click.option("--results", type=PATH, metavar="FOLDER", help="Your own bench records; --measure writes there.")
+@click.option("--measure", "measuring", is_flag=True, help="Measure what is missing, on this machine.")
+@click.option("--again", is_flag=True, help="Measure also what is there.")
+@click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
+@click.option("--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Of the engine.")
+@click.option("--samples", type=COUNT, metavar="N", help="Fewer than the paper's; the page says so.")
+@click.option("--seconds", type=POSITIVE, metavar="S", help="Stop sampling a process then; the page says so.")
+@click.option("--minutes", type=POSITIVE, default=10.0, show_default=True, help="Leave out a bundle that takes longer.")
+def tables(
+    names: tuple[str, ...],
+    every: bool,
+    markdown: Path | None,
+    as_csv: Path | None,
+    as_html: Path | None,
+    out: Path | None,
+    results: Path | None,
+    measuring: bool,
+    again: bool,
+    processes: int,
+    threads: int,
+    samples: int | None,
+    seconds: float | None,
+    minutes: float,
+) -> None:
+    """Show the papers' tables, each printed figure beside what edgefer counts or measures, or why there is none.
+
+    NAME is a table (ean-5) or a paper (ean); without one all are listed with how much of each is reproduced. --measure
+    builds a table's networks, runs them in turn under the paper's protocol, and can be stopped and started again.
+
+    \b
+    Example: edgefer tables ean-5
+             edgefer tables ean-5 --measure --seconds 30
+    """
+    from edgefer.files import require_folder
+    from edgefer.tables import names as known
+
+    if every and names:
+        raise click.UsageError("--all is every table: leave the names out.")
+    for path in (markdown, as_csv, as_html):
+        if path is not None:
+            require_folder(path.absolute().parent)
+    wanted = known.expand(names) if names else list(known.tables())
+    if measuring:
+        from edgefer.tables.measure import Wish
+
+        if not (names or every):
+            raise click.UsageError("name the tables to measure, or give --all.")
+        _measure(wanted, Wish(processes, threads, samples, seconds, minutes, again), _place_for(results))
+    sheets = _sheets(wanted, results)
+    _show(sheets, listed=not names)
+    _write(sheets, markdown, as_csv, as_html, out)
+
+
+def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
+    from edgefer import resources
+    from edgefer.tables import evidence
+    from edgefer.tables.sheet import sheet
+
+    known = evidence.known(resources.folder("benchmarks") / "results", results)
+    return [sheet(name, known) for name in wanted]
+
+
+def _show(sheets: Sequence[Sheet], listed: bool) -> None:
+    from edgefer.commands.tables import table
+    from edgefer.tables import render
+
+    if listed:
+        click.echo(table(render.OVERVIEW, render.overview(sheets)))
+        return
+    for sheet in sheets:
+        click.echo(f"{render.title(sheet)}\n\n{render.body(sheet, table)}\n")
+    click.echo(render.LEGEND)
+
+
+def _write(
+    sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, as_html: Path | None, out: Path | None
+) -> None:
+    from edgefer.commands import tables as drawn
+    from edgefer.files import write_atomic
+    from edgefer.tables import html, names, render
+
+    files: list[tuple[Path, str]] = []
+    if markdown is not None:
+        files.append((markdown, render.page(sheets, drawn.markdown)))
+    if as_csv is not None:
+        files.append((as_csv, render.to_csv(sheets)))
+    if as_html is not None:
+        files.append((as_html, html.page(sheets)))
+    if out is not None:
+        pages = {name: [sheet for sheet in sheets if names.page(sheet.name) == name] for name in names.PAGES}
+        files += [(out / f"{name}.md", render.page(of, drawn.markdown)) for name, of in pages.items() if of]
+    for path, text in files:
+        write_atomic(path, text.encode())
+        click.echo(f"wrote {path}")
+
+
+def _place_for(results: Path | None) -> Path:
+    """Where records go: the user's folder, or that of a clone; nothing is written into an installed package."""
+    from edgefer import resources
+
+    own = resources.folder("benchmarks") / "results"
+    if results is None and own.is_relative_to(Path(resources.__file__).parent):
+        raise click.UsageError("--measure needs --results FOLDER, where its records go.")
+    return results or own
+
+
+def _measure(wanted: Sequence[str], wish: Wish, results: Path) -> None:
+    from edgefer.devices.place import here
+    from edgefer.tables import measure, names
+
+    for name in wanted:
+        if names.tables()[name][1].protocol:
+            with _bar(name) as heard:
+                measure.measure(name, wish, results / f"{name}.json", here(), heard)
+            click.echo(f"wrote {results / f'{name}.json'}")
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Heard]:
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from edgefer.tables.measure import Heard
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield Heard(
+            lambda what: bar.update(task, description=f"{name}: {what}"),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )

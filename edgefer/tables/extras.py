@@ -1,0 +1,128 @@
+"""Columns that the papers' tables of deployment lack: what a device really takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from edgefer import units
+from edgefer.bench import statistics
+from edgefer.bench.columns import over_runs
+from edgefer.bench.record import Run
+from edgefer.papers import Cell, Column, Row, Table
+from edgefer.tables import accuracy
+from edgefer.tables.evidence import Known
+from edgefer.tables.grid import Grid, Piece, lacking
+from edgefer.tables.measured import CPU_TARGET, measured_as
+from edgefer.tables.names import tables
+from edgefer.tables.recorded import Taken, first, plain
+
+TABLES = ("ean-5", "microexpnet-6", "microexpnet-7", "mit-2", "lcnn-3", "lcnn-4", "lcnn-5")
+TARGETS = (CPU_TARGET, "tflite-fp32", "tflite-int8")
+INT8 = "tflite-int8"
+BOARDS = {"rpi3-emulated": "Pi 3", "rpi4-emulated": "Pi 4", "rpi5-emulated": "Pi 5"}
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A column: its heading, and its cell for a network of a table."""
+
+    name: str
+    piece: Callable[[str, str, Known], Piece]  # table, network
+
+
+def _by_protocol(table: str, bundle: str, known: Known) -> Taken | None:
+    """The bundle's result on a processor under the table's protocol, or its paper's."""
+    sources = [found[0] for statistic in ("mean", "usage") if (found := measured_as(table, statistic))]
+    protocols = {tables()[source][1].protocol for source in sources}
+    under = [taken for taken in known.benches.taken if taken.result.protocol in protocols]
+    return first(under, [bundle], lambda taken: taken.on_cpu)
+
+
+def _size(target: str, table: str, network: str, known: Known) -> Piece:
+    bundle = f"{network}.{target}"
+    taken = _by_protocol(table, bundle, known) or first(known.benches.taken, [bundle], lambda taken: taken.on_cpu)
+    return _absent(table, bundle, known) if taken is None else Piece(units.size(taken.result.model_bytes), "extra")
+
+
+def _peak(target: str, table: str, network: str, known: Known) -> Piece:
+    return _run(target, table, network, known, lambda run: run.memory.peak, lambda v: units.mebibytes(round(v)))
+
+
+def _model(target: str, table: str, network: str, known: Known) -> Piece:
+    return _run(target, table, network, known, lambda run: run.memory.model, lambda v: units.mebibytes(round(v)))
+
+
+def _latency(target: str, table: str, network: str, known: Known) -> Piece:
+    def mean(run: Run) -> float | None:
+        return statistics.mean(run.samples) if run.timed else None
+
+    return _run(target, table, network, known, mean, units.milliseconds)
+
+
+def _run(
+    target: str,
+    table: str,
+    network: str,
+    known: Known,
+    figure: Callable[[Run], float | None],
+    show: Callable[[float], str],
+) -> Piece:
+    bundle = f"{network}.{target}"
+    taken = _by_protocol(table, bundle, known)
+    value = None if taken is None else over_runs(taken.result, figure)
+    if taken is None or value is None:
+        return _absent(table, bundle, known)
+    return Piece(show(value), "extra", _of_batch(taken) if show is units.milliseconds else "")
+
+
+def _of_batch(taken: Taken) -> str:
+    batch = taken.result.settings.batch
+    return f"of a batch of {batch}" if batch > 1 else ""
+
+
+def _absent(table: str, bundle: str, known: Known) -> Piece:
+    for _, line in known.benches.left_out:
+        if line.startswith(f"{bundle}: "):
+            return lacking(line.removeprefix(f"{bundle}: "))
+    source = measured_as(table, "mean") or measured_as(table, "usage")
+    return lacking(f"not measured: run edgefer tables {source[0] if source else table} --measure")
+
+
+def _accuracy(table: str, network: str, known: Known) -> Piece:
+    del table
+    column = Column("fer2013", "FER2013", "accuracy", "%", dataset=accuracy.HAVE, split="test")
+    cell = Cell(Row(network, (), network), column, "")
+    found = accuracy.of_row(cell, {}, known.trainings)
+    scores = None if found is None else accuracy.scored(found, cell)
+    return lacking(accuracy.NOT_TRAINED.reason) if scores is None else Piece(f"{scores.accuracy:.2f} %", "extra")
+
+
+def _instructions(board: str, table: str, network: str, known: Known) -> Piece:
+    del table
+    for taken in known.benches.taken:
+        if plain(taken.result.id) == f"{board}/{network}.{INT8}" and taken.result.instructions_per_frame is not None:
+            return Piece(units.millions(taken.result.instructions_per_frame), "extra")
+    return lacking("not counted")
+
+
+EXTRAS = (
+    *(Extra(f"{target}, model", partial(_size, target)) for target in TARGETS),
+    Extra(f"{CPU_TARGET}, peak memory", partial(_peak, CPU_TARGET)),
+    Extra(f"{CPU_TARGET}, the model's share", partial(_model, CPU_TARGET)),
+    Extra("tflite-fp32, mean", partial(_latency, "tflite-fp32")),
+    Extra(f"{INT8}, peak memory", partial(_peak, INT8)),
+    Extra(f"{INT8}, mean", partial(_latency, INT8)),
+    Extra("FER2013, PrivateTest", _accuracy),
+    *(Extra(f"{INT8}, instructions a frame, {title}", partial(_instructions, name)) for name, title in BOARDS.items()),
+)
+
+
+def grid(name: str, table: Table, known: Known) -> Grid | None:
+    """The columns for a table's networks; None for a table that is not of deployment."""
+    if name not in TABLES:
+        return None
+    networks = dict.fromkeys(row.arch for row in table.rows if row.arch)
+    rows = [(Piece(each, "name"), *(extra.piece(name, each, known) for extra in EXTRAS)) for each in networks]
+    return Grid(("network", *(extra.name for extra in EXTRAS)), tuple(rows))
