@@ -5,7 +5,7 @@ BUNDLE := dist/ean.tflite-int8
 BASELINE := benchmarks/baselines/ean.json
 TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 
-.PHONY: demo test gate baseline clean
+.PHONY: demo test matrix gate baseline clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -17,6 +17,11 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# every network on every target (`make test` builds one of each kind) and the table of it; stopped, it goes on
+# where it was. The same as tests: pytest -m matrix
+matrix: .venv/build
+	$(BIN)/python benchmarks/matrix.py
 
 # edgefer's own bundles against the figures that were accepted last: bytes, MACs, operators
 gate: .venv/build

@@ -63,7 +63,7 @@ def make(arch: Arch, layout: Layout, given: TensorSpec, returned: TensorSpec) ->
         face="the square box of a frontal face detector, brow to chin, as FER2013 is framed",
         face_margin=0.0,
         colour_order="RGB",
-        grey="in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA),
+        grey=_grey(arch),
         resize=arch.resize,
         kernel="bilinear with antialiasing (Pillow's BILINEAR)",
         crop=arch.crop,
@@ -76,6 +76,12 @@ def make(arch: Arch, layout: Layout, given: TensorSpec, returned: TensorSpec) ->
         meaning="probabilities",
         labels=arch.labels,
     )
+
+
+def _grey(arch: Arch) -> str:
+    if arch.own is not None and arch.own.color != "grey":
+        return "nowhere: the network reads colour; a grey camera repeats its value three times"
+    return "in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA)
 
 
 def to_pixels(faces: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:

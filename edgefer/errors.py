@@ -194,3 +194,9 @@ class NoGpu(EdgeferError):
     """No GPU, or none that the installed packages can use."""
 
     exit_code = 25
+
+
+class BadNetwork(EdgeferError):
+    """A network of the user's own that can't be taken: not found, not a network, wrong inputs or outputs."""
+
+    exit_code = 26

@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgefer.data.preprocess import LUMA, PIXEL_MAX
 from edgefer.errors import ExportFailed
+from edgefer.own.record import Own
 
 
 def fold(network: nn.Module) -> fx.GraphModule:
@@ -25,7 +26,7 @@ def fold(network: nn.Module) -> fx.GraphModule:
     """
     folded = fx.symbolic_trace(copy.deepcopy(network).eval().double())
     for node in list(folded.graph.nodes):
-        norm = _module(folded, node)
+        norm = called(folded, node)
         if isinstance(norm, nn.modules.batchnorm._BatchNorm):
             _fold_norm(folded, node, norm)
     folded.graph.lint()
@@ -33,7 +34,8 @@ def fold(network: nn.Module) -> fx.GraphModule:
     return folded.float()
 
 
-def _module(graph: fx.GraphModule, node: object) -> nn.Module | None:
+def called(graph: fx.GraphModule, node: object) -> nn.Module | None:
+    """The module that a node of the graph calls, if it does."""
     if isinstance(node, fx.Node) and node.op == "call_module":
         return graph.get_submodule(str(node.target))
     return None
@@ -41,7 +43,7 @@ def _module(graph: fx.GraphModule, node: object) -> nn.Module | None:
 
 def _fold_norm(graph: fx.GraphModule, node: fx.Node, norm: nn.modules.batchnorm._BatchNorm) -> None:
     before = node.args[0]
-    layer = _module(graph, before)
+    layer = called(graph, before)
     assert isinstance(before, fx.Node)
     own = len(before.users) == 1 and sum(each.target == before.target for each in graph.graph.nodes) == 1
     if own and isinstance(layer, nn.Conv1d | nn.Conv2d):
@@ -93,18 +95,19 @@ def _first_convolution(network: fx.GraphModule, low: float) -> nn.Conv2d:
     padded = False
     while len(node.users) == 1:
         node = next(iter(node.users))
-        module = _module(network, node)
+        module = called(network, node)
         if isinstance(module, nn.Conv2d) and module.in_channels in (1, 3) and module.groups == 1:
             if low and (padded or any(module.padding)):
                 raise ExportFailed(f"the first convolution pads with zeros, which are not black from {low:g} to 1.")
             return module
-        if not _pads_with_zeros(node, module):
+        if not pads_with_zeros(node, module):
             break
         padded = True
     raise ExportFailed("the network does not begin with a convolution over one or three channels.")
 
 
-def _pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
+def pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
+    """Whether a node, which calls `module` if it calls one, does nothing but pad with zeros."""
     if node.target is functional.pad:
         given = dict(zip(("mode", "value"), node.args[2:], strict=False)) | node.kwargs
         return given.get("mode", "constant") == "constant" and not given.get("value")
@@ -114,10 +117,18 @@ def _pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
 class Deployed(nn.Module):
     """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities."""
 
-    def __init__(self, network: nn.Module, low: float = 0.0) -> None:
+    def __init__(self, network: nn.Module, low: float = 0.0, own: Own | None = None) -> None:
         super().__init__()
-        self.network = fold_input(fold(network), low)
+        self.logits = own is None or own.output == "logits"
+        if own is None:
+            self.network = fold_input(fold(network), low)
+            return
+        from edgefer.own.preprocess import put_inside
+
+        self.network = fold(network)
+        self.preprocessing = put_inside(self.network, own.affine)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""
-        return torch.softmax(self.network(pixels), dim=1)
+        answer: Tensor = self.network(pixels)
+        return torch.softmax(answer, dim=1) if self.logits else answer

@@ -74,6 +74,7 @@ class Manifest:
     needs: str
     versions: dict[str, str]
     files: dict[str, FileEntry]
+    own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
 
     @property
     def model_bytes(self) -> int:
@@ -110,8 +111,14 @@ def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
             path = stage / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        (stage / MANIFEST).write_bytes(records.dumps(manifest).encode())
+        (stage / MANIFEST).write_bytes(records.dumps(_content(manifest)).encode())
     return Bundle(folder, manifest)
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    """What is written: of edgefer's own networks there is no key `own`."""
+    content: dict[str, Any] = records.plain(manifest)
+    return content if manifest.own is not None else {key: value for key, value in content.items() if key != "own"}
 
 
 def require_place(folder: Path) -> None:

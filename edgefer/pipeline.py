@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from edgefer import __version__, contract, environment, golden, package, records
 from edgefer.arch import Arch
 from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
-from edgefer.data.preprocess import PIXEL_MAX
 from edgefer.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
 from edgefer.export import RANGES_OF, Exporter, exporter
+from edgefer.floating import Floating
 from edgefer.fold import Deployed
-from edgefer.quantize import calibration
+from edgefer.quantize import calibration, drawn
 from edgefer.quantize.calibration import CalibrationRecord
-from edgefer.quantize.ranges import Method, estimate
+from edgefer.quantize.ranges import Method
 from edgefer.spec import Precision, Target
 from edgefer.train.weights import Weights
 
@@ -47,7 +47,7 @@ class Calibrate:
 
 @dataclass(frozen=True)
 class Job:
-    """One bundle to be built: <arch>.<name>."""
+    """One bundle to be built: <arch>.<name>, or <arch>-untrained-seed<N>.<name>."""
 
     arch: Arch
     name: str
@@ -58,25 +58,33 @@ class Job:
     @property
     def id(self) -> str:
         """The identifier that is the bundle's folder and selector."""
-        return f"{self.arch.name}.{self.name}"
+        seed = self.weights.untrained
+        return f"{self.arch.name}{'' if seed is None else f'-untrained-seed{seed}'}.{self.name}"
 
 
-def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) -> package.Bundle:
-    """Make the bundle <out>/<arch>.<target>; `stage` hears what is being done.
+def build(
+    job: Job, out: Path, stage: Callable[[str], None] = lambda _: None, floating: Floating | None = None
+) -> package.Bundle:
+    """Make the bundle <out>/<job.id>; `stage` hears what is being done.
+
+    `floating` is the job's float network where several targets are built from it: what they share is then made once.
 
     Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; an earlier bundle is
     then still whole.
     """
+    if job.arch.name in job.target.cannot:
+        raise ExportFailed(f"{job.id} can't be built: {job.target.cannot[job.arch.name]}")
     package.require_place(out / job.id)
     source = _calibration(job)
     stage("loading the converter")
     backend = exporter(job.target.format)
     stage("folding")
-    network = Deployed(job.weights.network, job.arch.low).eval()
+    floating = floating or Floating(job.arch, job.weights)
+    network = floating.network
     stage("exporting")
-    model = _convert(backend, network, job)
+    model = floating.model(job.target.format)
     stage("calibrating")
-    record = _measure(backend, model, job, source) if isinstance(source, Dataset) else source
+    record = _measure(floating, job, source) if isinstance(source, Dataset) else source
     stage("lowering the precision")
     files = _lower(backend, model, job, record)
     dtypes = _inspect(backend, files, job)
@@ -106,23 +114,14 @@ def build(job: Job, out: Path, stage: Callable[[str], None] = lambda _: None) ->
         weights_sha256=job.weights.sha256,
         calibration=None if record is None else calibration.summary(record),
         training=training,
-        accuracy=_accuracy(training),
+        accuracy=_accuracy(job, record),
         needs=job.target.needs,
         versions=environment.versions(backend.PACKAGES),
         files=package.entries(files),
+        own=None if job.arch.own is None else asdict(job.arch.own) | {"preprocessing": network.preprocessing},
     )
     files[package.README] = snippets.readme(manifest).encode()
     return package.write(out / job.id, replace(manifest, files=package.entries(files)), files)
-
-
-def _convert(backend: Exporter, network: Deployed, job: Job) -> bytes:
-    try:
-        return backend.convert(network, job.arch.crop)
-    except (RuntimeError, ValueError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ExportFailed(
-            f"{job.arch.name} can't be converted for {job.name} ({reason}): `edgefer --debug` shows all of it."
-        ) from error
 
 
 def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
@@ -132,6 +131,8 @@ def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
     engine, wanted = RANGES_OF[job.target.format], job.calibrate
     if wanted.faces is not None:
         return calibration.choose(wanted.faces, wanted.count, wanted.seed)
+    if wanted.recorded is None and job.weights.untrained is not None:
+        return drawn.faces()
     shipped = calibration.shipped_path(job.arch.name, engine)
     if wanted.recorded is None and not shipped.is_file():
         raise BadCalibration(
@@ -141,21 +142,8 @@ def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
     return calibration.load(wanted.recorded or shipped, job.arch.name, engine, job.weights.sha256)
 
 
-def _measure(backend: Exporter, model: bytes, job: Job, faces: Dataset) -> CalibrationRecord:
-    engine, wanted = RANGES_OF[job.target.format], job.calibrate
-    ranges = estimate(backend.observe(model, calibration.images(faces, job.arch)), len(faces), wanted.method)
-    # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
-    ranges[backend.given(model)] = (0.0, PIXEL_MAX)
-    return CalibrationRecord(
-        schema=calibration.SCHEMA,
-        arch=job.arch.name,
-        weights_sha256=job.weights.sha256,
-        engine=engine,
-        versions=environment.versions(exporter(engine).PACKAGES),
-        method=wanted.method,
-        faces=calibration.describe(faces, wanted.seed),
-        ranges=ranges,
-    )
+def _measure(floating: Floating, job: Job, faces: Dataset) -> CalibrationRecord:
+    return floating.measure(job.target.format, faces, job.calibrate.method, job.calibrate.seed)
 
 
 def _lower(backend: Exporter, model: bytes, job: Job, record: CalibrationRecord | None) -> dict[str, bytes]:
@@ -215,8 +203,16 @@ def _float_answer(network: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.fl
     return answer
 
 
-def _accuracy(training: records.TrainingRecord | None) -> dict[str, Any]:
+def _accuracy(job: Job, ranges: CalibrationRecord | None) -> dict[str, Any]:
     """What the training record knows of the float network; `verify --data` tells an artifact's own."""
+    training = job.weights.record
+    if job.weights.untrained is not None:
+        drawn_from = ranges is not None and ranges.faces.source == drawn.SOURCE
+        int8 = f"; its int8 ranges are those of {drawn.COUNT} {drawn.SOURCE}" if drawn_from else ""
+        return {
+            "float": f"none, it is untrained, seed {job.weights.untrained}: its weights are random, for measuring what "
+            f"it costs, and its answers mean nothing{int8}"
+        }
     if training is None:
         return {"float": "not measured: no training record beside the weights"}
     known = {"PublicTest": training.public.accuracy}

@@ -15,10 +15,16 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
     """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
-    is not of the weights that the bundle was made from.
+    is not of the weights that the bundle was made from; of a network of the user's own it must be a bundle.
     """
     if source is not None and source.is_dir():
         return _of_bundle(bundle, test, source)
+    if bundle.manifest.own is not None:
+        raise BadWeights(
+            f"{bundle.manifest.name} is of your own network {bundle.manifest.own.get('source')}: compare with its fp32 "
+            f"bundle, --float {bundle.folder.parent / bundle.manifest.arch}.onnx-fp32; `edgefer build` with "
+            "--target onnx-fp32 makes it."
+        )
     with quiet():
         from edgefer.train import loop, weights
 

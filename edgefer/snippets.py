@@ -18,7 +18,15 @@ LANGUAGES = ("python", "kotlin", "swift", "javascript")
 INT8 = {"tflite-python", "tflite-kotlin"}
 PAPERS = {
     "kong2022": 'Kong et al., "Real-time facial expression recognition based on iterative transfer learning and '
-    'efficient attention network", IET Image Processing 2022'
+    'efficient attention network", IET Image Processing 2022',
+    "cugu2019": 'Cugu et al., "MicroExpNet: an extremely small and fast model for expression recognition from frontal '
+    'face images", IPTA 2019',
+    "zhou2021": 'Zhou, Liang and Shi, "A lightweight convolutional neural network for real-time facial expression '
+    'detection", IEEE Access 2021',
+    "safavi2023": 'Safavi, Patel and Vinjamuri, "Towards efficient deep learning models for facial expression '
+    'recognition using transformers", BSN 2023',
+    "zhao2021": 'Zhao, Liu and Zhou, "Robust lightweight facial expression recognition network with label distribution '
+    'training", AAAI 2021',
 }
 BYTES = {"float32": 4, "int8": 1}
 LAYOUTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
@@ -24,6 +24,7 @@ class Target:
     file: str
     needs: str
     float_only: tuple[str, ...] = ()
+    cannot: dict[str, str] = field(default_factory=dict)
 
 
 @cache

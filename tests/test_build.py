@@ -7,20 +7,29 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
+from click import UsageError
+from torch import nn
 
 from edgefer import arch, package, pipeline, snippets, spec, verify
+from edgefer.cli import cli
 from edgefer.data.dataset import load
-from edgefer.errors import BadCalibration, GoldenMismatch, NotInteger, OutputFailed
-from edgefer.export import exporter
-from edgefer.fold import Deployed
+from edgefer.errors import BadCalibration, ExportFailed, GoldenMismatch, MissingFile, NotInteger, OutputFailed
+from edgefer.export import exporter, to_onnx
+from edgefer.export.openvino_patches import cut
+from edgefer.export.tflite_pool import pad_apart
+from edgefer.floating import Floating
+from edgefer.fold import Deployed, called
 from edgefer.pipeline import Calibrate, Job
-from edgefer.quantize import calibration
+from edgefer.quantize import calibration, drawn
 from edgefer.quantize.ranges import METHODS, Method
-from edgefer.train import weights
+from edgefer.train import loop, untrained, weights
 from tests.made import write_csv, write_weights
 from tests.snippet_runner import check_python_snippet
 
@@ -122,6 +131,79 @@ def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) ->
     wanted = Job(row, "onnx-int8", spec.target("onnx-int8"), loaded, Calibrate())
     with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
         pipeline.build(wanted, tmp_path)
+
+
+def test_targets_that_share_a_float_network_give_the_same_bytes(dist: Path, tmp_path: Path) -> None:
+    loaded = weights.load(EAN, None)
+    floating = Floating(EAN, loaded)
+    for name in ("tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-int8", "tflite-int8"):
+        bundle = pipeline.build(job(name, of=loaded), tmp_path, floating=floating)
+        assert (bundle.folder / package.MANIFEST).read_bytes() == (dist / f"ean.{name}/manifest.json").read_bytes()
+
+
+def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> None:
+    for name in ("microexpnet-xxs", "ean", "vgg16-bn-44", "mobilenetv2-44"):
+        row = arch.get(name)
+        one, same, other = (untrained.make(row, seed) for seed in (3, 3, 4))
+        assert (one.sha256, one.untrained) == (same.sha256, 3)
+        assert other.sha256 != one.sha256
+        answers = loop.logits(one.network, drawn.faces().resized(row.resize), row)
+        assert 0.01 < answers.std() < 100, name
+        assert answers.std(0).max() > 0.001, f"{name} gives one answer to all pictures"
+
+
+def test_untrained_is_never_implied(tmp_path: Path) -> None:
+    line = ("build", "--arch", "lcnn", "--target", "onnx-fp32", "--out", str(tmp_path))
+    with pytest.raises(MissingFile, match=r"edgefer train --arch lcnn.*build --untrained"):
+        cli.main(line, standalone_mode=False)
+    with pytest.raises(UsageError, match="--untrained takes no --weights"):
+        cli.main((*line, "--untrained", "--weights", "w.safetensors"), standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
+    cli.main((*line, "--untrained", "5"), standalone_mode=False)
+    manifest = package.read(tmp_path / "lcnn-untrained-seed5.onnx-fp32").manifest
+    assert "untrained, seed 5" in manifest.accuracy["float"]
+    assert manifest.training is None
+
+
+def test_what_an_engine_can_not_hold_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = replace(spec.target("onnx-fp32"), cannot={"ean": "it has no such thing."})
+    with pytest.raises(ExportFailed, match=r"ean.onnx-fp32 can't be built: it has no such thing\."):
+        pipeline.build(replace(job("onnx-fp32"), target=target), tmp_path)
+
+
+def test_ranges_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter("onnx"), "observe", lambda model, images: [{"padded": np.array([-np.inf, 1.0])}])
+    faces = load(write_csv(tmp_path / "fer2013.csv"))
+    with pytest.raises(BadCalibration, match="the tensor padded takes values from -inf"):
+        pipeline.build(job("onnx-int8", Calibrate(faces=faces, method="min-max", count=20)), tmp_path / "out")
+
+
+def test_padding_before_max_pooling_changes_no_number() -> None:
+    row = arch.get("shufflenetv2")
+    network = Deployed(untrained.make(row, 0).network).eval()
+    pixels = torch.randint(0, 256, (1, 3, row.crop, row.crop), generator=torch.Generator().manual_seed(0)).float()
+    changed = pad_apart(network)
+    pools = [called(changed.network, node) for node in changed.network.graph.nodes]
+    assert [pool.padding for pool in pools if isinstance(pool, nn.MaxPool2d)] == [0]
+    with torch.inference_mode():
+        assert torch.equal(changed(pixels), network(pixels))
+    assert pad_apart(changed) is changed
+
+
+def test_convolution_in_patches_gives_the_same_numbers() -> None:
+    torch.manual_seed(1)
+    layers = (nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 4, 4), nn.Conv2d(4, 4, 2, 2), nn.Flatten(), nn.Softmax(1))
+    network = nn.Sequential(*layers).eval()
+    model = to_onnx.convert(cast(Deployed, network), 16)
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    (before,) = to_onnx.observe(model, [image])
+    changed, ranges = cut(model, dict.fromkeys(before, (0.0, 1.0)))
+    (after,) = to_onnx.observe(changed, [image])
+    assert set(after) == set(ranges)
+    assert len(after) == len(before) + 3, "one of three is cut: the others have strides below 4"
+    np.testing.assert_allclose(after[to_onnx.OUTPUT], before[to_onnx.OUTPUT], atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [0, 1])

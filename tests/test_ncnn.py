@@ -67,17 +67,20 @@ def test_a_convolution_left_in_float_fails_the_build(tmp_path: Path, monkeypatch
 
 
 class Small(nn.Module):
-    """Convolutions in a row, one over one dimension, a linear layer: all that ncnn_int8 knows."""
+    """Convolutions, one over one dimension, linear layers over a row and over rows; layer norm and maxima in float."""
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=8))
         self.line = nn.Conv1d(1, 1, 3, padding=1)
+        self.norm, self.rows = nn.LayerNorm(8), nn.Linear(8, 8)
         self.last = nn.Linear(8, 4)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        pooled = self.body(pixels / 255).mean((2, 3))
+        x = self.body(pixels / 255)
+        x = x * x.amax(1, keepdim=True)
+        pooled = x.mean((2, 3)) + x.amax((2, 3)) + self.rows(self.norm(x.flatten(2).transpose(1, 2))).mean(1)
         return torch.softmax(self.last(self.line(pooled[:, None]).flatten(1)) * 10, 1)
 
 
@@ -99,7 +102,7 @@ def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> N
     assert np.abs(returned - expected).max() < pipeline.TOLERANCE[spec.target(name).precision]
     if name == "ncnn-int8":
         dtypes = to_ncnn.dtypes(files, spec.target(name))
-        assert dtypes.operators["InnerProduct int8"] == 1
+        assert dtypes.operators["InnerProduct int8"] == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -118,6 +121,8 @@ def test_vulkan_gives_the_golden_answer(dist: Path, name: str) -> None:
         (f"7767517\n1 1\n{LINE}", bytes(4), "weights of the layer c"),
         (f"7767517\n1 1\n{LINE}", b"\1\2\3\4" + bytes(32), "weights of the layer c"),
         ("7767517\n1 1\nPReLU p 1 1 in0 out0 0=1", bytes(4), "one of these layers: PReLU"),
+        ("7767517\n1 1\nGemm g 1 1 in0 out0 3=0 5=1 8=1 9=1", bytes(8), "Gemm of a linear layer only, g is another"),
+        ("7767517\n1 1\nLayerNorm n 1 1 in0 out0 0=2 2=1", bytes(8), "weights of the layer n"),
     ],
 )
 def test_files_that_hold_something_else_are_refused(param: str, data: bytes, why: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from edgefer import arch, records
+from edgefer import arch, pipeline, records, spec, verify
+from edgefer.bench import eager
+from edgefer.bench.record import Settings
 from edgefer.data.dataset import Dataset, load
 from edgefer.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
 from edgefer.records import TrainingRecord
 from edgefer.train import loop, recipes, run, weights
-from edgefer.train.augment import augment, centre, to_network
+from edgefer.train.augment import augment, centre, grey
 from tests.made import write_csv, write_weights
 
 EAN = arch.get("ean")
@@ -127,6 +130,22 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
         weights.load(arch.get("model_f"), None)
 
 
+@pytest.mark.parametrize("name", ["lcnn", "microexpnet-xxs", "shufflenetv2"])
+def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tmp_path: Path) -> None:
+    """One channel or three, from 0 or -1, of 64, 84 or 224 pixels: trained, evaluated, run eagerly, built, compared."""
+    row = arch.get(name)
+    faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 1}), row.resize)
+    record = run.train(recipes.Plan(row, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
+    loaded = weights.load(row, tmp_path / f"{name}.safetensors")
+    test = faces.split("PublicTest")
+    found = torch.softmax(loop.logits(loaded.network, test, row), 1).numpy()
+    assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
+    job = pipeline.Job(row, "onnx-fp32", spec.target("onnx-fp32"), loaded, pipeline.Calibrate())
+    assert np.abs(verify.outputs(pipeline.build(job, tmp_path), test) - found).max() < 1e-4
+    step = eager.make_step(loaded.network, row, Settings())
+    assert cast(torch.Tensor, step()).shape == (1, 7)
+
+
 def test_rate_warms_up_and_falls_to_zero() -> None:
     rates = [loop.rate(SHORT, step, 10) for step in range(30)]
     assert max(rates) == pytest.approx(SHORT.lr)
@@ -136,7 +155,7 @@ def test_rate_warms_up_and_falls_to_zero() -> None:
 
 def test_augmentation_without_change_is_a_crop() -> None:
     """With no turn and no zoom the sampling must land on whole pixels or between two of them, never outside."""
-    faces = to_network(load_ramp())[:, :1]
+    faces = grey(load_ramp())
     out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
     assert out.shape == (4, 1, 44, 44)
     assert out.min() >= faces.min() and out.max() <= faces.max()
@@ -150,7 +169,7 @@ def load_ramp() -> NDArray[np.uint8]:
 
 
 def test_centre_is_the_middle_of_the_face() -> None:
-    x = centre(load_ramp(), 44)
+    x = centre(load_ramp(), EAN)
     assert x.shape == (4, 3, 44, 44)
     assert x[0, 0, 0, 0] * 255 == pytest.approx(10)
 
@@ -170,7 +189,7 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
     shipped = weights.load(EAN, None)
     assert shipped.record is not None and shipped.record.private is not None
     test = data.split("PrivateTest")
-    found = score(loop.logits(shipped.network, test, EAN.crop).numpy(), test, unseen_rows(test, data))
+    found = score(loop.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
     assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
     assert found.unseen_images == 3589 - 288
 

@@ -151,7 +151,9 @@ class MiTFusion(nn.Module):
             x = stage(x)
             small.append(pool(x))  # (N, C, 7, 7)
         x = x + x * self.fuse(torch.cat(small, dim=1))  # equation 2
-        logits: Tensor = self.fc(self.dropout(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
+        # Contiguous: pooling of a transposed map is exported with an as_strided behind it, which ncnn hasn't.
+        mean = functional.adaptive_avg_pool2d(x.contiguous(), 1).flatten(1)
+        logits: Tensor = self.fc(self.dropout(mean))
         return logits
 
 

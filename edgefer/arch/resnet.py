@@ -50,7 +50,7 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean = self.channel(functional.adaptive_avg_pool2d(x, 1).flatten(1))
-        largest = self.channel(functional.adaptive_max_pool2d(x, 1).flatten(1))
+        largest = self.channel(x.amax(dim=(2, 3)))
         x = x * torch.sigmoid(mean + largest).unsqueeze(2).unsqueeze(3)  # (N, C, 1, 1)
         both = torch.cat((x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)), dim=1)  # (N, 2, S, S)
         return x * torch.sigmoid(self.place(both))

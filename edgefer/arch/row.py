@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
+from edgefer.own.record import Own
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -70,6 +72,7 @@ class Arch:
     low              grey values in training go from low (black) to 1.0 (white)
     classes          how many the paper's figures were counted with
     labels           what it is trained to tell here
+    own              of a network that is not edgefer's: where it came from and what it takes and gives
     """
 
     name: str
@@ -84,6 +87,7 @@ class Arch:
     printed: tuple[Printed, ...] = ()
     note: str = ""
     labels: tuple[str, ...] = LABELS
+    own: Own | None = None
 
     def build(self, classes: int | None = None, seed: int | None = None) -> nn.Module:
         """A fresh network with random initial weights, in training mode; as many classes as labels by default."""

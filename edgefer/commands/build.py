@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.commands.build_own import KEYS, Asked, network_options
 from edgefer.commands.common import (
     PATH,
-    arch_option,
     console,
     json_option,
     load_torch,
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from edgefer.arch import Arch
+    from edgefer.package import Bundle
     from edgefer.pipeline import Calibrate
 
 
-@click.command()
-@arch_option
+@click.command(epilog=KEYS)
+@network_options
 @click.option("--target", "names", required=True, multiple=True, metavar="NAME", help="May be given several times.")
 @weights_option
 @click.option(
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="Folder for the bundles.")
 @json_option
 def build(
-    arch: str,
     names: tuple[str, ...],
     weights: Path | None,
     calibration: Path | None,
@@ -69,26 +69,28 @@ def build(
     seed: int,
     out: Path,
     as_json: bool,
+    **named: Any,
 ) -> None:
     """Build bundles, by default from the shipped weights and calibration: no data needed.
 
     \b
     Example: edgefer build --arch ean --target tflite-int8
+             edgefer build --model mypkg.net:make --weights w.safetensors --input 1x64x64
+                           --labels happy,sad,angry --target tflite-int8 --calibration faces/
+             edgefer build --onnx theirs.onnx --contract c.toml --target onnx-fp32
     """
-    from edgefer import arch as archs
     from edgefer import spec
 
-    if untrained is not None and weights is not None:
-        raise click.UsageError("--untrained takes no --weights: give one of the two.")
-    network, targets = archs.get(arch), [(name, spec.target(name)) for name in names]
+    asked = Asked(weights=weights, untrained=untrained, **named)
+    asked.check()
+    targets = [(name, spec.target(name)) for name in names]
     screen = console()
     load_torch(screen)
     from edgefer import pipeline
     from edgefer.floating import Floating
-    from edgefer.train import untrained as random
-    from edgefer.train import weights as store
 
-    loaded = store.load(network, weights) if untrained is None else random.make(network, untrained)
+    with screen.status("loading the network"):
+        network, loaded = asked.load()
     wanted = _calibrate(screen, network, calibration, method, count, seed)
     bundles, floating = [], Floating(network, loaded)
     for name, target in targets:
@@ -97,7 +99,7 @@ def build(
             bundle = pipeline.build(job, out, partial(_show, status, job.id), floating)
         bundles.append(bundle)
         if not as_json:
-            click.echo(_line(bundle.folder, bundle.manifest.model_bytes))
+            click.echo(_line(bundle))
     if as_json:
         print_json([{"folder": str(b.folder), "manifest": b.manifest} for b in bundles])
 
@@ -106,8 +108,11 @@ def _show(status: Status, id: str, stage: str) -> None:
     status.update(f"{id}: {stage}")
 
 
-def _line(folder: Path, size: int) -> str:
-    return f"built {folder} (model {size:,} bytes); next: edgefer verify {folder}"
+def _line(bundle: Bundle) -> str:
+    own = bundle.manifest.own
+    how = "" if own is None else f", preprocessing {own['preprocessing']}"
+    size = f"{bundle.manifest.model_bytes:,} bytes"
+    return f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"
 
 
 def _calibrate(screen: Console, network: Arch, path: Path | None, method: str, count: int, seed: int) -> Calibrate:
@@ -122,4 +127,8 @@ def _calibrate(screen: Console, network: Arch, path: Path | None, method: str, c
     if path.suffix == ".json":
         return Calibrate(recorded=path)
     faces = read_data(screen, path, network.resize)
+    if network.own is not None and network.own.color != "grey" and faces.pixels.shape[-1] == 1:
+        click.echo(
+            f"note: {network.name} reads colour, but {path} has grey faces only: ranges may be too narrow", err=True
+        )
     return Calibrate(faces=faces, method=METHODS[METHODS.index(method)], count=count, seed=seed)

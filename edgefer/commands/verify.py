@@ -159,30 +159,42 @@ def _accuracy(
     reference: Path | None,
     failures: list[EdgeferError],
 ) -> list[tuple[str, AccuracyCheck]]:
+    import numpy as np
+
     from edgefer import scores, verify
+    from edgefer.data import classes
     from edgefer.reference import float_model
 
     sizes = {bundle.manifest.contract.resize for bundle, _ in bundles}
     faces = {size: read_data(where.screen, path, size) for size in sizes}
     tests = {size: whole.split(split) for size, whole in faces.items()}
-    unseen = {size: scores.unseen_rows(tests[size], whole) for size, whole in faces.items()}
+    rows = {size: scores.unseen_rows(tests[size], whole) for size, whole in faces.items()}
     floats: dict[str, Reference] = {}
     checks: list[tuple[str, AccuracyCheck]] = []
     for bundle, result in bundles:
         name, size, weights = bundle.manifest.name, bundle.manifest.contract.resize, bundle.manifest.weights_sha256
         with _noting(failures, result):
-            verify.require_classes(bundle, tests[size])
+            matched = classes.match(tests[size], bundle.manifest.contract.labels, name)
+            test, known = matched.faces, rows[size]
+            unseen = None if known is None else known[np.isin(tests[size].rows, test.rows)]
+            if matched.left_out:
+                result["left_out"] = matched.left_out
             if weights not in floats:
                 with where.screen.status("running the float model"):
-                    floats[weights] = float_model(bundle, tests[size], reference)
-            found, same = where.outputs(bundle, tests[size])
-            check = verify.accuracy(found, tests[size], split, unseen[size], floats[weights])
+                    floats[weights] = float_model(bundle, test, reference)
+            found, same = where.outputs(bundle, test)
+            check = verify.accuracy(found, test, split, unseen, floats[weights])
             result["accuracy"] = asdict(check)
             if same is not None:
                 result["same"] = asdict(same)
             checks.append((name, check))
             verify.judge(name, check)
     return checks
+
+
+def _recall(check: AccuracyCheck, label: str) -> str:
+    value = check.artifact.recall.get(label)
+    return "" if value is None else f"{value:.1f}"
 
 
 def _show(checks: list[tuple[str, AccuracyCheck]], bundles: list[tuple[Bundle, Result]]) -> None:
@@ -201,12 +213,15 @@ def _show(checks: list[tuple[str, AccuracyCheck]], bundles: list[tuple[Bundle, R
                 f"{check.drop:+.2f}",
                 f"{check.agreement:.2f}",
                 unseen,
-                *(f"{value:.1f}" for value in check.artifact.recall.values()),
+                *(_recall(check, label) for label in names[6:]),
             ]
         )
     click.echo(f"{first.split}, {first.artifact.images} images, percent; float is {first.reference}")
     click.echo(table(names, rows))
     for bundle, result in bundles:
+        if "left_out" in result:
+            left = ", ".join(f"{count} of {label}" for label, count in result["left_out"].items())
+            click.echo(f"{bundle.manifest.name} was not shown faces of classes that it does not tell: {left}")
         if "same" in result:
             same = result["same"]
             click.echo(

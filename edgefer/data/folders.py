@@ -31,7 +31,7 @@ _SPLIT_WORDS = {
     "PrivateTest": ("test", "privatetest"),
 }
 _SPLIT_OF = {word: SPLITS.index(split) for split, words in _SPLIT_WORDS.items() for word in words}
-_CLASS_WORDS = {
+CLASS_WORDS = {
     "angry": ("angry", "anger"),
     "disgust": ("disgust", "disgusted"),
     "fear": ("fear", "fearful"),
@@ -40,7 +40,7 @@ _CLASS_WORDS = {
     "surprise": ("surprise", "surprised"),
     "neutral": ("neutral",),
 }
-_NAMED = {word: LABELS.index(label) for label, words in _CLASS_WORDS.items() for word in words}
+_NAMED = {word: LABELS.index(label) for label, words in CLASS_WORDS.items() for word in words}
 _NUMBERED = {str(k): k for k in range(len(LABELS))}
 
 

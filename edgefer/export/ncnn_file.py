@@ -20,19 +20,26 @@ MAGIC = "7767517"
 TAGS = {"float32": 0, "float16": 0x01306B47, "int8": 0x000D4B38}
 _TYPES = {tag: np.dtype(name) for name, tag in TAGS.items()}
 # Layers with weights: the keys of their size and of whether a bias follows.
-_WEIGHTED = {
+WEIGHTED = {
     "Convolution": ("6", "5"),
     "Convolution1D": ("6", "5"),
     "ConvolutionDepthWise": ("6", "5"),
     "InnerProduct": ("2", "1"),
+    "Gemm": ("", ""),  # see `_gemm`
 }
+_NORMS = {"LayerNorm": ("0", "2")}  # the keys of their size and of whether they have a scale and a shift: bare floats
+# Gemm's keys where it is a linear layer: only B transposed, B and C constant, C a row.
+LINEAR = {"2": "0", "3": "1", "4": "0", "5": "1", "6": "1", "10": "4"}
 OUTPUTS, GROUP, SCALES = "0", "7", "8"  # keys: channels put out, groups, int8 scale term
 REQUANTISED = 100  # added to the scale term of a layer whose output is int8 too
 
 
 @dataclass
 class Layer:
-    """A line of model.param and the arrays of model.bin that belong to it: the first is tagged with its type."""
+    """A line of model.param and the arrays of model.bin that belong to it.
+
+    Of weights the first array is tagged with its type, of Gemm (see `_gemm`) both are; a norm's are bare.
+    """
 
     kind: str
     name: str
@@ -60,7 +67,7 @@ def read(param: bytes, weights: bytes) -> list[Layer]:
     for layer in layers:
         at = _take(layer, weights, at)
     if at != len(weights):
-        kinds = ", ".join(sorted({layer.kind for layer in layers} - _WEIGHTED.keys()))
+        kinds = ", ".join(sorted({layer.kind for layer in layers} - WEIGHTED.keys() - _NORMS.keys()))
         raise ExportFailed(f"edgefer can't read ncnn's weights of one of these layers: {kinds}.")
     return layers
 
@@ -74,21 +81,42 @@ def _layer(line: str) -> Layer:
 
 def _take(layer: Layer, weights: bytes, at: int) -> int:
     """Give a layer its arrays, which begin at `at`; return where the next layer's do."""
-    if layer.kind not in _WEIGHTED:
-        return at
-    size, bias = (layer.number(key) for key in _WEIGHTED[layer.kind])
-    scales = layer.number(SCALES)
-    bare = [layer.number(OUTPUTS)] * (bias != 0) + [layer.rows, 1] * (scales != 0) + [1] * (scales > REQUANTISED)
+    tagged, bare = _sizes(layer)
     try:
-        kind = _TYPES[int.from_bytes(weights[at : at + 4], "little")]
-        layer.arrays.append(np.frombuffer(weights, kind, size, at + 4))
-        at += 4 + _aligned(size * kind.itemsize)
+        for size in tagged:
+            kind = _TYPES[int.from_bytes(weights[at : at + 4], "little")]
+            layer.arrays.append(np.frombuffer(weights, kind, size, at + 4))
+            at += 4 + _aligned(size * kind.itemsize)
         for length in bare:
             layer.arrays.append(np.frombuffer(weights, np.float32, length, at))
             at += 4 * length
     except (KeyError, ValueError) as error:
         raise ExportFailed(f"edgefer can't read ncnn's weights of the layer {layer.name}: {error}.") from error
     return at
+
+
+def _sizes(layer: Layer) -> tuple[list[int], list[int]]:
+    """How many values the tagged arrays of a layer have, and the bare ones behind them."""
+    if layer.kind == "Gemm":
+        return _gemm(layer), []
+    if layer.kind in _NORMS:
+        size, scaled = (layer.number(key) for key in _NORMS[layer.kind])
+        return [], [size, size] * (scaled != 0)
+    if layer.kind not in WEIGHTED:
+        return [], []
+    size, bias = (layer.number(key) for key in WEIGHTED[layer.kind])
+    scales = layer.number(SCALES)
+    return [size], [layer.number(OUTPUTS)] * (bias != 0) + [layer.rows, 1] * (scales != 0) + [1] * (
+        scales > REQUANTISED
+    )
+
+
+def _gemm(layer: Layer) -> list[int]:
+    """Weights and bias of a linear layer over rows; raises ExportFailed if the Gemm is any other product."""
+    if not LINEAR.items() <= layer.params.items():
+        raise ExportFailed(f"edgefer knows ncnn's Gemm of a linear layer only, {layer.name} is another.")
+    columns, depth = layer.number("8"), layer.number("9")
+    return [columns * depth, columns]
 
 
 def _aligned(size: int) -> int:
@@ -109,9 +137,10 @@ def _line(layer: Layer) -> str:
 
 
 def _bytes(layer: Layer) -> bytes:
-    if not layer.arrays:
-        return b""
-    tagged, *bare = layer.arrays
-    content = tagged.tobytes()
-    padding = bytes(_aligned(len(content)) - len(content))
-    return TAGS[tagged.dtype.name].to_bytes(4, "little") + content + padding + b"".join(a.tobytes() for a in bare)
+    tagged = len(_sizes(layer)[0])
+    return b"".join([*map(_tagged, layer.arrays[:tagged]), *(array.tobytes() for array in layer.arrays[tagged:])])
+
+
+def _tagged(array: Array) -> bytes:
+    content = array.tobytes()
+    return TAGS[array.dtype.name].to_bytes(4, "little") + content + bytes(_aligned(len(content)) - len(content))

@@ -30,6 +30,8 @@ def quantise(layers: list[Layer], sources: Sources, ranges: Ranges) -> None:
     `sources` tells from a layer's float weights the tensor that it takes, by its name in `ranges`.
     Raises ExportFailed if a layer's weights are not among them.
     """
+    for layer in layers:
+        _by_rows(layer)
     whole = [layer for layer in layers if layer.kind in INTEGER]
     taken = {layer.name: ranges[_source(layer, sources)] for layer in whole}
     centred = _centre(layers, taken)
@@ -40,6 +42,14 @@ def quantise(layers: list[Layer], sources: Sources, ranges: Ranges) -> None:
         weights = layer.arrays[0].reshape(layer.rows, -1).sum(1, dtype=np.int64) / layer.arrays[2]
         layer.arrays[1] = (layer.arrays[1] + _MIDDLE * weights).astype(np.float32)
     _chain(layers)
+
+
+def _by_rows(layer: Layer) -> None:
+    """Make a linear layer over rows an InnerProduct, which takes rows too: ncnn's int8 Gemm has one scale for all of
+    its weights and measures its input's at every run."""
+    if layer.kind == "Gemm":
+        columns, depth = layer.number("8"), layer.number("9")
+        layer.kind, layer.params = "InnerProduct", {"0": str(columns), "1": "1", "2": str(columns * depth)}
 
 
 def _source(layer: Layer, sources: Sources) -> str:

@@ -26,6 +26,8 @@ from edgefer.spec import Target
 PACKAGES = (*to_onnx.PACKAGES, "pnnx", "ncnn")
 __all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 SECONDS = 600  # that pnnx may take
+SUM, MAXIMUM = 0, "4"  # a Reduction's operation
+AXES = "-23303"  # and its key for them
 _PLUMBING = ("Input", "Split")
 
 
@@ -35,7 +37,9 @@ def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, byte
     sources = _sources(graph)
     if integer:
         _lift(graph)
+    largest = _as_sums(graph)
     layers = ncnn_file.read(*_pnnx(graph))
+    _correct_reductions(layers, largest)
     if unknown := sorted({layer.kind for layer in layers if not layer.kind.isalnum()}):
         raise ExportFailed(f"pnnx has no ncnn layer for {', '.join(unknown)}.")
     if integer:
@@ -57,6 +61,8 @@ def _sources(graph: onnx.ModelProto) -> dict[bytes, list[str]]:
     for node in graph.graph.node:
         if node.op_type in ("Conv", "Gemm") and node.input[1] in constants:
             weights = onnx.numpy_helper.to_array(constants[node.input[1]])
+            if node.op_type == "Gemm" and not any(a.name == "transB" and a.i for a in node.attribute):
+                weights = weights.T  # a row an output, as ncnn has them
             sources.setdefault(weights.tobytes(), []).append(node.input[0])
     return sources
 
@@ -89,6 +95,31 @@ def _lifted(node: onnx.NodeProto, weights: onnx.TensorProto) -> list[onnx.NodePr
     return [before, node, onnx.helper.make_node("Squeeze", [node.output[0], "lifted_axis"], [made])]
 
 
+def _as_sums(graph: onnx.ModelProto) -> bool:
+    """Write maxima over axes as sums, because pnnx knows only those of the two; return whether there are any."""
+    found = {node.op_type for node in graph.graph.node}
+    if "ReduceMax" in found and "ReduceSum" in found:
+        raise ExportFailed(
+            "pnnx has no ncnn layer for ReduceMax, and edgefer's way around it takes no ReduceSum beside."
+        )
+    for node in graph.graph.node:
+        if node.op_type == "ReduceMax":
+            node.op_type = "ReduceSum"
+    return "ReduceMax" in found
+
+
+def _correct_reductions(layers: list[Layer], largest: bool) -> None:
+    """Make sums the maxima that they stand for, and lists of one axis lists: pnnx writes the axis without a count."""
+    for layer in layers:
+        if layer.kind != "Reduction":
+            continue
+        if largest and layer.number("0") == SUM:
+            layer.params["0"] = MAXIMUM
+        axes = layer.params.get(AXES, ",")
+        if "," not in axes:
+            layer.params[AXES] = f"1,{axes}"
+
+
 def _halve(layers: list[Layer]) -> None:
     """Weights in half precision, biases as they are.
 
@@ -96,7 +127,8 @@ def _halve(layers: list[Layer]) -> None:
     takes pixels 0 to 255 has many.
     """
     for layer in layers:
-        layer.arrays[:1] = [weights.astype(np.float16) for weights in layer.arrays[:1]]
+        if layer.kind in ncnn_file.WEIGHTED:
+            layer.arrays[0] = layer.arrays[0].astype(np.float16)
 
 
 def _pnnx(graph: onnx.ModelProto) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ import openvino
 from openvino._offline_transformations import apply_moc_transformations
 
 from edgefer.export import Ranges, to_onnx
+from edgefer.export.openvino_patches import cut
 from edgefer.export.to_onnx import activations, convert, given, observe
 from edgefer.quiet import quiet
 from edgefer.records import Dtypes
@@ -21,12 +22,24 @@ PACKAGES = (*to_onnx.PACKAGES, "openvino")
 __all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
+# Between a FakeQuantize and these another one of the same range would change nothing: OpenVINO takes it out.
+_SEEN_THROUGH = (
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "Slice",
+    "StridedSlice",
+    "Convert",
+    "Multiply",
+    "Subtract",
+)
 _COMPUTE = ("Convolution", "GroupConvolution", "MatMul")
 
 
 def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """IR (.xml and .bin) in the target's precision."""
-    source = to_onnx.to_qdq(model, ranges or {}) if target.precision == "int8" else model
+    source = to_onnx.to_qdq(*cut(model, ranges or {})) if target.precision == "int8" else model
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / target.file
         # What openvino.convert_model does, without the usage report that it sends home.
@@ -62,11 +75,11 @@ def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
         kind = op.get_type_name()
         if kind == "FakeQuantize":
             operators[kind] += 1
-        if kind in _PLUMBING or _origin(op, 0) == "Constant" or _is_bias(op):
+        if kind in _PLUMBING or _origin(op, 0) == "Constant" or _is_bias(op) or _is_norms(op):
             continue
         whole = all(_origin(op, i) in ("FakeQuantize", "Constant") for i in range(op.get_input_size()))
         if kind in _COMPUTE:
-            whole = whole and _weights_type(op) == "int8"
+            whole = whole and _weights_type(op) in (None, "int8")
         operators[f"{kind} {'int8' if whole else 'float32'}"] += 1
         if not whole:
             inside.append(kind)
@@ -78,6 +91,14 @@ def _is_bias(op: Any) -> bool:
     return op.get_type_name() == "Add" and _origin(op, 0) in _COMPUTE and _origin(op, 1) == "Constant"
 
 
+def _is_norms(op: Any) -> bool:
+    """Whether this is the scale or the shift of a layer norm: the reader makes three operations of one."""
+    if op.get_type_name() not in ("Multiply", "Add") or _origin(op, 1) != "Constant":
+        return False
+    before = _source(op, 0)
+    return before.get_type_name() == "MVN" or (op.get_type_name() == "Add" and _is_norms(before))
+
+
 def _type(op: Any) -> str:
     return str(op.get_element_type().to_dtype())
 
@@ -87,19 +108,20 @@ def _source(op: Any, index: int) -> Any:
 
 
 def _origin(op: Any, index: int) -> str:
-    """The kind of operation that made an input, seen through what only reshapes or rescales it."""
-    if op.get_input_size() <= index:
-        return ""
+    """The kind of operation that made an input, seen through what only moves or rescales it."""
+    return "" if op.get_input_size() <= index else str(_maker(op, index).get_type_name())
+
+
+def _maker(op: Any, index: int) -> Any:
     node = _source(op, index)
-    while node.get_type_name() in ("Reshape", "Squeeze", "Unsqueeze", "Convert", "Multiply", "Subtract"):
+    while node.get_type_name() in _SEEN_THROUGH:
         if node.get_type_name() in ("Multiply", "Subtract") and _origin(node, 0) != "Constant":
             break
         node = _source(node, 0)
-    return str(node.get_type_name())
+    return node
 
 
-def _weights_type(op: Any) -> str:
-    node = _source(op, 1)
-    while node.get_type_name() != "Constant":
-        node = _source(node, 0)
-    return _type(node)
+def _weights_type(op: Any) -> str | None:
+    """The element type of the weights; None where both inputs are activations, as in attention."""
+    node = _maker(op, 1)
+    return _type(node) if node.get_type_name() == "Constant" else None

@@ -18,6 +18,7 @@ from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from numpy.typing import NDArray
 
 from edgefer.export import Activations, Ranges
+from edgefer.export.tflite_pool import pad_apart
 from edgefer.fold import Deployed
 from edgefer.quiet import quiet
 from edgefer.records import Dtypes
@@ -32,7 +33,7 @@ _BOUNDARY = ("QUANTIZE", "DEQUANTIZE")
 
 def convert(network: Deployed, crop: int) -> bytes:
     """A float .tflite with NHWC input (1, crop, crop, 3)."""
-    channels_last = litert_torch.to_channel_last_io(network, args=[0]).eval()
+    channels_last = litert_torch.to_channel_last_io(pad_apart(network), args=[0]).eval()
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "model.tflite"
         litert_torch.convert(channels_last, (torch.zeros(1, crop, crop, 3),)).export(str(path))

@@ -36,9 +36,18 @@ class State:
     best: dict[str, Tensor]
 
 
-def start(network: nn.Module, recipe: Recipe) -> State:
-    """The state before the first epoch; the network is trained in place."""
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # benchmarks/tables/training.md
+def layout(row: Arch) -> torch.memory_format:
+    """How tensors lie in memory: channels last is faster (benchmarks/tables/training.md).
+
+    But not with one channel: there torch 2.13 writes past the end of LCNN's gradients.
+    """
+    return torch.channels_last if row.channels > 1 else torch.contiguous_format
+
+
+def start(row: Arch, recipe: Recipe) -> State:
+    """A fresh network of `row` before the first epoch."""
+    network = row.build()
+    network.to(memory_format=layout(row))  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(),
         recipe.lr,
@@ -97,7 +106,7 @@ def _one_epoch(
         group["lr"] = rate(recipe, number * steps + step, steps)
         x = augment(grey(train.pixels[index]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
         y = torch.from_numpy(train.labels[index])
-        out = state.network(spread(x, plan.arch).contiguous(memory_format=torch.channels_last))
+        out = state.network(spread(x, plan.arch).contiguous(memory_format=layout(plan.arch)))
         loss = functional.cross_entropy(out, y, label_smoothing=recipe.label_smoothing)
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

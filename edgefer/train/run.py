@@ -44,7 +44,7 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     learn.require_every_class()
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
-    state = loop.start(plan.arch.build(), plan.recipe)
+    state = loop.start(plan.arch, plan.recipe)
     saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.resume(saved, state, settings)

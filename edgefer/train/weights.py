@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from edgefer import records, resources
 from edgefer.arch import Arch
@@ -43,17 +43,29 @@ def find(arch: Arch, path: Path | None) -> Path:
     return path
 
 
-def load(arch: Arch, path: Path | None) -> Weights:
-    """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
-    path = find(arch, path)
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file; raises MissingFile or BadWeights."""
     try:
-        tensors = load_file(path)
+        return dict(load_file(path))
     except OSError as error:
         raise MissingFile(
             f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
         ) from error
     except SafetensorError as error:
         raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
+
+
+def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Raise BadWeights if a value is none that can be computed with."""
+    broken = sorted(name for name, value in tensors.items() if not value.isfinite().all())
+    if broken:
+        raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
+
+
+def load(arch: Arch, path: Path | None) -> Weights:
+    """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
+    path = find(arch, path)
+    tensors = read(path)
     network = arch.build()
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -63,9 +75,7 @@ def load(arch: Arch, path: Path | None) -> Weights:
             f"{path} holds the weights of another network: {wrong[0]} is {found.get(wrong[0], 'missing')}, "
             f"{arch.name} has {expected.get(wrong[0], 'no such tensor')}; name its network with --arch."
         )
-    broken = sorted(name for name, value in tensors.items() if not value.isfinite().all())
-    if broken:
-        raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
+    require_finite(path, tensors)
     network.load_state_dict(tensors)
     return Weights(network.eval(), sha256(path), _record(path, arch))
 

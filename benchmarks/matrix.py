@@ -1,0 +1,141 @@
+"""Every network on every target, untrained: does it build and verify, how long does that take, how large is the model.
+
+    python benchmarks/matrix.py [NETWORK ...]
+
+One process a network; targets share its float graph, so a time is of what came on top of the targets before it. A
+cell is written down as soon as it is known: started again, the script goes on where it was. `--again` forgets first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgefer import environment, records, spec
+from edgefer.arch import ARCHS
+from edgefer.commands.tables import markdown
+from edgefer.files import write_atomic
+
+HERE = Path(__file__).parent
+RECORD, TABLE = HERE / "results" / "matrix.json", HERE / "tables" / "matrix.md"
+PACKAGES = ("torch", "litert-torch", "ai-edge-quantizer", "onnxruntime", "openvino", "ncnn", "pnnx")
+MEMORY = 20 * 2**30  # bytes that a process may ask for: what needs more is written down as such
+
+
+def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
+    """Build, read back and verify the network for the targets; each cell as soon as it is known."""
+    from edgefer import arch, package, pipeline, verify
+    from edgefer.errors import EdgeferError
+    from edgefer.floating import Floating
+    from edgefer.train import untrained
+
+    row = arch.get(network)
+    floating = Floating(row, untrained.make(row, 0))
+    for name in names:
+        job = pipeline.Job(row, name, spec.target(name), floating.weights, pipeline.Calibrate())
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                built = pipeline.build(job, Path(folder), floating=floating)
+                verify.golden(package.read(built.folder))
+            except (EdgeferError, MemoryError) as error:
+                yield {"target": name, "why": str(error) or type(error).__name__}
+                continue
+        cell = {"bytes": built.manifest.model_bytes, "distance": built.manifest.golden.distance}
+        yield {"target": name, "seconds": round(time.perf_counter() - began, 1), **cell}
+
+
+def child(network: str, names: list[str]) -> None:
+    """What a process does: a cell a line on standard output."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    for cell in build(network, names):
+        print(json.dumps(cell), flush=True)
+
+
+def measure(network: str, cells: dict[str, Any]) -> Iterator[None]:
+    """Fill in the cells of a network that are missing, in a process of its own; another where one dies of a target."""
+    while missing := [name for name in spec.targets() if name not in cells]:
+        line = [sys.executable, __file__, "--child", network, *missing]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for told in process.stdout:
+                cell = json.loads(told)
+                cells[cell.pop("target")] = cell
+                yield
+        died = next((name for name in missing if name not in cells), None)
+        if died is not None:
+            cells[died] = {"why": f"the process ended with {process.returncode}"}
+            yield
+
+
+def render(record: dict[str, Any]) -> str:
+    """The page of benchmarks/tables."""
+    names = list(spec.targets())
+    rows = record["networks"]
+    found = [cell for cells in rows.values() for cell in cells.values()]
+    bad = [(network, name, c["why"]) for network, cells in rows.items() for name, c in cells.items() if "why" in c]
+    lines = [
+        "# Every network on every target",
+        "",
+        f"Written by `python benchmarks/matrix.py` from `results/{RECORD.name}`. Untrained weights, seed 0; each "
+        "bundle was built, read back and verified (checksums, contract, golden pair), int8 with nothing left in float "
+        "that the engine has in int8. A cell: seconds, bytes of the model. Targets of a network share its float graph, "
+        "so the first of an engine takes longest.",
+        "",
+        f"{sum('why' not in c for c in found)} of {len(found)} hold, {len(bad)} don't; "
+        f"{sum(c.get('seconds', 0) for c in found) / 60:.0f} minutes in all, on {record['environment']['cpu']}, "
+        f"{record['environment']['threads']} threads.",
+        "",
+        markdown(("network", *names), [(n, *(_cell(rows[n].get(t)) for t in names)) for n in ARCHS if n in rows]),
+    ]
+    if bad:
+        lines += ["", "What does not hold:", "", markdown(("network", "target", "why"), bad)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return "not run"
+    return "no, see below" if "why" in cell else f"{cell['seconds']} s, {cell['bytes']:,}"
+
+
+def surprises(record: dict[str, Any]) -> list[str]:
+    """Cells that don't hold though their target's row of targets/ doesn't say so."""
+    found = ((n, t) for n, cells in record["networks"].items() for t, cell in cells.items() if "why" in cell)
+    return [f"{network}.{name}" for network, name in found if network not in spec.target(name).cannot]
+
+
+def main() -> None:
+    """Measure what is missing, write the record and its table; exit with 1 if a cell doesn't hold and should."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="default: all")
+    parser.add_argument("--again", action="store_true", help="forget the cells of these networks first")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.networks[0], given.networks[1:])
+        return
+    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"schema": "edgefer/matrix/1", "networks": {}}
+    record["environment"] = records.plain(environment.describe(PACKAGES, os.cpu_count() or 1))
+    for network in given.networks or ARCHS:
+        cells = {} if given.again else record["networks"].get(network, {})
+        record["networks"][network] = cells
+        for _ in measure(network, cells):
+            records.write(RECORD, record)
+            write_atomic(TABLE, render(record).encode())
+        print(network, {name: cell.get("seconds", "no") for name, cell in cells.items()}, flush=True)
+    if wrong := surprises(record):
+        sys.exit(f"should hold and don't: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()

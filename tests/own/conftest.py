@@ -1,0 +1,134 @@
+"""Networks of the user's own with weights, one of them trained for seconds on drawn pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from edgefer.arch import LABELS
+from edgefer.cli import main
+from edgefer.data.dataset import Dataset, load
+from tests.own import nets
+from tests.own.preprocessing import preprocess
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.3, 0.2)
+COLOUR = f"""
+name = "colour"
+labels = {list(nets.LABELS)}
+input = "3x{nets.SIDE}x{nets.SIDE}"
+resize = 44
+crop = {nets.SIDE}
+color = "bgr"
+range = [0, 1]
+mean = {list(MEAN)}
+std = {list(STD)}
+output = "logits"
+"""
+
+
+class Ran(NamedTuple):
+    """Exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    def fails(self, code: int, *words: str) -> None:
+        """Assert that it failed with this code and one line that holds all `words`."""
+        assert self.code == code, self
+        assert self.err.count("\n") == 1 and self.err.startswith("edgefer: ") and self.err[:-1].isprintable(), self
+        for word in words:
+            assert word in self.err, self
+
+    def fine(self) -> str:
+        """Assert that it went well; returns standard output (and here what converters print, see edgefer.quiet)."""
+        assert self.code == 0 and "edgefer:" not in self.err, self
+        return self.out
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """`edgefer` with arguments, in this process."""
+    import signal
+
+    def do(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["edgefer", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+        return Ran(code, *capfd.readouterr())
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield do
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image folder of coloured pictures of all seven classes: a bright band tells which, its colour nothing."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for split, count in (("train", 16), ("val", 2), ("test", 8)):
+        for number, name in enumerate(LABELS):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(count):
+                face = random.integers(0, 90, (44, 44, 3)) + random.integers(0, 60, 3)
+                face[3 + 5 * number : 9 + 5 * number] += random.integers(60, 106, 3)
+                Image.fromarray(face.astype(np.uint8)).save(folder / split / name / f"{index}.png")
+    return folder
+
+
+def known(faces: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of the five classes that nets.LABELS has, and their place there; written apart from edgefer's."""
+    place = {"happy": 0, "neutral": 1, "angry": 2, "sad": 3, "surprise": 4}
+    kept = [i for i, label in enumerate(faces.labels) if faces.names[label] in place]
+    return faces.pixels[kept], np.array([place[faces.names[faces.labels[i]]] for i in kept])
+
+
+@pytest.fixture(scope="session")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("contract") / "c.toml"
+    path.write_text(COLOUR)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path) -> nn.Module:
+    """nets.colour, which tells the drawn classes apart: int8 can agree with what is sure of its answer."""
+    torch.manual_seed(0)
+    pixels, labels = known(load(data, 44).split("Training"))
+    network, x, y = nets.colour(), preprocess(pixels, nets.SIDE, "bgr", (0, 1), MEAN, STD), torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    network.train()
+    for _ in range(80):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(x), y, label_smoothing=0.1).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def weights(trained: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(trained, tmp_path_factory.mktemp("weights") / "colour.safetensors")
+
+
+def write(network: nn.Module, path: Path) -> Path:
+    """Its weights as a file, without what batch norms count."""
+    tensors = {k: v.contiguous() for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    save_file(tensors, path)
+    return path
