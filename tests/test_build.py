@@ -184,12 +184,12 @@ def test_padding_before_max_pooling_changes_no_number() -> None:
     row = arch.get("shufflenetv2")
     network = Deployed(untrained.make(row, 0).network).eval()
     pixels = torch.randint(0, 256, (1, 3, row.crop, row.crop), generator=torch.Generator().manual_seed(0)).float()
-    changed = pad_apart(network)
+    changed = pad_apart(network, row.crop)
     pools = [called(changed.network, node) for node in changed.network.graph.nodes]
     assert [pool.padding for pool in pools if isinstance(pool, nn.MaxPool2d)] == [0]
     with torch.inference_mode():
         assert torch.equal(changed(pixels), network(pixels))
-    assert pad_apart(changed) is changed
+    assert pad_apart(changed, row.crop) is changed
 
 
 def test_convolution_in_patches_gives_the_same_numbers() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ from edgefer.floating import Floating
 from edgefer.package import Bundle
 from edgefer.quantize import drawn
 from edgefer.train import untrained
+from tests.test_benchmarks import script
 
 LONG = {"densenet"}  # modules whose smallest network takes minutes: `make matrix` only
 
@@ -91,3 +93,12 @@ def test_what_can_not_be_built_is_a_network() -> None:
 
 def test_one_of_each_module_is_built_every_time() -> None:
     assert {arch.get(name).module for name in ONE_EACH} == {row.module for row in ARCHS.values()} - LONG
+
+
+def test_table_is_rendered_from_its_record_and_tells_every_cell() -> None:
+    matrix = script("matrix")
+    record = json.loads(matrix.RECORD.read_text())
+    assert matrix.TABLE.read_text() == matrix.render(record)
+    assert matrix.surprises(record) == []
+    told = {(network, name) for network, cells in record["networks"].items() for name in cells}
+    assert told == {(network, name) for network in ARCHS for name in spec.targets()}

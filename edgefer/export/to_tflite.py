@@ -33,7 +33,7 @@ _BOUNDARY = ("QUANTIZE", "DEQUANTIZE")
 
 def convert(network: Deployed, crop: int) -> bytes:
     """A float .tflite with NHWC input (1, crop, crop, 3)."""
-    channels_last = litert_torch.to_channel_last_io(pad_apart(network), args=[0]).eval()
+    channels_last = litert_torch.to_channel_last_io(pad_apart(network, crop), args=[0]).eval()
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "model.tflite"
         litert_torch.convert(channels_last, (torch.zeros(1, crop, crop, 3),)).export(str(path))

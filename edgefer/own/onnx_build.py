@@ -93,12 +93,22 @@ class Op:
         return ExportFailed(f"edgefer can't take the ONNX node {self.name} ({self.kind}): {why}.")
 
 
+@dataclass(frozen=True)
+class Edge:
+    """A value whose first and last rows and columns were repeated, so often."""
+
+    value: Value
+    begin: list[int]
+    end: list[int]
+
+
 class Builder:
     """The graph so far, from the face on."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.root, self.graph = nn.Module(), fx.Graph()
         self.face = Value(self.graph.placeholder("x"), torch.zeros(shape), tuple(range(len(shape))))
+        self.edges: dict[fx.Node, Edge] = {}  # what onnx_pad.edge made
         self._count = 0
 
     def module(self, module: nn.Module, value: Value, axes: Axes | None = None) -> Value:
@@ -161,7 +171,10 @@ class Builder:
         """The network that gives `value`."""
         self.graph.output(self.straight(value).node)
         self.graph.lint()
-        return fx.GraphModule(self.root, self.graph)
+        made = fx.GraphModule(self.root, self.graph)
+        made.graph.eliminate_dead_code()
+        made.recompile()
+        return made
 
 
 def _samples(args: Any) -> Any:

@@ -111,19 +111,30 @@ def prelu(build: Builder, op: Op) -> Value:
 
 
 def max_pool(build: Builder, op: Op) -> Value:
-    """MaxPool. What is padded unevenly gets its own edge again, which is no new maximum."""
+    """MaxPool. The edge again is no new maximum: so it does for padding that torch's pooling has not."""
     value, kernel = build.straight(op.activation()), op.numbers("kernel_shape") or []
     if len(kernel) != 2 or op.outputs > 1:
         raise op.refused("edgefer knows pooling over two dimensions with one output")
     stride, dilation = _numbers(op, "strides", 2), _numbers(op, "dilations", 2)
     begin, end = sides(op, value, kernel, stride, dilation)
-    if begin != end or any(2 * n > k for n, k in zip(begin, kernel, strict=True)):
-        if dilation != [1, 1]:
-            raise op.refused("it pads unevenly and is dilated")
-        value, begin = edge(build, value, begin, end), [0, 0]
     ceil = bool(op.attributes.get("ceil_mode", 0))
-    layer = nn.MaxPool2d(_pair(kernel), _pair(stride), _pair(begin), _pair(dilation), ceil_mode=ceil)
-    return build.module(layer, value)
+    edges, plain = build.edges.get(value.node), dilation == [1, 1] and not ceil
+    if edges is not None and plain and not any((*begin, *end)):
+        value, begin, end = edges.value, edges.begin, edges.end
+    if begin != end and plain and not any(begin):
+        ceil = all(map(_reaches, value.sample.shape[2:], kernel, stride, end))
+    if not ceil and (begin != end or any(2 * n > k for n, k in zip(begin, kernel, strict=True))):
+        if not plain:
+            raise op.refused("it pads unevenly, and is dilated or rounds up")
+        value, begin = edge(build, value, begin, end), [0, 0]
+    return build.module(
+        nn.MaxPool2d(_pair(kernel), _pair(stride), _pair(begin), _pair(dilation), ceil_mode=ceil), value
+    )
+
+
+def _reaches(size: int, window: int, step: int, end: int) -> bool:
+    """Whether rounding up gives as many windows as padding so much at the end."""
+    return -(-(size - window) // step) == (size + end - window) // step
 
 
 def average_pool(build: Builder, op: Op) -> Value:

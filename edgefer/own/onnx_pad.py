@@ -7,7 +7,7 @@ import operator
 import torch
 from torch.nn import functional
 
-from edgefer.own.onnx_build import Builder, Op, Value
+from edgefer.own.onnx_build import Builder, Edge, Op, Value
 
 
 def sides(
@@ -30,6 +30,7 @@ def sides(
 
 def edge(build: Builder, value: Value, begin: list[int], end: list[int]) -> Value:
     """Repeat the first and last row and column: as slices and concatenations, which every engine has in int8."""
+    source = value
     for axis, (before, behind) in enumerate(zip(begin, end, strict=True), start=2):
         if not (before or behind):
             continue
@@ -37,6 +38,7 @@ def edge(build: Builder, value: Value, begin: list[int], end: list[int]) -> Valu
         parts = [build.function(operator.getitem, value, first)] * before if before else []
         parts += [value, *([build.function(operator.getitem, value, last)] * behind if behind else [])]
         value = build.function(torch.cat, parts, axis)
+    build.edges[value.node] = Edge(source, begin, end)
     return value
 
 

@@ -30,21 +30,30 @@ class Pooled(nn.Module):
         return answer
 
 
+BARE = (0, False)
+
+
 @pytest.mark.parametrize(
-    "pooling",
+    ("pooling", "expected"),
     [
-        {"kernel_size": 3, "stride": 2, "padding": 1},
-        {"kernel_size": 2, "stride": 2, "padding": 1},
-        {"kernel_size": 5, "stride": 1, "padding": 2},
-        {"kernel_size": 3, "stride": 3, "padding": 1},
+        # What is left of padding and ceil_mode is TFLite's own SAME: at 22 pixels, and of what comes behind.
+        ({"kernel_size": 3, "stride": 2, "padding": 1}, [(1, False), BARE]),
+        ({"kernel_size": 2, "stride": 2, "padding": 1}, [BARE, BARE]),
+        ({"kernel_size": 5, "stride": 1, "padding": 2}, [(2, False)]),
+        ({"kernel_size": 3, "stride": 3, "padding": 1}, [(1, False), BARE]),
+        ({"kernel_size": 3, "stride": 2, "padding": 0, "ceil_mode": True}, [(0, True), BARE]),
+        ({"kernel_size": 2, "stride": 2, "padding": 1, "ceil_mode": True}, [BARE, BARE]),
     ],
 )
-def test_same_numbers_and_no_padding_left(pooling: dict[str, int]) -> None:
+def test_same_numbers_and_no_padding_left_but_tflites_own(
+    pooling: dict[str, int], expected: list[tuple[int, bool]]
+) -> None:
     torch.manual_seed(0)
     deployed = Deployed(shake(Pooled(**pooling)).eval(), own=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
-    apart, pixels = pad_apart(deployed), torch.randint(0, 256, (2, 3, 24, 24)).float()
+    apart, pixels = pad_apart(deployed, 24), torch.randint(0, 256, (2, 3, 24, 24)).float()
     with torch.inference_mode():
         assert torch.equal(apart(pixels), deployed(pixels))
     called = {str(node.target) for node in apart.network.graph.nodes if node.op == "call_module"}
     pools = [module for name, module in apart.network.named_modules() if name in called]
-    assert [m.padding for m in pools if isinstance(m, nn.MaxPool2d)] == [0, 0]
+    left = [(m.padding, m.ceil_mode) for m in pools if isinstance(m, nn.MaxPool2d)]
+    assert left == expected

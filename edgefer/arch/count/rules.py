@@ -85,7 +85,7 @@ UNCOUNTED = frozenset(
     (
         *("Dropout", "Identity", "ZeroPad2d", "flatten", "unflatten", "transpose", "unsqueeze", "chunk", "getitem"),
         *("cat", "channel_shuffle", "add", "mul", "sigmoid", "softmax", "relu", "mean", "amax"),
-        *("adaptive_avg_pool2d", "adaptive_max_pool2d"),
+        *("adaptive_avg_pool2d", "adaptive_max_pool2d", "contiguous"),
     )
 )
 
