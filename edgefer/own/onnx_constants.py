@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from edgefer.fold import called
 from edgefer.own.onnx_build import Builder, Op, Value
 from edgefer.own.onnx_layers import Rule
 
@@ -96,12 +97,6 @@ def _norm(build: Builder, value: Value) -> nn.BatchNorm2d | None:
     return layer if isinstance(layer, nn.BatchNorm2d) and value.taken == 1 else None
 
 
-def _bare_convolution(build: Builder, value: Value) -> nn.Conv2d | None:
-    """The same for a convolution without a bias."""
-    layer = build.root.get_submodule(str(value.node.target)) if value.node.op == "call_module" else None
-    return layer if isinstance(layer, nn.Conv2d) and layer.bias is None and value.taken == 1 else None
-
-
 def _scaled(build: Builder, value: Value, scale: Tensor, shift: Tensor) -> Value:
     norm = _norm(build, value)
     if norm is not None:  # x * w + b, scaled and shifted
@@ -110,13 +105,26 @@ def _scaled(build: Builder, value: Value, scale: Tensor, shift: Tensor) -> Value
         with torch.no_grad():
             sample = value.sample * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
         return replace(value, sample=sample.float())
-    layer = _bare_convolution(build, value)
-    if layer is not None and bool((scale == 1).all()):
-        layer.bias = nn.Parameter(shift.float())
-        return replace(value, sample=(value.sample + shift.view(1, -1, 1, 1)).float())
     norm = nn.BatchNorm2d(len(scale), eps=0.0)
     norm.weight.data, norm.bias.data = scale.float(), shift.float()
     return build.module(norm, value, value.axes)
+
+
+def shifts_to_biases(network: fx.GraphModule) -> fx.GraphModule:
+    """Let norms made here that only shift what a convolution without a bias gives be its bias, in place."""
+    for node in list(network.graph.nodes):
+        norm, before = called(network, node), node.args[0] if node.args else None
+        layer = called(network, before)
+        if not isinstance(norm, nn.BatchNorm2d) or norm.eps or not bool((norm.weight == 1).all()):
+            continue
+        assert isinstance(before, fx.Node)
+        if isinstance(layer, nn.Conv2d) and layer.bias is None and len(before.users) == 1:
+            layer.bias = nn.Parameter(norm.bias.detach().clone())
+            node.replace_all_uses_with(before)
+            network.graph.erase_node(node)
+            network.delete_submodule(str(node.target))
+    network.recompile()
+    return network
 
 
 CONSTANTS: dict[str, Rule] = dict.fromkeys(_FUNCTIONS, binary)

@@ -19,13 +19,20 @@ from torch import Tensor, fx
 from edgefer.errors import BadNetwork, EdgeferError, ExportFailed
 from edgefer.own import probe
 from edgefer.own.onnx_build import Builder, Given, Op, Value
-from edgefer.own.onnx_constants import CONSTANTS
+from edgefer.own.onnx_constants import CONSTANTS, shifts_to_biases
 from edgefer.own.onnx_functions import FUNCTIONS
 from edgefer.own.onnx_layers import LAYERS
+from edgefer.own.onnx_moves import MOVES
 from edgefer.own.onnx_pad import pad
 from edgefer.own.onnx_read import Source
 
-OPERATORS: dict[str, Callable[[Builder, Op], Value | list[Value]]] = {**CONSTANTS, **FUNCTIONS, **LAYERS, "Pad": pad}
+OPERATORS: dict[str, Callable[[Builder, Op], Value | list[Value]]] = {
+    **CONSTANTS,
+    **FUNCTIONS,
+    **LAYERS,
+    **MOVES,
+    "Pad": pad,
+}
 TOLERANCE = 1e-4  # of the largest answer (at least 1), between ONNX Runtime and the imported graph
 
 
@@ -44,7 +51,7 @@ def convert(source: Source) -> fx.GraphModule:
     for node in graph.node:
         for name, made in zip(node.output, _run(build, node, known, opset), strict=False):
             known[name] = replace(made, taken=max(made.taken, uses[name])) if isinstance(made, Value) else made
-    return build.finish(_answer(build, known[graph.output[0].name], source))
+    return shifts_to_biases(build.finish(_answer(build, known[graph.output[0].name], source)))
 
 
 def _kind(node: onnx.NodeProto) -> str:

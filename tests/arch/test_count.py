@@ -27,7 +27,7 @@ def test_counts_are_the_printed_ones(name: str) -> None:
         assert not printed.instead or row.note, f"{printed} needs a note"
 
 
-# What /work/shared/papers says comes out to the digit must not get an `instead` some day.
+# What was found to come out to the digit must not get an `instead` some day.
 EXACT = (
     *(("ean", "5.054 M"), ("ean", "43,840"), ("ean", "3.902 MB"), ("ean-noatt", "43,822"), ("model_a", "20.892 M")),
     *(("model_c", "9.446 M"), ("model_d", "11.723 M"), ("model_f", "5.126 M")),

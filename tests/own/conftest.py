@@ -56,6 +56,7 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
+BASE = ("build", "--target", "onnx-fp32", "--labels", ",".join(nets.LABELS))
 
 
 @pytest.fixture
@@ -77,6 +78,18 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
     handler = signal.getsignal(signal.SIGTERM)
     yield do
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def build(run: Run, tmp_path: Path) -> Run:
+    """`edgefer build` with the labels, into a folder that must not be there afterwards."""
+
+    def do(*words: object) -> Ran:
+        ran = run(*BASE, "--out", tmp_path / "dist", *words)
+        assert not (tmp_path / "dist").exists()
+        return ran
+
+    return do
 
 
 @pytest.fixture(scope="session")

@@ -5,30 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from edgefer.own import stated
 from tests.own import nets
-from tests.own.conftest import Run
-from tests.own.graphs import Graph, floats
-
-FIVE = ",".join(nets.LABELS)
-BASE = ("build", "--target", "onnx-fp32", "--labels", FIVE)
-
-
-@pytest.fixture
-def build(run: Run, tmp_path: Path) -> Any:
-    """`edgefer build` with the labels, into a folder that must not be there afterwards."""
-
-    def do(*words: object) -> Any:
-        ran = run(*BASE, "--out", tmp_path / "dist", *words)
-        assert not (tmp_path / "dist").exists()
-        return ran
-
-    return do
+from tests.own.conftest import BASE, Run
 
 
 @pytest.fixture
@@ -51,7 +34,7 @@ def some(tmp_path: Path) -> Path:
         ("tests.own.nets:nothing", ("returned a NoneType", "torch.nn.Module")),
     ],
 )
-def test_callable(build: Any, some: Path, spec: str, words: tuple[str, ...]) -> None:
+def test_callable(build: Run, some: Path, spec: str, words: tuple[str, ...]) -> None:
     build("--model", spec, "--weights", some, "--input", "3x40x40").fails(26, *words)
 
 
@@ -64,7 +47,7 @@ def test_callable(build: Any, some: Path, spec: str, words: tuple[str, ...]) -> 
     ],
 )
 def test_module_that_can_not_be_imported(
-    build: Any, some: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: tuple[str, ...]
+    build: Run, some: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: tuple[str, ...]
 ) -> None:
     (tmp_path / "broken.py").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -80,7 +63,7 @@ def test_module_that_can_not_be_imported(
         ("endless", 26, ("nan or infinite",)),
     ],
 )
-def test_network(build: Any, tmp_path: Path, spec: str, code: int, words: tuple[str, ...]) -> None:
+def test_network(build: Run, tmp_path: Path, spec: str, code: int, words: tuple[str, ...]) -> None:
     path = tmp_path / "w.safetensors"
     save_file(getattr(nets, spec)().state_dict(), path)
     build("--model", f"tests.own.nets:{spec}", "--weights", path, "--input", "3x40x40").fails(code, *words)
@@ -102,13 +85,13 @@ def test_module_instead_of_a_callable(run: Run, tmp_path: Path) -> None:
         ({"mix.bias": torch.full((16,), torch.nan)}, ("nan or infinite",)),
     ],
 )
-def test_weights(build: Any, some: Path, change: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_weights(build: Run, some: Path, change: dict[str, Any], words: tuple[str, ...]) -> None:
     tensors = {k: v for k, v in (nets.colour().state_dict() | change).items() if v is not None}
     save_file(tensors, some)
     build("--model", "tests.own.nets:colour", "--weights", some, "--input", "3x40x40").fails(8, *words)
 
 
-def test_weights_that_are_none(build: Any, tmp_path: Path) -> None:
+def test_weights_that_are_none(build: Run, tmp_path: Path) -> None:
     words = ("--model", "tests.own.nets:colour", "--input", "3x40x40", "--weights")
     build(*words, tmp_path / "absent.safetensors").fails(4, "absent.safetensors")
     (tmp_path / "w.pt").write_bytes(b"\x80\x02pickle")
@@ -133,7 +116,7 @@ def test_weights_that_are_none(build: Any, tmp_path: Path) -> None:
         (("--input", "3x40x40", "--name", "../x"), 16, ("'../x' can't be a network's name",)),
     ],
 )
-def test_what_is_said(build: Any, some: Path, words: tuple[str, ...], code: int, said: tuple[str, ...]) -> None:
+def test_what_is_said(build: Run, some: Path, words: tuple[str, ...], code: int, said: tuple[str, ...]) -> None:
     build("--model", "tests.own.nets:colour", "--weights", some, *words).fails(code, *said)
 
 
@@ -162,7 +145,7 @@ def test_contract(run: Run, some: Path, tmp_path: Path, text: str, said: tuple[s
     ran.fails(26 if "layout" in text or "output = 'p" in text else 16, *said)
 
 
-def test_one_channel_is_grey(build: Any, some: Path, tmp_path: Path) -> None:
+def test_one_channel_is_grey(build: Run, some: Path, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("color = 'rgb'\n")
     words = ("--model", "tests.own.nets:colour", "--weights", some, "--contract", tmp_path / "c.toml")
     build(*words, "--input", "1x40x40").fails(16, "one channel can't be rgb")
@@ -188,82 +171,3 @@ def test_labels_of_a_contract_in_one_string(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together(run: Run, words: tuple[str, ...]) -> None:
     ran = run(*BASE, *words)
     assert ran.code == 2 and "Error: " in ran.err, ran
-
-
-def _graph(**how: Any) -> onnx.ModelProto:
-    graph = Graph(**how)
-    return graph.finish(graph.add("Relu", "x"), 5)
-
-
-def _unknown() -> onnx.ModelProto:
-    graph = Graph()
-    return graph.finish(graph.add("Softsign", graph.add("Mish", "x")), 5)
-
-
-def _foreign() -> onnx.ModelProto:
-    model = _graph()
-    model.graph.node[0].domain = "com.example"
-    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
-    return model
-
-
-def _two(what: str) -> onnx.ModelProto:
-    model = _graph()
-    if what == "inputs":
-        model.graph.input.append(onnx.helper.make_tensor_value_info("second", onnx.TensorProto.FLOAT, [1]))
-    else:
-        made = model.graph.node[0].output[0]
-        model.graph.output.append(onnx.helper.make_tensor_value_info(made, onnx.TensorProto.FLOAT, [None] * 4))
-    return model
-
-
-def _integers() -> onnx.ModelProto:
-    model = _graph()
-    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
-    return model
-
-
-def _constant() -> onnx.ModelProto:
-    graph = Graph()
-    graph.add("Relu", "x")
-    return graph.finish(graph.add("Identity", floats(1, 5)))
-
-
-@pytest.mark.parametrize(
-    ("model", "code", "said"),
-    [
-        (_unknown(), 9, ("operators that edgefer does not know: Mish, Softsign",)),
-        (_foreign(), 9, ("com.example.Relu",)),
-        (_two("inputs"), 26, ("has 2 inputs (x, second)",)),
-        (_two("outputs"), 26, ("has 2 outputs",)),
-        (_integers(), 26, ("no float32 tensor",)),
-        (_graph(shape=(1, 3, "h", "w")), 26, ("leaves the size of its input open (3x?x?)", "--input")),
-        (_graph(shape=(1, 3, 8, 6)), 16, ("8 x 6 pixels",)),
-        (_graph(opset=26), 26, ("opset 26", "reads up to")),
-        (_constant(), 26, ("does not depend on the face",)),
-    ],
-)
-def test_onnx(build: Any, tmp_path: Path, model: onnx.ModelProto, code: int, said: tuple[str, ...]) -> None:
-    onnx.save(model, tmp_path / "x.onnx")
-    build("--onnx", tmp_path / "x.onnx").fails(code, *said)
-
-
-def test_onnx_of_another_size_or_none(build: Any, tmp_path: Path) -> None:
-    path = tmp_path / "x.onnx"
-    build("--onnx", path).fails(4, "no network at")
-    onnx.save(_graph(), path)
-    build("--onnx", path, "--input", "1x8x8").fails(26, "takes 3x8x8 (NCHW), not 1x8x8")
-    build("--onnx", path, "--labels", "a,b,c").fails(26, "5 outputs, 3 labels")
-    whole = path.read_bytes()
-    for broken in (b"", b"no model", whole[: len(whole) // 2]):
-        path.write_bytes(broken)
-        build("--onnx", path).fails(26, "not a whole ONNX file")
-
-
-def test_probabilities_stated_as_logits(build: Any, tmp_path: Path) -> None:
-    graph = Graph()
-    flat = graph.add("Flatten", graph.add("GlobalAveragePool", "x"))
-    model = graph.finish(graph.add("Softmax", graph.add("Gemm", flat, floats(3, 5))))
-    onnx.save(model, tmp_path / "x.onnx")
-    (tmp_path / "c.toml").write_text("output = 'logits'\n")
-    build("--onnx", tmp_path / "x.onnx", "--contract", tmp_path / "c.toml").fails(26, "a second softmax")

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from edgefer import package, verify
+from edgefer.arch.count import count
 from edgefer.data.dataset import load as load_data
 from edgefer.errors import BadNetwork, ExportFailed
 from edgefer.fold import fold
 from edgefer.own import load, onnx_import, onnx_read, stated
 from edgefer.own.onnx_import import OPERATORS
 from tests.own import nets
+from tests.own.branches import branches
 from tests.own.conftest import MEAN, STD, Run
-from tests.own.graphs import CHAINS, SIDE, Array, Graph, branches, chain, floats, ints, real
+from tests.own.graphs import CHAINS, SIDE, Array, Graph, chain, floats, ints, real
 from tests.own.preprocessing import preprocess
 
 LABELS = ("a", "b", "c", "d", "e")
@@ -64,7 +66,8 @@ def test_norms_written_as_constants_are_folded_away(tmp_path: Path) -> None:
     graph = Graph()
     scaled = graph.add("Mul", graph.add("Conv", "x", floats(3, 3, 3, 3)), floats(3, 1, 1))
     model = graph.finish(graph.add("Relu", graph.add("Add", scaled, floats(3, 1, 1))), 5)
-    network = fold(onnx_import.convert(onnx_read.read(save(model, tmp_path), STATED)))
+    found = onnx_import.convert(onnx_read.read(save(model, tmp_path), STATED))
+    network = fold(found)
     kinds = [type(m).__name__ for m in network.modules() if not list(m.children())]
     assert kinds == ["Conv2d", "ReLU", "AdaptiveAvgPool2d", "Linear"]
 
@@ -116,6 +119,17 @@ def test_the_road_of_an_onnx_file(
     assert exact.manifest.own["source"] == f"{layout}.onnx"
     assert exact.manifest.parameters == 1057  # torch folds batch norms when it exports
     run("verify", integer.folder, "--data", data, "--float", exact.folder).fine()
+
+
+def test_a_shift_becomes_the_bias_and_a_norm_is_one_norm(tmp_path: Path) -> None:
+    graph = Graph()
+    plain = graph.add("Add", graph.add("Conv", "x", floats(3, 3, 3, 3)), floats(3, 1, 1))
+    last = graph.add("Sub", graph.add("Conv", plain, floats(3, 3, 3, 3)), floats(3, 1, 1))
+    last = graph.add("Add", graph.add("Mul", last, floats(3, 1, 1)), floats(3, 1, 1))
+    network = onnx_import.convert(onnx_read.read(save(graph.finish(last, 5), tmp_path), STATED))
+    kinds = [type(m).__name__ for m in network.modules() if not list(m.children())]
+    assert kinds == ["Conv2d", "Conv2d", "BatchNorm2d", "AdaptiveAvgPool2d", "Linear"]
+    assert count(network, SIDE).parameters == (81 + 3) + (81 + 6) + 20
 
 
 def test_a_stated_size_closes_open_ones(tmp_path: Path) -> None:
