@@ -72,10 +72,11 @@ def _centre(layers: list[Layer], taken: dict[str, tuple[float, float]]) -> list[
     left, top = (first.params.pop(key, "0") for key in (_LEFT, _TOP))
     right, bottom = first.params.pop(_RIGHT, left), first.params.pop(_BOTTOM, top)
     sides = dict(zip("0123", (top, bottom, left, right), strict=True))
-    first.inputs = ["centred"]
+    first.inputs, padded = ["centred"], any(side != "0" for side in sides.values())
+    taken_from = "padded" if padded else blob
     layers[layers.index(first) : layers.index(first)] = [
-        Layer("Padding", "pad_pixels", [blob], ["padded"], sides),
-        Layer("BinaryOp", "centre_pixels", ["padded"], ["centred"], {"0": "1", "1": "1", "2": f"{_MIDDLE}.0"}),
+        *([Layer("Padding", "pad_pixels", [blob], ["padded"], sides)] if padded else []),
+        Layer("BinaryOp", "centre_pixels", [taken_from], ["centred"], {"0": "1", "1": "1", "2": f"{_MIDDLE}.0"}),
     ]
     low, high = taken[first.name]
     taken[first.name] = low - _MIDDLE, high - _MIDDLE
