@@ -12,7 +12,7 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO
@@ -39,11 +39,27 @@ FERPLUS = (
     "unknown",
     "NF",
 )
+FERPLUS_NAME = {  # FER+'s word for each of FER2013's classes
+    "neutral": "neutral",
+    "happy": "happiness",
+    "surprise": "surprise",
+    "sad": "sadness",
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+}
 _BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _DIGITS = b"0123456789 \t\r\n"
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 _LABEL_OF = {str(k): k for k in range(len(LABELS))}
 _SPLIT_OF = {name: k for k, name in enumerate(SPLITS)}
+
+
+def ferplus_columns(names: Sequence[str]) -> list[int] | None:
+    """FER+'s column of each class; None if FER+ has no votes for one of them."""
+    if not FERPLUS_NAME.keys() >= set(names):
+        return None
+    return [FERPLUS.index(FERPLUS_NAME[name]) for name in names]
 
 
 @contextmanager
