@@ -14,6 +14,7 @@ from torch import nn
 
 from edgefer import arch
 from edgefer.data.dataset import SPLITS
+from edgefer.data.fer2013 import FERPLUS, FERPLUS_NAME
 
 SIDE = 48
 
@@ -40,6 +41,22 @@ def write_csv(path: Path, per_class: dict[str, int] | None = None, seed: int = 0
     return path
 
 
+def write_votes(csv_path: Path) -> Path:
+    """A fer2013new.csv beside a made fer2013.csv: eight of ten annotators see the label, two see neutral."""
+    with csv_path.open(newline="") as file:
+        rows = [(row["Usage"], int(row["emotion"])) for row in csv.DictReader(file)]
+    path = csv_path.with_name("fer2013new.csv")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("Usage", "Image name", *FERPLUS))
+        for number, (usage, label) in enumerate(rows):
+            votes = [0] * len(FERPLUS)
+            votes[FERPLUS.index(FERPLUS_NAME[arch.LABELS[label]])] += 8
+            votes[0] += 2
+            writer.writerow((usage, f"fer{number:07}.png", *votes))
+    return path
+
+
 def shake(network: nn.Module, seed: int = 0) -> nn.Module:
     """Give every batch norm statistics as a trained network has them, so that folding has work to do."""
     random = torch.Generator().manual_seed(seed)
@@ -63,7 +80,7 @@ def untrained(name: str, seed: int = 0) -> nn.Module:
 def write_weights(path: Path, name: str, seed: int = 0) -> Path:
     """A weights file of an untrained network."""
     tensors = {key: value.contiguous() for key, value in untrained(name, seed).state_dict().items()}
-    save_file(tensors, path)
+    save_file(tensors, path, metadata={"arch": name})
     return path
 
 

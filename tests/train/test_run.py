@@ -146,21 +146,30 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
 
-def test_rate_warms_up_and_falls_to_zero() -> None:
-    rates = [loop.rate(SHORT, step, 10) for step in range(30)]
-    assert max(rates) == pytest.approx(SHORT.lr)
-    assert rates[0] == pytest.approx(SHORT.lr / 10)
-    assert rates[-1] < 0.02 * SHORT.lr
-
-
-def test_augmentation_without_change_is_a_crop() -> None:
-    """With no turn and no zoom the sampling must land on whole pixels or between two of them, never outside."""
+def test_augmentation_keeps_within_the_face() -> None:
+    """A turn and a zoom too small to see: the sampling lands on whole pixels or between two of them, never outside."""
     faces = grey(load_ramp())
-    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
+    out = augment(faces, 44, 1e-6, 1e-6, torch.Generator().manual_seed(0))
     assert out.shape == (4, 1, 44, 44)
     assert out.min() >= faces.min() and out.max() <= faces.max()
     steps = (out[:, :, 1:] - out[:, :, :-1]) * 255
     assert torch.allclose(steps, torch.full_like(steps, 5.0), atol=0.05)
+
+
+def test_augmentation_without_turn_and_zoom_is_a_crop_or_its_mirror() -> None:
+    faces = torch.arange(48 * 48, dtype=torch.float32).view(1, 1, 48, 48).repeat(64, 1, 1, 1)
+    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
+    assert out.shape == (64, 1, 44, 44)
+    corners, mirrored = set(), 0
+    for view in out[:, 0]:
+        mirror = bool(view[0, 0] > view[0, 1])
+        upright = view.flip(1) if mirror else view
+        top, left = divmod(int(upright[0, 0]), 48)
+        assert torch.equal(upright, faces[0, 0, top : top + 44, left : left + 44])
+        corners.add((top, left))
+        mirrored += mirror
+    assert {top for top, _ in corners} == {left for _, left in corners} == set(range(5))
+    assert 16 <= mirrored <= 48
 
 
 def load_ramp() -> NDArray[np.uint8]:
