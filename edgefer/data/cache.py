@@ -24,7 +24,7 @@ from edgefer.data.npy import Writer
 from edgefer.data.preprocess import Pixels
 from edgefer.data.reading import Reading
 from edgefer.data.scan import Problem
-from edgefer.errors import BadRecord, MissingFile, OutputFailed
+from edgefer.errors import BadRecord, MissingFile, OutputFailed, one_line
 from edgefer.files import staged_folder
 
 SCHEMA = "edgefer/faces/1"
@@ -53,10 +53,11 @@ def faces(listing: Listing, size: int, how: Reading) -> tuple[Faces, dict[int, s
     if found is not None:
         return found
     least = len(listing) * size * size
-    how.say(
+    line = (
         f"{listing.root}: {len(listing):,} images are too many to hold in memory; decoding them once into {target} "
         f"({least >> 20:,} MiB grey, {3 * least >> 20:,} MiB RGB); {_ELSEWHERE}."
     )
+    how.say(one_line(line))
     _require_room(target.parent, least)
     with _locked(target):
         found = _open(target, wanted, len(listing), size)  # another process may have written it meanwhile
@@ -110,8 +111,9 @@ def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[
 
 
 def _write(target: Path, listing: Listing, size: int, key: str, how: Reading) -> None:
-    for left in target.parent.glob(f".{target.name}.*/"):  # of a process that was killed: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
+    for left in target.parent.iterdir():
+        if left.name.startswith(f".{target.name}."):  # of a process that was killed: the lock is ours
+            shutil.rmtree(left, ignore_errors=True)
     problems = {}
     with staged_folder(target) as stage:
         with Writer(stage / FACES, size) as writer:
@@ -142,8 +144,11 @@ def _require_room(root: Path, least: int) -> None:
 @contextlib.contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One process at a time writes a cache; the others wait and then find it."""
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:  # Windows: two at once then both write, and the last one's stays
+        yield
+        return
     with (target.parent / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

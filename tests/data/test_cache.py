@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from edgefer.data import cache, decode, images, mapped
 from edgefer.data.check import check
 from edgefer.data.dataset import Dataset, fingerprint, image_hashes, load, scan
 from edgefer.data.folds import hold_out
+from edgefer.data.listing import Entry
 from edgefer.data.npy import Writer
 from edgefer.data.reading import Reading
 from edgefer.errors import BadData, OutputFailed
@@ -230,6 +233,20 @@ def test_what_stops_it_leaves_nothing_and_the_next_one_starts_again(
     (large / f".{next(large.glob('*.lock')).stem}.killed").mkdir()  # what SIGKILL leaves
     assert same(load(root, SIZE), in_memory(root))
     assert list(large.glob(".*")) == []
+
+
+def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def slow(top: Path, entry: Entry, size: int) -> Any:
+        read.append(entry.path)
+        time.sleep(0.005)
+        return images.read_face(top, entry, size)
+
+    monkeypatch.setattr(decode, "read_face", slow)
+    with ThreadPoolExecutor(3) as pool:
+        one, *others = pool.map(lambda _: load(root, SIZE), range(3))
+    assert len(read) == 18 and all(same(one, other) for other in others)
 
 
 def test_a_full_disk_is_one_line(root: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
