@@ -29,7 +29,9 @@ def read(listing: Listing, size: int, how: Reading) -> Scan:
         pixels, problems = cache.faces(listing, size, how)
     else:
         pixels, problems = in_memory(listing, size, how)
-    rows = np.setdiff1d(np.arange(len(listing)), np.fromiter(problems, np.int64, len(problems)))
+    good = np.ones(len(listing), dtype=bool)
+    good[list(problems)] = False
+    rows = np.flatnonzero(good)
     subjects = listing.subjects
     data = Dataset(
         source=str(listing.root),

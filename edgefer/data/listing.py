@@ -41,8 +41,9 @@ class Listing:
     def __init__(self, root: Path, layout: str, names: tuple[str, ...], found: Iterable[Entry | Problem]) -> None:
         self.root, self.layout, self.names = root, layout, names
         self.problems: dict[int, Problem] = {}
-        self._text, self._ends = bytearray(), array("q")
-        self._labels, self._splits, self._persons, self._boxes = array("b"), array("b"), array("i"), array("i")
+        self._text, self._ends = bytearray(), array("I")
+        self._labels, self._splits = array("b"), array("b")
+        self._persons, self._boxes = array("i"), array("i")  # empty until there is one
         known: dict[str, int] = {"": 0}
         for number, each in enumerate(found):
             entry = each if isinstance(each, Entry) else Entry("", 0, 0)
@@ -52,8 +53,12 @@ class Listing:
             self._ends.append(len(self._text))
             self._labels.append(entry.label)
             self._splits.append(entry.split)
-            self._persons.append(known.setdefault(entry.subject, len(known)))
-            self._boxes.extend(entry.box)
+            if entry.subject or self._persons:
+                self._persons.extend([0] * (number - len(self._persons)))
+                self._persons.append(known.setdefault(entry.subject, len(known)))
+            if entry.box != WHOLE or self._boxes:
+                self._boxes.extend(WHOLE * (number - len(self._boxes) // 4))
+                self._boxes.extend(entry.box)
         self._subjects = list(known)
 
     def __len__(self) -> int:
@@ -64,12 +69,12 @@ class Listing:
             yield self.problems.get(number) or self._entry(number)
 
     def _entry(self, number: int) -> Entry:
-        left, top, width, height = self._boxes[4 * number : 4 * number + 4]
+        left, top, width, height = self._boxes[4 * number : 4 * number + 4] if self._boxes else WHOLE
         return Entry(
             os.fsdecode(bytes(self._text[self._ends[number - 1] if number else 0 : self._ends[number]])),
             self._labels[number],
             self._splits[number],
-            self._subjects[self._persons[number]],
+            self._subjects[self._persons[number]] if self._persons else "",
             (left, top, width, height),
         )
 
@@ -86,6 +91,6 @@ class Listing:
     @property
     def subjects(self) -> NDArray[np.str_] | None:
         """str (N,), or None if the layout does not say who is on an image."""
-        if len(self._subjects) == 1:
+        if not self._persons:
             return None
         return np.array(self._subjects)[np.array(self._persons, dtype=np.int64)]

@@ -204,7 +204,14 @@ def test_oulu_casia_twice_or_with_a_foreign_folder(tmp_path: Path) -> None:
 
 @given(
     st.lists(
-        st.builds(Entry, st.text(min_size=1), st.integers(0, 7), st.integers(0, 2), st.text(max_size=3))
+        st.builds(
+            Entry,
+            st.text(min_size=1),
+            st.integers(0, 7),
+            st.integers(0, 2),
+            st.text(max_size=3),
+            st.tuples(*[st.integers(0, 9)] * 4),
+        )
         | st.builds(Problem, st.text(), st.text())
     )
 )
