@@ -1,7 +1,7 @@
 """Decoded faces of a large set, kept in a file: written once, whole or not at all, then memory-mapped.
 
-A folder of its own per source, layout and size holds faces.npy and index.json. The index's key is a digest over the
-paths, sizes and times of all images: when one changes, the folder is written anew in place of the old one.
+A folder of its own per source, layout and size holds faces.npy and index.json. The index's key is `files_digest`:
+when an image changes, the folder is written anew in place of the old one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from edgefer import records, resources
 from edgefer.data.decode import decoded
-from edgefer.data.listing import Entry, Listing
+from edgefer.data.listing import Listing, files_digest
 from edgefer.data.mapped import Faces
 from edgefer.data.npy import Writer
 from edgefer.data.preprocess import Pixels
@@ -48,7 +48,7 @@ def faces(listing: Listing, size: int, how: Reading) -> tuple[Faces, dict[int, s
 
     Raises OutputFailed, in one line, if the cache has no room or can't be written.
     """
-    target, wanted = folder(listing, size, how.cache), _key(listing, size)
+    target, wanted = folder(listing, size, how.cache), files_digest(listing)
     found = _open(target, wanted, len(listing), size)
     if found is not None:
         return found
@@ -76,25 +76,6 @@ def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     source = os.path.realpath(listing.root)
     digest = hashlib.sha256(os.fsencode(f"{source}\n{listing.layout}")).hexdigest()
     return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"
-
-
-def _key(listing: Listing, size: int) -> str:
-    """Digest over everything that the faces are made from."""
-    digest = hashlib.sha256(f"{SCHEMA} {size}".encode())
-    for found in listing:
-        if isinstance(found, Problem):
-            digest.update(repr(found).encode(errors="surrogateescape"))
-            continue
-        digest.update(os.fsencode(f"{found.path}\0{found.box}\0{_state(listing.root, found)}\n"))
-    return digest.hexdigest()
-
-
-def _state(root: Path, entry: Entry) -> str:
-    try:
-        state = os.stat(f"{root}/{entry.path}")  # noqa: PTH116 (a Path for each of 300,000 takes seconds)
-    except OSError as error:
-        return str(error.errno)
-    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[int, str]] | None:

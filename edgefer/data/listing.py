@@ -5,6 +5,7 @@ Packed, because some sets are large: 300,000 paths take as many bytes as they ha
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Iterator
@@ -94,3 +95,22 @@ class Listing:
         if not self._persons:
             return None
         return np.array(self._subjects)[np.array(self._persons, dtype=np.int64)]
+
+
+def files_digest(listing: Listing) -> str:
+    """Hex digest over all that faces are made from: paths and boxes, sizes and times of the files, problems."""
+    digest = hashlib.sha256()
+    for found in listing:
+        if isinstance(found, Problem):
+            digest.update(repr(found).encode(errors="surrogateescape"))
+        else:
+            digest.update(os.fsencode(f"{found.path}\0{found.box}\0{_state(listing.root, found.path)}\n"))
+    return digest.hexdigest()
+
+
+def _state(root: Path, path: str) -> str:
+    try:
+        state = os.stat(f"{root}/{path}")  # noqa: PTH116 (a Path for each of 300,000 takes seconds)
+    except OSError as error:
+        return str(error.errno)
+    return f"{state.st_size} {state.st_mtime_ns}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +91,21 @@ def test_a_folder_that_leads_out_is_not_followed(tmp_path: Path, name: str) -> N
             assert found.problems or other_light
         (root / folder).unlink()
         (tmp_path / "away").rename(root / folder)
+
+
+def test_reading_and_folds_import_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\n"
+        "from edgefer.data import cache, check, decode, fold_report, folds, sampling\n"
+        "from edgefer.data.dataset import load\n"
+        "decode.LARGE = 0; data = load(Path(sys.argv[1]))\n"
+        "print(len(folds.as_splits(data, folds.assign(data, 2), 0).split('PrivateTest')))"
+    )
+    path = made.ck_plus(tmp_path / "set")
+    environment = os.environ | {"EDGEFER_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "5\n" and list((tmp_path / "cache").glob("*/faces.npy"))
 
 
 def test_affectnet_without_contempt_has_fer2013s_classes(tmp_path: Path) -> None:
