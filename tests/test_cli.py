@@ -26,7 +26,7 @@ from edgefer.data.dataset import SPLITS
 from edgefer.export import exporter
 from edgefer.train import weights
 from tests.data import made_layouts
-from tests.data.made import good_rows, row, write_rows, write_tree
+from tests.data.made import good_rows, row, write_image, write_rows, write_tree
 from tests.made import write_csv, write_weights
 from tests.test_bundle_damage import edit, renew
 
@@ -240,6 +240,17 @@ def test_a_large_folder_goes_through_the_cache(run: Run, tmp_path: Path, monkeyp
     assert first.code == 0 and first.err.count("\n") == 1 and "decoding them once into" in first.err
     assert run("data", "check", root, "--cache", tmp_path / "kept").fine() == first.out
     assert list((tmp_path / "kept").glob("*/faces.npy"))
+
+
+def test_a_cache_on_a_full_disk(run: Run, tmp_path: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for the faces were they grey, but they have colour: the disk is full in the middle."""
+    monkeypatch.setattr(decode, "LARGE", 0)
+    for name in LABELS:
+        write_image(tmp_path / "faces" / name / "a.png", shape=(48, 48, 3))
+    kept = mount("size=32k")
+    ran = run("data", "check", tmp_path / "faces", "--cache", kept)
+    assert ran.code == 13 and "disk is full" in ran.err.splitlines()[-1]
+    assert [path.suffix for path in kept.rglob("*") if path.is_file()] in ([], [".lock"])
 
 
 def test_data_check_of_nothing(run: Run, tmp_path: Path) -> None:

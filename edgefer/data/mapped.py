@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgefer.data.preprocess import Pixels, resize_pixels
 
-CHUNK = 4096  # rows that are in memory at once where all are gone through
+CHUNK = 8 << 20  # bytes of faces that are in memory at once where all are gone through
 
 Faces: TypeAlias = "Pixels | Picked"
 
@@ -78,6 +78,8 @@ def resized(faces: Faces, size: int) -> Faces:
 
 
 def chunks(faces: Faces) -> Iterator[Pixels]:
-    """All faces in order, CHUNK rows at a time: uint8 (n, H, W, C)."""
-    for start in range(0, len(faces), CHUNK):
-        yield np.asarray(faces[start : start + CHUNK])
+    """All faces in order, CHUNK bytes at a time: uint8 (n, H, W, C)."""
+    _, height, width, channels = faces.shape
+    rows = max(1, CHUNK // (height * width * channels))
+    for start in range(0, len(faces), rows):
+        yield np.asarray(faces[start : start + rows])

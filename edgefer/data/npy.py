@@ -47,7 +47,7 @@ class Writer:
         self._file.write(bytes(_HEADER))
         with grey.open("rb") as earlier:
             earlier.seek(_HEADER)
-            while part := earlier.read(CHUNK * self._size**2):
+            while part := earlier.read(CHUNK):
                 self._file.write(np.repeat(np.frombuffer(part, dtype=np.uint8), 3).tobytes())
         grey.unlink()
 

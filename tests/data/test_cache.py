@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
 def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Every set counts as large; the folder of the cache."""
     monkeypatch.setattr(decode, "LARGE", 0)
-    monkeypatch.setattr(mapped, "CHUNK", 4)
+    monkeypatch.setattr(mapped, "CHUNK", 4 * SIZE * SIZE)
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 
