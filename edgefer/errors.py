@@ -200,3 +200,9 @@ class BadNetwork(EdgeferError):
     """A network of the user's own that can't be taken: not found, not a network, wrong inputs or outputs."""
 
     exit_code = 26
+
+
+class BadSetting(EdgeferError):
+    """A setting of a recipe or a sweep that does not exist, or a value that it can't have."""
+
+    exit_code = 27

@@ -31,9 +31,11 @@ class Environment:
 
 @dataclass(frozen=True)
 class Scores:
-    """Accuracy of one split in percent, centre crop.
+    """Accuracy of one split in percent, centre crop; ten_crop where the ten crops were shown too.
 
-    `unseen` leaves out the images whose pixels also stand in Training; recall is per class.
+    `unseen` leaves out the images whose pixels also stand in Training; recall is per class, confusion counts images by
+    true class (rows) and answer (columns). ferplus is the share of the answers that are FER+'s majority, of the faces
+    that have one among these classes.
     """
 
     images: int
@@ -41,11 +43,14 @@ class Scores:
     unseen_images: int | None
     unseen: float | None
     recall: dict[str, float]
+    ten_crop: float | None = None
+    confusion: list[list[int]] | None = None
+    ferplus: float | None = None
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of the learning curves; accuracies in percent, lr at the epoch's start."""
+    """One point of the learning curves; accuracies in percent, lr at the epoch's start, round as in train.recipes."""
 
     epoch: int
     lr: float
@@ -53,6 +58,7 @@ class Epoch:
     train_accuracy: float
     public_accuracy: float
     seconds: float
+    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class TrainingRecord:
     seconds: float
     environment: Environment
     curve: list[Epoch]
+    teachers: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,36 @@ from edgefer.commands.common import (
 )
 
 
+def pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a dictionary."""
+    for text in settings:
+        if "=" not in text:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--set")
+    return dict(text.split("=", 1) for text in settings)
+
+
 @click.command()
 @arch_option
 @data_option
 @click.option("--recipe", default="plain", show_default=True, metavar="NAME", help="`edgefer recipes` lists them.")
-@click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's.")
+@click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
+@click.option("--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", help="A network to learn from.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
 @click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
 @json_option
 def train(
-    arch: str, data: Path, recipe: str, epochs: int | None, seed: int, threads: int | None, out: Path, as_json: bool
+    arch: str,
+    data: Path,
+    recipe: str,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    teachers: tuple[Path, ...],
+    seed: int,
+    threads: int | None,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Train a network and write its weights, record and learning curves.
 
@@ -38,6 +57,10 @@ def train(
 
     \b
     Example: edgefer train --arch ean --data fer2013.csv
+
+    \b
+    Example: edgefer train --arch lcnn --recipe distill --teacher weights/ean.safetensors --set temperature=4 \\
+                 --data fer2013.csv
     """
     import os
 
@@ -47,22 +70,27 @@ def train(
     from edgefer.train import recipes
 
     require_folder(out)
-    network, chosen = archs.get(arch), recipes.get(recipe)
+    network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
-    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1)
+    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers)
+    recipes.check_teachers(plan)
     screen = console()
     faces = read_data(screen, data, network.resize)
     load_torch(screen)
     from edgefer.train.run import train as run
 
-    with training(screen, network.name, chosen.epochs, -(-len(faces.split("Training")) // chosen.batch)) as listener:
+    with training(
+        screen, network.name, chosen.most_epochs, -(-len(faces.split("Training")) // chosen.batch)
+    ) as listener:
         record = run(plan, faces, out, listener)
     if as_json:
         print_json(record)
         return
     click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
     if record.private is not None:
-        click.echo(f"PrivateTest, centre crop: {record.private.accuracy:.2f} %")
+        click.echo(
+            f"PrivateTest: {record.private.accuracy:.2f} % centre crop, {record.private.ten_crop:.2f} % ten crops"
+        )
         if record.private.unseen is not None:
             click.echo(
                 f"on the {record.private.unseen_images} images that Training does not hold: "

@@ -6,6 +6,7 @@ pixels (48 x 48 grey values, row-major), Usage. FER+ (Barsoum et al., ICMI 2016)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,25 @@ FERPLUS = (
     "unknown",
     "NF",
 )
+FERPLUS_NAME = {  # FER+'s word for each of FER2013's classes
+    "neutral": "neutral",
+    "happy": "happiness",
+    "surprise": "surprise",
+    "sad": "sadness",
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+}
 _DIGITS = b"0123456789 \t\r\n"
 _LABEL_OF = {str(k): k for k in range(len(LABELS))}
 _SPLIT_OF = {name: k for k, name in enumerate(SPLITS)}
+
+
+def ferplus_columns(names: Sequence[str]) -> list[int] | None:
+    """FER+'s column of each class; None if FER+ has no votes for one of them."""
+    if not FERPLUS_NAME.keys() >= set(names):
+        return None
+    return [FERPLUS.index(FERPLUS_NAME[name]) for name in names]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch
 
     faces float32 (N, 1, H, W) -> (N, 1, crop, crop); turn in degrees, zoom as a fraction, both
     uniform in +-. The crop's offset is uniform over the image, as in the papers' four corners and centre.
+    With no turn and no zoom, offsets are whole pixels and nothing is sampled.
     """
+    if not turn and not zoom:
+        return crops_and_flips(faces, crop, generator)
     count, _, height, _ = faces.shape
     u = torch.rand(5, count, generator=generator) * 2 - 1
     angle, scale = u[0] * math.radians(turn), (crop / height) * (1 + u[1] * zoom)
@@ -52,3 +55,14 @@ def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch
     theta = torch.stack([cos * flip, -sin, u[2] * room, sin * flip, cos, u[3] * room], dim=1).view(count, 2, 3)
     grid = functional.affine_grid(theta, [count, 1, crop, crop], align_corners=False)
     return functional.grid_sample(faces, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Tensor:
+    """A crop at a random whole pixel of each face, half of them mirrored: (N, 1, H, W) -> (N, 1, crop, crop)."""
+    count, _, height, width = faces.shape
+    top = torch.randint(0, height - crop + 1, (count, 1), generator=generator)
+    left = torch.randint(0, width - crop + 1, (count, 1), generator=generator)
+    side = torch.arange(crop)
+    columns = torch.where(torch.rand(count, 1, generator=generator) < 0.5, left + side, left + side.flip(0))
+    rows = top + side
+    return faces[torch.arange(count)[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)

@@ -27,7 +27,10 @@ def save(path: Path, state: State, settings: dict[str, Any]) -> None:
         "settings": settings,
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
+        "average": None if state.average is None else state.average.state_dict(),
         "best": state.best,
+        "master": state.master,
+        "round": state.round,
         "curve": [asdict(epoch) for epoch in state.curve],
     }
     torch.save(parts, content)
@@ -49,5 +52,7 @@ def resume(path: Path, state: State, settings: dict[str, Any]) -> None:
         )
     state.network.load_state_dict(parts["network"])
     state.optimizer.load_state_dict(parts["optimizer"])
-    state.best = parts["best"]
+    if state.average is not None:
+        state.average.load_state_dict(parts["average"])
+    state.best, state.master, state.round = parts["best"], parts["master"], parts["round"]
     state.curve = [Epoch(**epoch) for epoch in parts["curve"]]

@@ -1,4 +1,4 @@
-"""Training of one network on hard labels: seeded, one checkpoint an epoch, resumable.
+"""Training of one network: seeded, one checkpoint an epoch, resumable.
 
 An epoch depends only on (seed, epoch, weights, optimiser state), so a run that was killed and
 resumed gives the weights of one that was not.
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.records import Epoch
+from edgefer.train import schedule, targets
 from edgefer.train.augment import augment, centre, grey, spread
 from edgefer.train.recipes import Plan, Recipe
+from edgefer.train.targets import Teacher
 
 EVAL_PIXELS = 256 * 48 * 48  # of the faces that are shown at once in evaluation
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
@@ -28,12 +29,33 @@ EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share
 
 @dataclass
 class State:
-    """Everything that changes while training; what a checkpoint holds."""
+    """Everything that changes while training; what a checkpoint holds.
+
+    best are the weights of the best epoch so far, master those of the round's teacher (rounds after the first).
+    """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    curve: list[Epoch]
-    best: dict[str, Tensor]
+    average: AveragedModel | None
+    curve: list[Epoch] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    master: dict[str, Tensor] = field(default_factory=dict)
+    round: int = 0
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is evaluated and kept: the running average where there is one, else the network."""
+        return self.network if self.average is None else self.average.module
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What does not change: the faces, their soft labels (N, classes), the faces that choose, teachers from outside."""
+
+    learn: Dataset
+    labels: Tensor
+    public: Dataset
+    teachers: Sequence[Teacher] = ()
 
 
 def layout(row: Arch) -> torch.memory_format:
@@ -48,22 +70,37 @@ def start(row: Arch, recipe: Recipe) -> State:
     """A fresh network of `row` before the first epoch."""
     network = row.build()
     network.to(memory_format=layout(row))  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        recipe.lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
-    return State(network, optimizer, [], {})
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
+    average = None
+    if recipe.average:
+        decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    return State(network, _optimizer(network, recipe), average)
 
 
-def rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """The learning rate at a step: linear warm-up, then a half cosine to zero."""
-    warm, total = recipe.warmup * steps_per_epoch, recipe.epochs * steps_per_epoch
-    if step < warm:
-        return recipe.lr * (step + 1) / warm
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    spared = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, recipe.lr)
+    return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+
+
+def next_round(state: State, plan: Plan) -> None:
+    """The best student becomes the teacher; its successor starts from its weights, or afresh (EAN, section 3.3)."""
+    number, best = state.round + 1, state.best
+    torch.manual_seed(plan.seed + number)
+    fresh = start(plan.arch, plan.recipe)
+    if plan.recipe.hand_over:
+        fresh.network.load_state_dict(best)
+        fresh.judged.load_state_dict(best)
+    state.network, state.optimizer, state.average = fresh.network, fresh.optimizer, fresh.average
+    state.round, state.master = number, best
 
 
 def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
@@ -75,43 +112,62 @@ def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
     return torch.cat(parts)
 
 
-def epochs(state: State, plan: Plan, train: Dataset, public: Dataset, tick: Callable[[float], None]) -> Iterator[Epoch]:
+def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
     """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
-    for number in range(len(state.curve), plan.recipe.epochs):
-        began = time.perf_counter()
-        lr, loss, right = _one_epoch(state, plan, number, train, tick)
-        hits = (logits(state.network, public, plan.arch).argmax(1).numpy() == public.labels).mean()
-        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * float(hits), time.perf_counter() - began)
-        if all(epoch.public_accuracy > earlier.public_accuracy for earlier in state.curve):
-            state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
+    while not schedule.over(plan.recipe, state.curve, state.round):
+        if schedule.round_over(plan.recipe, state.curve, state.round):
+            next_round(state, plan)
+        began, number = time.perf_counter(), len(state.curve)
+        lr = schedule.rate(plan.recipe, schedule.of(state.curve, state.round), state.round, 0.0)
+        loss, right = _one_epoch(state, plan, number, lesson, tick)
+        hits = (logits(state.judged, lesson.public, plan.arch).argmax(1).numpy() == lesson.public.labels).mean()
+        took = time.perf_counter() - began
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * float(hits), took, state.round)
         state.curve.append(epoch)
+        if schedule.best(state.curve) is epoch:
+            state.best = {name: value.detach().clone() for name, value in state.judged.state_dict().items()}
         yield epoch
 
 
+def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
+    """Who is listened to in this round: those from outside, and the student of the round before."""
+    if not plan.recipe.alpha:
+        return []
+    heard = list(lesson.teachers)
+    if state.master:
+        network = plan.arch.build()
+        network.load_state_dict(state.master)
+        heard.append(Teacher(plan.arch, network.eval()))
+    return heard
+
+
 def _one_epoch(
-    state: State, plan: Plan, number: int, train: Dataset, tick: Callable[[float], None]
-) -> tuple[float, float, float]:
-    """Learning rate at the start, mean loss and accuracy of one pass over the training faces."""
-    recipe = plan.recipe
+    state: State, plan: Plan, number: int, lesson: Lesson, tick: Callable[[float], None]
+) -> tuple[float, float]:
+    """Mean loss and accuracy of one pass over the training faces."""
+    recipe, earlier = plan.recipe, schedule.of(state.curve, state.round)
+    teachers = _teachers(state, plan, lesson)
     seed = plan.seed * EPOCH_SEEDS + number
     torch.manual_seed(seed)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
-    order = torch.randperm(len(train), generator=generator)
+    order = torch.randperm(len(lesson.learn), generator=generator)
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
     total, right = 0.0, 0
     for step in range(steps):
-        index = order[step * recipe.batch : (step + 1) * recipe.batch].numpy()
-        group: dict[str, Any] = state.optimizer.param_groups[0]
-        group["lr"] = rate(recipe, number * steps + step, steps)
-        x = augment(grey(train.pixels[index]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
-        y = torch.from_numpy(train.labels[index])
-        out = state.network(spread(x, plan.arch).contiguous(memory_format=layout(plan.arch)))
-        loss = functional.cross_entropy(out, y, label_smoothing=recipe.label_smoothing)
+        index = order[step * recipe.batch : (step + 1) * recipe.batch]
+        for group in state.optimizer.param_groups:
+            group["lr"] = schedule.rate(recipe, earlier, state.round, (step + 1) / steps)
+        views = augment(grey(lesson.learn.pixels[index.numpy()]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
+        out = state.network(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch)))
+        heard = targets.hear(teachers, views, recipe.temperature) if teachers else None
+        loss = targets.loss(out, lesson.labels[index], heard, recipe)
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         state.optimizer.step()
-        total += loss.item() * len(y)
-        right += int((out.argmax(1) == y).sum())
+        if state.average is not None:
+            state.average.update_parameters(state.network)
+        total += loss.item() * len(index)
+        right += int((out.argmax(1).numpy() == lesson.learn.labels[index.numpy()]).sum())
         tick(loss.item())
-    return rate(recipe, number * steps, steps), total / len(order), right / len(order)
+    return total / len(order), right / len(order)

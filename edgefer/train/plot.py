@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 from edgefer.files import write_atomic
@@ -20,11 +21,13 @@ def curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
     epochs = [p.epoch for p in points]
     left.plot(epochs, [p.train_accuracy for p in points], color=ORANGE, label="Training, augmented")
     left.plot(epochs, [p.public_accuracy for p in points], color=BLUE, label="PublicTest, centre crop")
+    for first in (p.epoch for before, p in itertools.pairwise(points) if p.round != before.round):
+        left.axvline(first - 0.5, color="0.85")  # another round began
     left.axvline(best, color="0.6", linestyle=":", label=f"chosen: epoch {best}")
     left.set(xlabel="epoch", ylabel="accuracy in %", title=title)
     left.legend(frameon=False)
     right.plot(epochs, [p.loss for p in points], color=ORANGE)
-    right.set(xlabel="epoch", ylabel="training loss", title="loss with label smoothing")
+    right.set(xlabel="epoch", ylabel="loss", title="training loss")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer import __version__, environment, records, scores
-from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, fingerprint
+from edgefer.errors import BadWeights
 from edgefer.files import sha256, write_atomic
-from edgefer.train import checkpoint, loop, plot
+from edgefer.train import checkpoint, loop, plot, recipes, schedule, targets, views, weights
 from edgefer.train.memory import keep_freed_pages
 from edgefer.train.recipes import Plan
 
@@ -34,14 +34,13 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     """Write <out>/<arch>.safetensors, .json and .png; resumes <out>/<arch>.checkpoint.
 
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
-    Raises EmptyData, BadCheckpoint, OutputFailed.
+    Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
     """
     keep_freed_pages()
     torch.set_num_threads(plan.threads)
     torch.use_deterministic_algorithms(True)
     data = data.resized(plan.arch.resize)
-    learn, public = data.split("Training"), data.split("PublicTest")
-    learn.require_every_class()
+    lesson = _lesson(plan, data)
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
     state = loop.start(plan.arch, plan.recipe)
@@ -50,7 +49,7 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
         checkpoint.resume(saved, state, settings)
     for epoch in state.curve:
         listener.epoch(epoch)
-    for epoch in loop.epochs(state, plan, learn, public, listener.batch):
+    for epoch in loop.epochs(state, plan, lesson, listener.batch):
         checkpoint.save(saved, state, settings)
         listener.epoch(epoch)
     record = _finish(plan, data, state, out)
@@ -58,11 +57,31 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     return record
 
 
+def _lesson(plan: Plan, data: Dataset) -> loop.Lesson:
+    recipes.check_teachers(plan)
+    learn, public = data.split("Training"), data.split("PublicTest")
+    learn.require_every_class()
+    return loop.Lesson(learn, targets.soft_labels(learn, plan.recipe), public, _teachers(plan))
+
+
+def _teachers(plan: Plan) -> list[targets.Teacher]:
+    found = []
+    for path in plan.teachers:
+        row = weights.arch_of(path)
+        if row.labels != plan.arch.labels:
+            raise BadWeights(
+                f"the teacher {path} knows {', '.join(row.labels)}; it must know {plan.arch.name}'s labels."
+            )
+        found.append(targets.Teacher(row, weights.load(row, path).network.to(memory_format=torch.channels_last)))  # type: ignore[call-overload]
+    return found
+
+
 def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
     """What must be the same for a checkpoint to be gone on with."""
     return {
         "arch": plan.arch.name,
         "recipe": asdict(plan.recipe),
+        "teachers": [sha256(path) for path in plan.teachers],
         "seed": plan.seed,
         "data": fingerprint(data),
         "threads": plan.threads,
@@ -71,11 +90,13 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
 
 def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.TrainingRecord:
     name = plan.arch.name
-    state.network.load_state_dict(state.best)
-    weights = out / f"{name}.safetensors"
+    network = plan.arch.build()
+    network.load_state_dict(state.best)
+    path = out / f"{name}.safetensors"
     tensors = {key: value.contiguous() for key, value in state.best.items()}
-    write_atomic(weights, to_safetensors(tensors, metadata={"arch": name}))
-    best = max(state.curve, key=lambda e: (e.public_accuracy, -e.epoch)).epoch
+    write_atomic(path, to_safetensors(tensors, metadata={"arch": name}))
+    best = schedule.best(state.curve).epoch
+    private = evaluate(network, plan, data, "PrivateTest") if data.has("PrivateTest") else None
     record = records.TrainingRecord(
         schema=records.TRAINING_SCHEMA,
         arch=name,
@@ -84,13 +105,14 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         recipe=asdict(plan.recipe),
         seed=plan.seed,
         data=fingerprint(data),
-        weights_sha256=sha256(weights),
+        weights_sha256=sha256(path),
         best_epoch=best,
-        public=_score(state, data, "PublicTest", plan.arch),
-        private=_score(state, data, "PrivateTest", plan.arch) if data.has("PrivateTest") else None,
+        public=evaluate(network, plan, data, "PublicTest"),
+        private=private,
         seconds=round(sum(e.seconds for e in state.curve), 1),
         environment=environment.describe(PACKAGES, plan.threads),
         curve=state.curve,
+        teachers=[{"file": path.name, "sha256": sha256(path)} for path in plan.teachers],
     )
     records.write(out / f"{name}.json", record)
     plot.curves(out / f"{name}.png", f"{name}, recipe {plan.recipe.name}", state.curve, best)
@@ -99,14 +121,17 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
 
 def command(plan: Plan, data: Dataset) -> str:
     """The command line that trains these weights again."""
-    source = shlex.quote(Path(data.source).name)
-    return (
-        f"edgefer train --arch {plan.arch.name} --data {source} --recipe {plan.recipe.name} "
-        f"--epochs {plan.recipe.epochs} --seed {plan.seed} --threads {plan.threads}"
-    )
+    line = ["edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
+    line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
+    changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))
+    line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
+    line += [word for path in plan.teachers for word in ("--teacher", path.name)]
+    return shlex.join([*line, "--seed", str(plan.seed), "--threads", str(plan.threads)])
 
 
-def _score(state: loop.State, data: Dataset, split: str, row: Arch) -> records.Scores:
+def evaluate(network: torch.nn.Module, plan: Plan, data: Dataset, split: str) -> records.Scores:
+    """Centre crop, with what ten crops give and the confusion matrix beside it."""
     test = data.split(split)
-    unseen = scores.unseen_rows(test, data)
-    return scores.score(loop.logits(state.network, test, row).numpy(), test, unseen)
+    found = scores.score(loop.logits(network, test, plan.arch).numpy(), test, scores.unseen_rows(test, data))
+    ten = scores.score(views.ten_crop_probabilities(network, test, plan.arch).numpy(), test)
+    return replace(found, ten_crop=ten.accuracy)

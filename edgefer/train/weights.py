@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from edgefer import arch as archs
 from edgefer import records, resources
 from edgefer.arch import Arch
 from edgefer.errors import BadWeights, MissingFile
@@ -53,6 +54,16 @@ def read(path: Path) -> dict[str, Tensor]:
         ) from error
     except SafetensorError as error:
         raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
+
+
+def arch_of(path: Path) -> Arch:
+    """The network that a weights file of edgefer's says it is of; raises MissingFile, BadWeights or UnknownName."""
+    read(path)
+    with safe_open(path, "pt") as opened:  # type: ignore[no-untyped-call, unused-ignore]
+        name = (opened.metadata() or {}).get("arch")
+    if name is None:
+        raise BadWeights(f"{path} does not say of which network it is: give weights that edgefer trained.")
+    return archs.get(name)
 
 
 def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:
