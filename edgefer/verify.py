@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer import contract, package, runtime, scores
 from edgefer.data.dataset import Dataset
+from edgefer.data.mapped import chunks
 from edgefer.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
 from edgefer.records import Scores
 
@@ -133,9 +134,10 @@ def outputs(bundle: package.Bundle, data: Dataset, tick: Callable[[], None] = la
 def _each(
     model: runtime.Model, agreed: contract.Contract, data: Dataset, tick: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
-    for pixels in contract.to_pixels(data.pixels, agreed):
-        yield contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)
-        tick()
+    for faces in chunks(data.pixels):
+        for pixels in contract.to_pixels(faces, agreed):
+            yield contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)
+            tick()
 
 
 def accuracy(

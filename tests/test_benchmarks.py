@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -60,3 +62,30 @@ def test_training_of_the_shipped_weights_names_no_path() -> None:
 def test_training_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "training.json").read_text())
     assert (BENCHMARKS / "tables" / "training.md").read_text() == script("training").render(record)
+
+
+def test_memory_table_is_rendered_from_its_record() -> None:
+    record = json.loads((BENCHMARKS / "results" / "data-memory.json").read_text())
+    assert (BENCHMARKS / "tables" / "data-memory.md").read_text() == script("memory").render(record)
+
+
+def test_memory_does_not_grow_with_the_pixels() -> None:
+    """Of the record: a hundred times the images cost a mapped set less than a fiftieth of what they cost in memory."""
+    rows = json.loads((BENCHMARKS / "results" / "data-memory.json").read_text())["rows"]
+    added = {(row["way"], row["images"]): row["anonymous"] - row["before"] for row in rows}
+    assert {images for _, images in added} == {3_000, 30_000, 300_000}
+    assert added["memory", 300_000] > 300_000 * 48 * 48
+    for way in ("first", "again"):
+        assert added[way, 300_000] - added[way, 3_000] < 0.02 * added["memory", 300_000]
+        assert added[way, 300_000] < 40 * 2**20
+
+
+def test_the_memory_script_measures_a_small_set(tmp_path: Path) -> None:
+    memory = script("memory")
+    memory.make(tmp_path / "set", 70)
+    rows = []
+    for way in memory.WAYS:
+        command = [sys.executable, BENCHMARKS / "memory.py", tmp_path / "set", tmp_path / "cache", way]
+        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert len({row["pixel_sum"] for row in rows}) == 1 and {row["images"] for row in rows} == {70}
+    assert all(row["total"] >= row["anonymous"] > row["before"] > 0 for row in rows)

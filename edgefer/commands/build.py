@@ -16,6 +16,7 @@ from edgefer.commands.common import (
     load_torch,
     print_json,
     read_data,
+    reading_options,
     weights_option,
 )
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @network_options
 @click.option("--target", "names", required=True, multiple=True, metavar="NAME", help="May be given several times.")
 @weights_option
+@reading_options
 @click.option(
     "--calibration",
     type=PATH,

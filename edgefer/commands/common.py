@@ -14,13 +14,48 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgefer.data.dataset import Dataset
+    from edgefer.data.reading import Reading
 
 PATH = click.Path(path_type=Path)
 
 arch_option = click.option("--arch", required=True, metavar="NAME", help="Network; `edgefer archs` lists them.")
-data_option = click.option(
+
+
+def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """For `reading`: these two are of every command that reads a data set, and no command's own business."""
+    context.meta[f"edgefer.{option.name}"] = value
+
+
+_layout_option = click.option(
+    "--layout",
+    metavar="NAME",
+    expose_value=False,
+    callback=_keep,
+    help="How the image folder lies on disk, where that is not certain; `edgefer data layouts` lists them.",
+)
+_cache_option = click.option(
+    "--cache",
+    type=PATH,
+    metavar="FOLDER",
+    expose_value=False,
+    callback=_keep,
+    help="Where the decoded faces of a large image folder are kept; default: EDGEFER_CACHE, else the user's cache.",
+)
+_path_option = click.option(
     "--data", required=True, type=PATH, metavar="PATH", help="fer2013.csv (or .gz, .xz, .zip) or an image folder."
 )
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--layout and --cache, which `read_data` knows of."""
+    return _layout_option(_cache_option(command))
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--data, and what goes with it."""
+    return _path_option(reading_options(command))
+
+
 weights_option = click.option(
     "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
 )
@@ -78,12 +113,33 @@ def load_torch(console: Console) -> None:
         import_module("torch")
 
 
+@contextlib.contextmanager
+def reading(console: Console, path: Path) -> Iterator[Reading]:
+    """How the command line wants a data set read, while a spinner says how far it is."""
+    from rich.markup import escape
+
+    from edgefer.data.reading import Reading
+
+    context = click.get_current_context(silent=True)
+    layout, cache = ((context.meta if context else {}).get(f"edgefer.{name}") for name in ("layout", "cache"))
+    shown = f"reading {escape(str(path))}"
+    with console.status(shown) as status:
+
+        def say(line: str) -> None:
+            console.print(line, markup=False, soft_wrap=True)
+
+        def tick(done: int, total: int) -> None:
+            status.update(f"{shown}: {done:,} of {total:,} images")
+
+        yield Reading(layout, cache, say, tick)
+
+
 def read_data(console: Console, path: Path, size: int) -> Dataset:
     """Load a data set while a spinner says so."""
     from edgefer.data.dataset import load
 
-    with console.status(f"reading {path}"):
-        return load(path, size)
+    with reading(console, path) as how:
+        return load(path, size, how)
 
 
 def print_json(record: Any) -> None:

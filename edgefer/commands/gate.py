@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.commands.common import PATH, console, json_option, print_json, split_option
+from edgefer.commands.common import PATH, console, json_option, print_json, reading_options, split_option
 
 if TYPE_CHECKING:
     from edgefer.gate.record import GateRecord
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
 )
 @click.option("--data", type=PATH, metavar="PATH", help="Gate accuracy and agreement on this data set too.")
+@reading_options
 @split_option
 @click.option("--arch", metavar="NAME", help="For git refs: the network to build.")
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="For git refs: may be given several times.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgefer.commands.common import PATH, console, counting, read_data, split_option
+from edgefer.commands.common import PATH, console, counting, data_option, read_data, split_option
 
 out_option = click.option("--out", type=PATH, required=True, metavar="FILE", help="A .png or .svg file.")
 
@@ -73,9 +73,7 @@ def latency(files: tuple[Path, ...], out: Path) -> None:
 
 @plot.command()
 @click.argument("bundle", type=PATH)
-@click.option(
-    "--data", required=True, type=PATH, metavar="PATH", help="fer2013.csv (or .gz, .xz, .zip) or an image folder."
-)
+@data_option
 @split_option
 @out_option
 def confusion(bundle: Path, data: Path, split: str, out: Path) -> None:

@@ -18,6 +18,7 @@ from edgefer.commands.common import (
     json_option,
     print_json,
     read_data,
+    reading_options,
     split_option,
 )
 from edgefer.errors import EdgeferError, SeveralFailures
@@ -73,6 +74,7 @@ class _Where:
 @click.option("--device", metavar="NAME", help="Run the model there; `edgefer devices` lists them.")
 @engine_option
 @click.option("--data", type=PATH, metavar="PATH", help="Also measure accuracy on this data set.")
+@reading_options
 @split_option
 @click.option(
     "--float",

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
 from edgefer.data.fer2013 import FERPLUS
+from edgefer.data.mapped import chunks
+from edgefer.data.reading import PLAINLY, Reading
 
 SCHEMA = "edgefer/data-check/1"
 TIED = "tied"
@@ -60,12 +62,12 @@ class CheckReport:
     ferplus: FerPlus | None
 
 
-def check(path: Path) -> CheckReport:
+def check(path: Path, how: Reading = PLAINLY) -> CheckReport:
     """Read a CSV or image folder to its end and describe it; images of a folder are compared at 48 x 48.
 
-    Raises MissingFile, BadData (a source that can't be understood as a whole) or EmptyData (nothing in it).
+    Raises what edgefer.data.dataset.scan does.
     """
-    found = scan(path)
+    found = scan(path, how=how)
     data = found.readable()
     same = _identities(data)
     parts = {name: same[data.splits == k] for k, name in enumerate(SPLITS)}
@@ -79,7 +81,7 @@ def check(path: Path) -> CheckReport:
         duplicates={name: _repeats(part) for name, part in parts.items()},
         across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},
         conflicting=_conflicting(same, data.labels),
-        flat=int((np.ptp(data.pixels, axis=(1, 2)) == 0).all(axis=1).sum()),
+        flat=sum(int((np.ptp(part, axis=(1, 2)) == 0).all(axis=1).sum()) for part in chunks(data.pixels)),
         ferplus=None if data.votes is None else _ferplus(data.votes, data.labels),
     )
 

@@ -1,16 +1,20 @@
-"""A data set in memory, and the door that reads one from whatever a user has on disk."""
+"""A data set, and the door that reads one from whatever a user has on disk."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.preprocess import Pixels, resize_pixels
+from edgefer.data import mapped
+from edgefer.data.mapped import Faces, chunks
+from edgefer.data.reading import PLAINLY, Reading
 from edgefer.errors import EmptyData, MissingFile, UnknownName
 
 if TYPE_CHECKING:
@@ -23,34 +27,36 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")  # FER2013's words
 class Dataset:
     """Faces and labels, row by row in the order of the source.
 
-    pixels  uint8 (N, H, W, 1) grey or (N, H, W, 3) RGB
-    labels  int64 (N,), index into `names`
-    splits  int64 (N,), index into SPLITS
-    rows    int64 (N,), number of the row (from 0) or of the file in sorted order
-    votes   int64 (N, 10) of FER+, or None
+    pixels    uint8 (N, H, W, 1) grey or (N, H, W, 3) RGB; of a large set memory-mapped, see edgefer.data.mapped
+    labels    int64 (N,), index into `names`
+    splits    int64 (N,), index into SPLITS
+    rows      int64 (N,), number of the row (from 0) or of the file in sorted order
+    votes     int64 (N, 10) of FER+, or None
+    subjects  str (N,), who is on each image, or None if the source does not say
     """
 
     source: str
     names: tuple[str, ...]
-    pixels: Pixels
+    pixels: Faces
     labels: NDArray[np.int64]
     splits: NDArray[np.int64]
     rows: NDArray[np.int64]
     votes: NDArray[np.int64] | None = field(default=None)
+    subjects: NDArray[np.str_] | None = field(default=None)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: NDArray[np.int64]) -> Dataset:
         """The rows at `index`, in that order."""
-        votes = None if self.votes is None else self.votes[index]
         return replace(
             self,
-            pixels=self.pixels[index],
+            pixels=mapped.take(self.pixels, index),
             labels=self.labels[index],
             splits=self.splits[index],
             rows=self.rows[index],
-            votes=votes,
+            votes=None if self.votes is None else self.votes[index],
+            subjects=None if self.subjects is None else self.subjects[index],
         )
 
     def has(self, name: str) -> bool:
@@ -68,7 +74,7 @@ class Dataset:
 
     def resized(self, size: int) -> Dataset:
         """The same faces at size x size, with the preprocessing's own kernel."""
-        return replace(self, pixels=resize_pixels(self.pixels, size))
+        return replace(self, pixels=mapped.resized(self.pixels, size))
 
     def require_every_class(self) -> None:
         """Raise EmptyData naming the classes that have no image."""
@@ -81,15 +87,16 @@ class Dataset:
             )
 
 
-def image_hashes(pixels: Pixels) -> list[bytes]:
+def image_hashes(pixels: Faces) -> Iterator[bytes]:
     """One digest per face, equal exactly where the pixels are equal."""
-    return [hashlib.blake2b(face.tobytes(), digest_size=16).digest() for face in pixels]
+    for part in chunks(pixels):
+        yield from (hashlib.blake2b(face.tobytes(), digest_size=16).digest() for face in part)
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:
     """What a record keeps of a data set: counts and a digest over pixels, labels and splits."""
     digest = hashlib.sha256()
-    for array in (data.pixels, data.labels, data.splits):
+    for array in chain(chunks(data.pixels), (data.labels, data.splits)):
         digest.update(np.ascontiguousarray(array).tobytes())
     counts = np.bincount(data.splits, minlength=len(SPLITS))
     return {
@@ -99,28 +106,35 @@ def fingerprint(data: Dataset) -> dict[str, object]:
     }
 
 
-def scan(path: Path, size: int = 48) -> Scan:
-    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or an image folder without stopping at a broken row or image.
+def scan(path: Path, size: int = 48, how: Reading = PLAINLY) -> Scan:
+    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or a folder of images without stopping at a broken row or image.
 
     Faces of a folder come out size x size, those of a CSV as they are. Raises MissingFile, BadData (a source
-    that can't be understood as a whole) or EmptyData.
+    that can't be understood as a whole), EmptyData, UnknownName (a layout) or OutputFailed (the cache).
     """
-    from edgefer.data import fer2013, folders
+    from edgefer.data import decode, fer2013, layouts
 
     try:
         if not path.exists():
             raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
-        if not path.is_dir():
-            return fer2013.read_csv(path)
-        csv = next((c for c in sorted(path.glob("fer2013.csv*")) if c.is_file()), None)
-        return folders.read_folder(path, size) if csv is None else fer2013.read_csv(csv)
+        csv = _csv(path, how)
+        return decode.read(layouts.listing(path, how.layout), size, how) if csv is None else fer2013.read_csv(csv)
     except OSError as error:
         raise MissingFile(f"can't open {path}: {error.strerror or error}.") from error
 
 
-def load(path: Path, size: int = 48) -> Dataset:
-    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or an image folder; faces come out size x size.
+def _csv(path: Path, how: Reading) -> Path | None:
+    """The fer2013.csv that `path` is or holds; None if it is a folder of images or said to be one."""
+    if not path.is_dir():
+        return path
+    if how.layout is not None:
+        return None
+    return next((csv for csv in sorted(path.glob("fer2013.csv*")) if csv.is_file()), None)
 
-    Raises MissingFile, BadData (the first broken row or image) or EmptyData.
+
+def load(path: Path, size: int = 48, how: Reading = PLAINLY) -> Dataset:
+    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or a folder of images; faces come out size x size.
+
+    Raises what `scan` does, and BadData for the first broken row or image.
     """
-    return scan(path, size).dataset().resized(size)
+    return scan(path, size, how).dataset().resized(size)

@@ -6,24 +6,18 @@ pixels (48 x 48 grey values, row-major), Usage. FER+ (Barsoum et al., ICMI 2016)
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import lzma
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, TextIO
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.arch import LABELS
-from edgefer.data.dataset import SPLITS
+from edgefer.data.dataset import SPLITS, Dataset
 from edgefer.data.preprocess import Pixels
-from edgefer.data.scan import Face, Problem, Scan, quoted
+from edgefer.data.scan import Problem, Scan, quoted, stack
+from edgefer.data.text import open_text, rows_of
 from edgefer.errors import BadData, EmptyData, MissingFile
 
 SIDE = 48
@@ -48,9 +42,7 @@ FERPLUS_NAME = {  # FER+'s word for each of FER2013's classes
     "disgust": "disgust",
     "fear": "fear",
 }
-_BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _DIGITS = b"0123456789 \t\r\n"
-_LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 _LABEL_OF = {str(k): k for k in range(len(LABELS))}
 _SPLIT_OF = {name: k for k, name in enumerate(SPLITS)}
 
@@ -62,64 +54,13 @@ def ferplus_columns(names: Sequence[str]) -> list[int] | None:
     return [FERPLUS.index(FERPLUS_NAME[name]) for name in names]
 
 
-@contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
-    """A text stream of a plain, .gz, .xz or .zip file, chosen by its first bytes, not its name.
+@dataclass(frozen=True)
+class Face:
+    """uint8 (H, W, 1), label and split index."""
 
-    Raises MissingFile, and BadData when the stream turns out broken inside the block.
-    """
-    try:
-        if path.exists() and not path.is_file():  # a pipe could be read only once
-            raise MissingFile(f"{path} is not a file: give a fer2013.csv (or .gz, .xz, .zip).")
-        with path.open("rb") as raw:
-            head = raw.read(6)
-    except OSError as error:
-        raise MissingFile(f"can't open {path}: {error.strerror}.") from error
-    try:
-        with _decoded(path, head) as file:
-            yield file
-    except _BROKEN_STREAM as error:
-        raise BadData(f"{path} breaks off or is not a CSV ({error}): get the file again.") from error
-
-
-@contextmanager
-def _decoded(path: Path, head: bytes) -> Iterator[TextIO]:
-    with (
-        ExitStack() as stack,
-        # A byte that isn't UTF-8 must break its row, not the whole file: hence "replace".
-        io.TextIOWrapper(_bytes(path, head, stack), encoding="utf-8-sig", errors="replace", newline="") as text,
-    ):
-        yield text
-
-
-def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
-    if head.startswith(b"\x1f\x8b"):
-        return gzip.open(path)
-    if head == b"\xfd7zXZ\x00":
-        return lzma.open(path)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _member(path, stack.enter_context(zipfile.ZipFile(path)))
-    return path.open("rb")
-
-
-def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
-    """The one CSV of an archive; nothing is unpacked, so its name can't lead anywhere."""
-    plain = {name: PurePosixPath(name).name.lower() for name in archive.namelist()}
-    found = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
-    named = [n for n in found if plain[n] == "fer2013.csv"]
-    chosen = named if len(named) == 1 else found
-    if len(chosen) != 1:
-        raise BadData(f"{path} holds {len(found)} CSV files: it must hold fer2013.csv alone.")
-    try:
-        return archive.open(chosen[0])
-    except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
-        raise BadData(f"{path} can't be unpacked ({error}): unpack it and give the fer2013.csv.") from error
-
-
-def _rows(file: TextIO) -> Iterator[list[str]]:
-    """The rows of a CSV but for blank ones, which editors and tools leave at the end."""
-    lines = iter(lambda: file.readline(_LONGEST_LINE), "")
-    return (cells for cells in csv.reader(lines) if cells)
+    pixels: Pixels
+    label: int
+    split: int
 
 
 def read_csv(path: Path) -> Scan:
@@ -128,20 +69,43 @@ def read_csv(path: Path) -> Scan:
     A fer2013new.csv beside it adds FER+'s votes. Raises MissingFile, BadData if it is no such CSV or breaks
     off, EmptyData for an empty file.
     """
-    scan = Scan(str(path), LABELS)
+    faces, problems, rows = [], [], []
     with open_text(path) as file:
-        rows = _rows(file)
-        columns = _columns(path, next(rows, []))
-        for number, cells in enumerate(rows):
-            scan.add(number, _row(cells, columns))
-    votes = path.with_name("fer2013new.csv")
-    if votes.is_file():
-        try:
-            scan.votes = read_votes(votes, rows=scan.seen)
-        except (BadData, MissingFile) as error:
-            # Last in the list: a broken row of the CSV explains more than the row count that follows from it.
-            scan.problems.append(str(error).rstrip("."))
-    return scan
+        lines = rows_of(file)
+        columns = _columns(path, next(lines, []))
+        number = -1
+        for number, cells in enumerate(lines):
+            found = _row(cells, columns)
+            if isinstance(found, Problem):
+                problems.append(found.line(number))
+            else:
+                faces.append(found)
+                rows.append(number)
+    votes, wrong = _votes(path.with_name("fer2013new.csv"), number + 1)
+    # Last in the list: a broken row of the CSV explains more than the row count that follows from it.
+    return Scan(_dataset(path, faces, rows, votes), problems + wrong, number + 1)
+
+
+def _dataset(path: Path, faces: list[Face], rows: list[int], votes: NDArray[np.int64] | None) -> Dataset:
+    return Dataset(
+        source=str(path),
+        names=LABELS,
+        pixels=stack([face.pixels for face in faces]),
+        labels=np.array([face.label for face in faces], dtype=np.int64),
+        splits=np.array([face.split for face in faces], dtype=np.int64),
+        rows=np.array(rows, dtype=np.int64),
+        votes=None if votes is None else votes[rows],
+    )
+
+
+def _votes(path: Path, rows: int) -> tuple[NDArray[np.int64] | None, list[str]]:
+    """FER+'s votes, if there are any, or what is wrong with them."""
+    if not path.is_file():
+        return None, []
+    try:
+        return read_votes(path, rows), []
+    except (BadData, MissingFile) as error:
+        return None, [str(error).rstrip(".")]
 
 
 def _columns(path: Path, cells: list[str]) -> tuple[int, int, int]:
@@ -188,7 +152,7 @@ def read_votes(path: Path, rows: int) -> NDArray[np.int64]:
     """FER+ votes, int64 (rows, 10), row for row those of fer2013.csv; raises MissingFile or BadData."""
     votes = []
     with open_text(path) as file:
-        lines = _rows(file)
+        lines = rows_of(file)
         header = next(lines, [])
         if tuple(header[2:]) != FERPLUS:
             raise BadData(f"{path} has the columns {quoted(', '.join(header))}: FER+ has {', '.join(FERPLUS)}.")

@@ -7,12 +7,14 @@ wild", CVPR 2017. It has no validation split: train_* is Training, test_* is Pri
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS
-from edgefer.data.images import read_face, require_inside, where
-from edgefer.data.scan import Face, Problem, Scan, quoted
+from edgefer.data.images import require_inside, where
+from edgefer.data.listing import Entry
+from edgefer.data.scan import Problem, quoted
 from edgefer.errors import BadData, EmptyData, MissingFile
 
 _ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")  # 1..7
@@ -28,8 +30,8 @@ def find(path: Path) -> Path | None:
     return next((base for base in (path, path / "basic") if (base / _LIST).is_file()), None)
 
 
-def read(path: Path, size: int) -> Scan:
-    """Every image of the list, sorted by name; faces are size x size.
+def entries(path: Path) -> Iterator[Entry | Problem]:
+    """Every image of the list, sorted by name.
 
     The aligned faces are read if they are there, else the original pictures, which show more than the face.
     Raises BadData, EmptyData or MissingFile when the list or the folder of images is of no use.
@@ -39,16 +41,15 @@ def read(path: Path, size: int) -> Scan:
         raise MissingFile(f"no {_LIST} in {path} or {path / 'basic'}: give RAF-DB's basic folder.")
     require_inside(path, base / _LIST)
     folder, ending = _images(path, base)
-    scan = Scan(str(path), LABELS)
+    lines = _lines(base / _LIST)
+    if not lines:
+        raise EmptyData(f"{base / _LIST} names no image: its lines are like 'train_00001.jpg 5'.")
     seen: set[str] = set()
-    for number, line in enumerate(_lines(base / _LIST)):
+    for line in lines:
         name = line.split(" ")[0]
         twice = Problem(f"{quoted(name)} stands there twice", _LIST.name) if name in seen else None
-        scan.add(number, twice or _face(path, folder, ending, line, size))
+        yield twice or _entry(folder.relative_to(path), ending, line)
         seen.add(name)
-    if not scan.seen:
-        raise EmptyData(f"{base / _LIST} names no image: its lines are like 'train_00001.jpg 5'.")
-    return scan
 
 
 def _lines(listed: Path) -> list[str]:
@@ -69,9 +70,9 @@ def _images(path: Path, base: Path) -> tuple[Path, str]:
     raise BadData(f"{path}: {where(path, base / 'Image')} has neither aligned nor original: unpack aligned.zip there.")
 
 
-def _face(path: Path, folder: Path, ending: str, line: str, size: int) -> Face | Problem:
+def _entry(folder: Path, ending: str, line: str) -> Entry | Problem:
     match = _LINE.fullmatch(line)
     if not match:
         return Problem(f"line {quoted(line)}, must be like 'train_00001.jpg 5' with a label 1..7", _LIST.name)
     image = folder / f"{match['stem']}{ending}.jpg"
-    return read_face(path, image, size, NUMBERED[match["label"]], _SPLIT_OF[match["split"]])
+    return Entry(image.as_posix(), NUMBERED[match["label"]], _SPLIT_OF[match["split"]])

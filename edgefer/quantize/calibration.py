@@ -87,7 +87,7 @@ def describe(faces: Dataset, seed: int) -> CalibrationSet:
 
 def images(faces: Dataset, arch: Arch) -> NDArray[np.uint8]:
     """The faces as the deployed model gets them: uint8 (N, crop, crop, 3)."""
-    return to_rgb(centre_crop(faces.resized(arch.resize).pixels, arch.crop))
+    return to_rgb(centre_crop(faces.resized(arch.resize).pixels[:], arch.crop))
 
 
 def summary(record: CalibrationRecord) -> dict[str, object]:

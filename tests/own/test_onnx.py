@@ -109,7 +109,7 @@ def test_the_road_of_an_onnx_file(
     run(*words, "--target", "onnx-fp32", "--target", target).fine()
     test = load_data(data, 44).split("PrivateTest")
     with torch.inference_mode():
-        answers = trained(preprocess(test.pixels, nets.SIDE, "bgr", (0, 1), MEAN, STD))
+        answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
     exact, integer = (package.read(tmp_path / f"theirs.{name}") for name in ("onnx-fp32", target))
     assert np.abs(verify.outputs(exact, test) - wanted).max() < 1e-4

@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_users_preprocessing(dist: Path, trained: nn.Mo
     test = load(data, 44).split("PrivateTest")
     found = verify.outputs(package.read(dist / f"colour.{name}"), test)
     with torch.inference_mode():
-        answers = trained(preprocess(test.pixels, nets.SIDE, "bgr", (0, 1), MEAN, STD))
+        answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
     assert np.abs(found - wanted).max() < (0.25 if name.endswith("int8") else 1e-4)
     assert (found.argmax(1) == wanted.argmax(1)).mean() > 0.97
@@ -137,7 +137,7 @@ def test_grey_probabilities_by_options_alone(run: Run, data: Path, tmp_path: Pat
     assert bundle.manifest.own is not None and bundle.manifest.own["output"] == "probabilities"
     test = load(data, 36).split("PublicTest")
     with torch.inference_mode():
-        wanted = network(preprocess(test.pixels, 36, "grey", (0, 1), [0], [1])).numpy()
+        wanted = network(preprocess(test.pixels[:], 36, "grey", (0, 1), [0], [1])).numpy()
     assert np.abs(verify.outputs(bundle, test) - wanted).max() < 1e-4
     verify.golden(package.read(tmp_path / "mine.tflite-int8"))
 

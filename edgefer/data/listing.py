@@ -1,0 +1,116 @@
+"""What a reader of a folder finds before an image is decoded: paths, labels, splits, subjects.
+
+Packed, because some sets are large: 300,000 paths take as many bytes as they have letters, not a Python object each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.scan import Problem
+
+Box = tuple[int, int, int, int]
+WHOLE: Box = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its path below the folder, with /, index of its class and of its split.
+
+    subject  who is on it, "" where the layout does not say
+    box      left, top, width and height of the face in pixels; WHOLE for the whole image
+    """
+
+    path: str
+    label: int
+    split: int
+    subject: str = ""
+    box: Box = WHOLE
+
+
+class Listing:
+    """The entries of a folder in the order of their reader, numbered from 0, and what is wrong with some of them."""
+
+    def __init__(self, root: Path, layout: str, names: tuple[str, ...], found: Iterable[Entry | Problem]) -> None:
+        self.root, self.layout, self.names = root, layout, names
+        self.problems: dict[int, Problem] = {}
+        self._text, self._ends = bytearray(), array("I")
+        self._labels, self._splits = array("b"), array("b")
+        self._persons, self._boxes = array("i"), array("i")  # empty until there is one
+        known: dict[str, int] = {"": 0}
+        for number, each in enumerate(found):
+            entry = each if isinstance(each, Entry) else Entry("", 0, 0)
+            if isinstance(each, Problem):
+                self.problems[number] = each
+            self._text += os.fsencode(entry.path)
+            self._ends.append(len(self._text))
+            self._labels.append(entry.label)
+            self._splits.append(entry.split)
+            if entry.subject or self._persons:
+                self._persons.extend([0] * (number - len(self._persons)))
+                self._persons.append(known.setdefault(entry.subject, len(known)))
+            if entry.box != WHOLE or self._boxes:
+                self._boxes.extend(WHOLE * (number - len(self._boxes) // 4))
+                self._boxes.extend(entry.box)
+        self._subjects = list(known)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __iter__(self) -> Iterator[Entry | Problem]:
+        for number in range(len(self)):
+            yield self.problems.get(number) or self._entry(number)
+
+    def _entry(self, number: int) -> Entry:
+        left, top, width, height = self._boxes[4 * number : 4 * number + 4] if self._boxes else WHOLE
+        return Entry(
+            os.fsdecode(bytes(self._text[self._ends[number - 1] if number else 0 : self._ends[number]])),
+            self._labels[number],
+            self._splits[number],
+            self._subjects[self._persons[number]] if self._persons else "",
+            (left, top, width, height),
+        )
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 (N,), index into `names`."""
+        return np.array(self._labels, dtype=np.int64)
+
+    @property
+    def splits(self) -> NDArray[np.int64]:
+        """int64 (N,), index into SPLITS."""
+        return np.array(self._splits, dtype=np.int64)
+
+    @property
+    def subjects(self) -> NDArray[np.str_] | None:
+        """str (N,), or None if the layout does not say who is on an image."""
+        if not self._persons:
+            return None
+        return np.array(self._subjects)[np.array(self._persons, dtype=np.int64)]
+
+
+def files_digest(listing: Listing) -> str:
+    """Hex digest over all that faces are made from: paths and boxes, sizes and times of the files, problems."""
+    digest = hashlib.sha256()
+    for found in listing:
+        if isinstance(found, Problem):
+            digest.update(repr(found).encode(errors="surrogateescape"))
+        else:
+            digest.update(os.fsencode(f"{found.path}\0{found.box}\0{_state(listing.root, found.path)}\n"))
+    return digest.hexdigest()
+
+
+def _state(root: Path, path: str) -> str:
+    try:
+        state = os.stat(f"{root}/{path}")  # noqa: PTH116 (a Path for each of 300,000 takes seconds)
+    except OSError as error:
+        return str(error.errno)
+    return f"{state.st_size} {state.st_mtime_ns}"

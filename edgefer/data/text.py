@@ -1,0 +1,79 @@
+"""The text of a CSV, plain or compressed, and its rows."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, TextIO
+
+from edgefer.errors import BadData, MissingFile
+
+_BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
+_LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """A text stream of a plain, .gz, .xz or .zip file, chosen by its first bytes, not its name.
+
+    Raises MissingFile, and BadData when the stream turns out broken inside the block.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe could be read only once
+            raise MissingFile(f"{path} is not a file: give a fer2013.csv (or .gz, .xz, .zip).")
+        with path.open("rb") as raw:
+            head = raw.read(6)
+    except OSError as error:
+        raise MissingFile(f"can't open {path}: {error.strerror}.") from error
+    try:
+        with _decoded(path, head) as file:
+            yield file
+    except _BROKEN_STREAM as error:
+        raise BadData(f"{path} breaks off or is not a CSV ({error}): get the file again.") from error
+
+
+@contextmanager
+def _decoded(path: Path, head: bytes) -> Iterator[TextIO]:
+    with (
+        ExitStack() as stack,
+        # A byte that isn't UTF-8 must break its row, not the whole file: hence "replace".
+        io.TextIOWrapper(_bytes(path, head, stack), encoding="utf-8-sig", errors="replace", newline="") as text,
+    ):
+        yield text
+
+
+def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    if head == b"\xfd7zXZ\x00":
+        return lzma.open(path)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _member(path, stack.enter_context(zipfile.ZipFile(path)))
+    return path.open("rb")
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
+    """The one CSV of an archive; nothing is unpacked, so its name can't lead anywhere."""
+    plain = {name: PurePosixPath(name).name.lower() for name in archive.namelist()}
+    found = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
+    named = [n for n in found if plain[n] == "fer2013.csv"]
+    chosen = named if len(named) == 1 else found
+    if len(chosen) != 1:
+        raise BadData(f"{path} holds {len(found)} CSV files: it must hold fer2013.csv alone.")
+    try:
+        return archive.open(chosen[0])
+    except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
+        raise BadData(f"{path} can't be unpacked ({error}): unpack it and give the fer2013.csv.") from error
+
+
+def rows_of(file: TextIO) -> Iterator[list[str]]:
+    """The rows of a CSV but for blank ones, which editors and tools leave at the end."""
+    lines = iter(lambda: file.readline(_LONGEST_LINE), "")
+    return (cells for cells in csv.reader(lines) if cells)
