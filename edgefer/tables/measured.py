@@ -34,6 +34,12 @@ def measured_as(name: str, statistic: str) -> tuple[str, Protocol] | None:
     return fitting[-1] if fitting else None  # of LCNN's two the one of testing
 
 
+def stands_for(name: str) -> str | None:
+    """The table whose runs are shown with a table: its own, or its paper's."""
+    found = measured_as(name, "mean") or measured_as(name, "usage")
+    return found[0] if found else None
+
+
 def latency(at: At, benches: Benches) -> Found:
     """The mean of the samples, in the column's unit."""
     return _figure(at, benches, "mean", lambda run: statistics.mean(run.samples) * 1e3 if run.timed else None)

@@ -13,14 +13,14 @@ from edgefer.tables.grid import Grid, Piece, Tally, lacking, piece, tally
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table. found: the cell and what there is to it, in the paper's order."""
+    """One table. found: the cell and what there is to it, in the paper's order; extras: titles and grids."""
 
     name: str
     paper: Paper
     table: Table
     found: tuple[tuple[Cell, Found], ...]
     grid: Grid
-    extras: Grid | None
+    extras: tuple[tuple[str, Grid], ...]
     below: tuple[str, ...]
 
     @property
@@ -39,7 +39,7 @@ def sheet(name: str, known: Known) -> Sheet:
         table=table,
         found=found,
         grid=_grid(table, found),
-        extras=extras.grid(name, table, known),
+        extras=extras.grids(name, table, known),
         below=(*_about(table), *_hows(table, found), *_protocol(paper, table)),
     )
 
