@@ -10,6 +10,8 @@ from edgefer.tables.evidence import Known, find
 from edgefer.tables.found import At, Evidence, Found
 from edgefer.tables.grid import Grid, Piece, Tally, lacking, piece, tally
 
+_COMPARED = ("latency", "cpu-percent", "memory-percent")  # absolute ones are of another machine
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -72,8 +74,8 @@ def _at(found: tuple[tuple[Cell, Found], ...], row: Row, column: Column) -> tupl
 
 
 def reference(table: Table, column: Column) -> Row | None:
-    """The row whose time others are set over: the paper's own network, which comes last. None for other columns."""
-    if column.kind != "latency" or len(table.rows) == 1:
+    """The row whose time or load others are set over: the paper's own network, which comes last, where there is one."""
+    if column.kind not in _COMPARED or len(table.rows) == 1:
         return None
     return next((row for row in reversed(table.rows) if row.arch and row.cells[table.columns.index(column)]), None)
 
