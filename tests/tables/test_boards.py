@@ -101,12 +101,17 @@ def test_an_interrupted_count_goes_on(board: Board, tmp_path: Path) -> None:
     assert {each.instructions_per_frame for each in made.results} == {1_000_000}
 
 
-def test_what_would_take_too_long_says_so_and_can_be_counted_later(board: Board, tmp_path: Path) -> None:
-    made = go(board, tmp_path, "lcnn-5", wish=Wish(minutes=1e-9))
+def test_what_would_take_too_long_says_so_and_can_be_counted_later(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(0, 1000, 90))  # seconds before and after each first run
+    monkeypatch.setattr(boards, "emulating", lambda: next(times))
+    made = go(board, tmp_path, "lcnn-5")
     assert board.counted == []
     assert {each.instructions_reason for each in made.results} == {
-        "not counted: it would take about 0 min, more than 1e-09"
+        "not counted: it would take about 15 min, more than 10"
     }
+    monkeypatch.setattr(boards, "emulating", lambda: 0.0)
     assert {each.instructions_per_frame for each in go(board, tmp_path, "lcnn-5").results} == {1_000_000}
 
 
