@@ -55,10 +55,15 @@ def _sum(run: Run) -> float | None:
     return None if None in told else sum(each or 0.0 for each in told)
 
 
+def _system(run: Run) -> float | None:
+    """Not less than none: two clocks tell it, and the difference of nothing is a little above or below it."""
+    return None if run.cpu_system_percent is None else max(0.0, run.cpu_system_percent)
+
+
 _USAGE: dict[str, Callable[[Run], float | None]] = {
     "cpu": _sum,
     "us": lambda run: run.cpu_user_percent,
-    "sy": lambda run: run.cpu_system_percent,
+    "sy": _system,
     "mem": lambda run: run.memory_percent,
     "memory-percent": lambda run: run.memory_percent,
 }

@@ -16,6 +16,7 @@ from edgefer.files import write_atomic
 from edgefer.papers import papers
 from edgefer.tables import labels
 from edgefer.tables.points import MEASURED, Point, front
+from edgefer.tables.recorded import plain
 
 # Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what they say.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -138,7 +139,9 @@ def machines(records: Sequence[BenchRecord]) -> str:
 
 def latencies(records: Sequence[BenchRecord]) -> Any:
     """How the latencies of each bundle spread: quartiles, median, from the fastest to the 99th percentile."""
-    taken = {r.id: [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results}
+    taken = {
+        plain(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results
+    }
     taken = {name: samples for name, samples in taken.items() if samples}
     _require(bool(taken), "the record holds no times: those of emulated devices mean nothing.")
     ordered = sorted(taken, key=lambda name: -float(np.median(taken[name])))
@@ -169,7 +172,7 @@ def confusion(shares: NDArray[np.float64], names: Sequence[str], title: str) -> 
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         axes.text(
-            column, row, f"{share:.2f}", ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "0.15"
+            column, row, f"{share:.2f}", ha="center", va="center", fontsize=9, color="white" if share > 0.65 else "0.15"
         )
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)

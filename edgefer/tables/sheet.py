@@ -10,7 +10,8 @@ from edgefer.tables.evidence import Known, find
 from edgefer.tables.found import At, Evidence, Found
 from edgefer.tables.grid import Grid, Piece, Tally, lacking, piece, tally
 
-_COMPARED = ("latency", "cpu-percent", "memory-percent")  # absolute ones are of another machine
+# Absolute ones are of another machine. Not of processors: without a pause between frames each network takes all of one.
+_COMPARED = ("latency", "memory-percent")
 
 
 @dataclass(frozen=True)
