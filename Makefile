@@ -5,7 +5,7 @@ BUNDLE := dist/ean.tflite-int8
 BASELINE := benchmarks/baselines/ean.json
 TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 
-.PHONY: demo test matrix gate baseline clean
+.PHONY: demo test matrix plots gate baseline clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -22,6 +22,14 @@ test: .venv/test
 # where it was. The same as tests: pytest -m matrix
 matrix: .venv/build
 	$(BIN)/python benchmarks/matrix.py
+
+# the pictures of benchmarks/plots; the confusion matrix needs FER2013: make plots FER2013=fer2013.csv
+plots: .venv/test
+	$(BIN)/edgefer plot accuracy --out benchmarks/plots/accuracy.png
+	$(BIN)/edgefer plot pareto benchmarks/results/ean-x86.json benchmarks/results/ean-targets.json --out benchmarks/plots/ean-pareto.png
+	$(BIN)/edgefer plot latency benchmarks/results/ean-5.json --out benchmarks/plots/ean-5-latency.png
+	$(if $(FER2013),$(BIN)/edgefer build --arch ean --target tflite-int8)
+	$(if $(FER2013),$(BIN)/edgefer plot confusion $(BUNDLE) --data $(FER2013) --out benchmarks/plots/ean-confusion.png)
 
 # edgefer's own bundles against the figures that were accepted last: bytes, MACs, operators
 gate: .venv/build

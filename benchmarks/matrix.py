@@ -92,14 +92,21 @@ def render(record: dict[str, Any]) -> str:
         "so the first of an engine takes longest.",
         "",
         f"{sum('why' not in c for c in found)} of {len(found)} hold, {len(bad)} don't; "
-        f"{sum(c.get('seconds', 0) for c in found) / 60:.0f} minutes in all, on {record['environment']['cpu']}, "
-        f"{record['environment']['threads']} threads.",
+        f"{sum(c.get('seconds', 0) for c in found) / 60:.0f} minutes in all, "
+        f"{record['environment']['threads']} threads, on {_processors(record['cpus'])}.",
         "",
         markdown(("network", *names), [(n, *(_cell(rows[n].get(t)) for t in names)) for n in ARCHS if n in rows]),
     ]
     if bad:
         lines += ["", "What does not hold:", "", markdown(("network", "target", "why"), bad)]
     return "\n".join(lines) + "\n"
+
+
+def _processors(cpus: dict[str, str]) -> str:
+    """The one that built most networks, then the others with what they built."""
+    by = sorted(set(cpus.values()), key=lambda cpu: -list(cpus.values()).count(cpu))
+    others = (f"{', '.join(n for n in cpus if cpus[n] == cpu)} on {cpu}" for cpu in by[1:])
+    return "; ".join((by[0], *others))
 
 
 def _cell(cell: dict[str, Any] | None) -> str:
@@ -124,11 +131,17 @@ def main() -> None:
     if given.child:
         child(given.networks[0], given.networks[1:])
         return
-    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"schema": "edgefer/matrix/1", "networks": {}}
+    record = (
+        json.loads(RECORD.read_text())
+        if RECORD.is_file()
+        else {"schema": "edgefer/matrix/1", "networks": {}, "cpus": {}}
+    )
     record["environment"] = records.plain(environment.describe(PACKAGES, os.cpu_count() or 1))
     for network in given.networks or ARCHS:
         cells = {} if given.again else record["networks"].get(network, {})
         record["networks"][network] = cells
+        if any(name not in cells for name in spec.targets()):
+            record["cpus"][network] = record["environment"]["cpu"]
         for _ in measure(network, cells):
             records.write(RECORD, record)
             write_atomic(TABLE, render(record).encode())

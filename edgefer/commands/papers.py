@@ -28,6 +28,7 @@ POSITIVE = click.FloatRange(0, min_open=True)
 @click.option("--out", type=PATH, metavar="FOLDER", help="Write a Markdown page for each paper there.")
 @click.option("--results", type=PATH, metavar="FOLDER", help="Your own bench records; --measure writes there.")
 @click.option("--measure", "measuring", is_flag=True, help="Measure what is missing, on this machine.")
+@click.option("--device", metavar="NAME", help="Measure there: an emulated board counts instructions, no times.")
 @click.option("--again", is_flag=True, help="Measure also what is there.")
 @click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
 @click.option("--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Of the engine.")
@@ -43,6 +44,7 @@ def tables(
     out: Path | None,
     results: Path | None,
     measuring: bool,
+    device: str | None,
     again: bool,
     processes: int,
     threads: int,
@@ -58,6 +60,7 @@ def tables(
     \b
     Example: edgefer tables ean-5
              edgefer tables ean-5 --measure --seconds 30
+             edgefer tables ean-5 --measure --device rpi4-emulated
     """
     from edgefer.files import require_folder
     from edgefer.tables import names as known
@@ -73,7 +76,11 @@ def tables(
 
         if not (names or every):
             raise click.UsageError("name the tables to measure, or give --all.")
-        _measure(wanted, Wish(processes, threads, samples, seconds, minutes, again), _place_for(results))
+        wish = Wish(processes, threads, samples, seconds, minutes, again)
+        if device is None:
+            _measure(wanted, wish, _place_for(results))
+        else:
+            _count(wanted, wish, device, _place_for(results))
     sheets = _sheets(wanted, results)
     _show(sheets, listed=not names)
     _write(sheets, markdown, as_csv, as_html, out)
@@ -135,12 +142,35 @@ def _place_for(results: Path | None) -> Path:
 def _measure(wanted: Sequence[str], wish: Wish, results: Path) -> None:
     from edgefer.devices.place import here
     from edgefer.tables import measure, names
+    from edgefer.tables.extras import measured_for
 
-    for name in wanted:
-        if names.tables()[name][1].protocol:
-            with _bar(name) as heard:
-                measure.measure(name, wish, results / f"{name}.json", here(), heard)
-            click.echo(f"wrote {results / f'{name}.json'}")
+    sources = {measured_for(name) for name in wanted}
+    wanted_of = [name for name in names.tables() if name in sources]
+    _require(wanted_of, wanted, "measured")
+    for name in wanted_of:
+        with _bar(name) as heard:
+            measure.measure(name, wish, results / f"{name}.json", here(), heard)
+        click.echo(f"wrote {results / f'{name}.json'}")
+
+
+def _count(wanted: Sequence[str], wish: Wish, device: str, results: Path) -> None:
+    from edgefer.devices import places
+    from edgefer.tables import boards
+    from edgefer.tables.extras import BOARDS, TABLES
+
+    if device not in BOARDS:
+        raise click.UsageError(f"--device is one of {', '.join(BOARDS)}; without it this machine is measured.")
+    names = [name for name in wanted if name in TABLES]
+    _require(names, wanted, "counted")
+    result = results / boards.record_name(device)
+    with _bar(device) as heard:
+        boards.count(names, wish, result, places.find(device), heard)
+    click.echo(f"wrote {result}")
+
+
+def _require(names: Sequence[str], wanted: Sequence[str], done: str) -> None:
+    if not names:
+        raise click.UsageError(f"nothing of {', '.join(wanted)} can be {done}: no figure of it is a time or a load.")
 
 
 @contextmanager

@@ -52,8 +52,7 @@ def pareto(files: tuple[Path, ...], out: Path) -> None:
 
     draw = _drawing(out)
     benches, accuracies = points.read(files)
-    machines = ", ".join(dict.fromkeys(bench.machine.board or bench.machine.cpu for bench in benches))
-    _save(draw.accuracy_latency(points.of_bundles(benches, accuracies), machines), out)
+    _save(draw.accuracy_latency(points.of_bundles(benches, accuracies), draw.machines(benches)), out)
 
 
 @plot.command()

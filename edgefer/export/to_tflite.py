@@ -29,6 +29,7 @@ _Op = qtyping.TFLOperationName
 _TENSOR_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _BOUNDARY = ("QUANTIZE", "DEQUANTIZE")
+_CODE_FIELDS = {4: 1, 10: 4}  # OperatorCode in schema.fbs: offset in its vtable -> bytes of the old code and of the new
 
 
 def convert(network: Deployed, crop: int) -> bytes:
@@ -65,12 +66,35 @@ def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, byte
     """The model in the target's precision."""
     if target.precision == "fp32":
         return {target.file: model}
+    integer = target.precision == "int8"
+    known = _renamed(model, "REDUCE_MAX", "REDUCE_MIN") if integer else None
     with quiet():
-        work = quantizer.Quantizer(bytearray(model))
+        work = quantizer.Quantizer(bytearray(known or model))
         _choose(work, target)
-        statistics = _statistics(model, ranges or {}) if target.precision == "int8" else None
-        content = work.quantize(statistics, enable_progress_report=False).quantized_model
-    return {target.file: bytes(content)}
+        statistics = _statistics(model, ranges or {}) if integer else None
+        content = bytes(work.quantize(statistics, enable_progress_report=False).quantized_model)
+    return {target.file: content if known is None else _renamed(content, "REDUCE_MIN", "REDUCE_MAX") or content}
+
+
+def _renamed(model: bytes, old: str, new: str) -> bytes | None:
+    """The model with its operators `old` called `new`; None if it has none of these, or some of those already.
+
+    ai-edge-quantizer leaves REDUCE_MAX in float and takes REDUCE_MIN, though TFLite has both in int8 and for both the
+    output must keep the input's scale. So it is shown a minimum, and the maximum is put back in what it returns.
+    """
+    content = bytearray(model)
+    graph = schema.Model.GetRootAs(content)
+    codes = [graph.OperatorCodes(index) for index in range(graph.OperatorCodesLength())]
+    names = [_OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
+    if old not in names or new in names:
+        return None
+    value = getattr(schema.BuiltinOperator, new)
+    for code in (code for code, name in zip(codes, names, strict=True) if name == old):
+        for field, size in _CODE_FIELDS.items():
+            if place := code._tab.Offset(field):
+                begin = code._tab.Pos + place
+                content[begin : begin + size] = value.to_bytes(size, "little")
+    return bytes(content)
 
 
 def _choose(work: quantizer.Quantizer, target: Target) -> None:

@@ -13,14 +13,16 @@ from edgefer.bench.record import Run
 from edgefer.papers import Cell, Column, Row, Table
 from edgefer.tables import accuracy
 from edgefer.tables.evidence import Known
+from edgefer.tables.found import ELSEWHERE
 from edgefer.tables.grid import Grid, Piece, lacking
-from edgefer.tables.measured import CPU_TARGET, measured_as
+from edgefer.tables.measured import CPU_TARGET, measured_as, stands_for
 from edgefer.tables.names import tables
 from edgefer.tables.recorded import Taken, first, plain
 
 TABLES = ("ean-5", "microexpnet-6", "microexpnet-7", "mit-2", "lcnn-3", "lcnn-4", "lcnn-5")
 TARGETS = (CPU_TARGET, "tflite-fp32", "tflite-int8")
 INT8 = "tflite-int8"
+COUNTED = (INT8, "tflite-fp32")
 BOARDS = {"rpi3-emulated": "Pi 3", "rpi4-emulated": "Pi 4", "rpi5-emulated": "Pi 5"}
 
 
@@ -86,8 +88,7 @@ def _absent(table: str, bundle: str, known: Known) -> Piece:
     for _, line in known.benches.left_out:
         if line.startswith(f"{bundle}: "):
             return lacking(line.removeprefix(f"{bundle}: "))
-    source = measured_as(table, "mean") or measured_as(table, "usage")
-    return lacking(f"not measured: run edgefer tables {source[0] if source else table} --measure")
+    return lacking(f"not measured: run edgefer tables {stands_for(table) or table} --measure")
 
 
 def _accuracy(table: str, network: str, known: Known) -> Piece:
@@ -99,15 +100,17 @@ def _accuracy(table: str, network: str, known: Known) -> Piece:
     return lacking(accuracy.NOT_TRAINED.reason) if scores is None else Piece(f"{scores.accuracy:.2f} %", "extra")
 
 
-def _instructions(board: str, table: str, network: str, known: Known) -> Piece:
-    del table
+def _instructions(target: str, board: str, table: str, network: str, known: Known) -> Piece:
+    reason = f"not counted: run edgefer tables {table} --measure --device {board}"
     for taken in known.benches.taken:
-        if plain(taken.result.id) == f"{board}/{network}.{INT8}" and taken.result.instructions_per_frame is not None:
-            return Piece(units.millions(taken.result.instructions_per_frame), "extra")
-    return lacking("not counted")
+        if plain(taken.result.id) == f"{board}/{network}.{target}":
+            if taken.result.instructions_per_frame is not None:
+                return Piece(units.millions(taken.result.instructions_per_frame), "extra")
+            reason = taken.result.instructions_reason or reason
+    return lacking(reason)
 
 
-EXTRAS = (
+IN_DEPLOYMENT = (
     *(Extra(f"{target}, model", partial(_size, target)) for target in TARGETS),
     Extra(f"{CPU_TARGET}, peak memory", partial(_peak, CPU_TARGET)),
     Extra(f"{CPU_TARGET}, the model's share", partial(_model, CPU_TARGET)),
@@ -115,14 +118,32 @@ EXTRAS = (
     Extra(f"{INT8}, peak memory", partial(_peak, INT8)),
     Extra(f"{INT8}, mean", partial(_latency, INT8)),
     Extra("FER2013, PrivateTest", _accuracy),
-    *(Extra(f"{INT8}, instructions a frame, {title}", partial(_instructions, name)) for name, title in BOARDS.items()),
+)
+ON_BOARDS = tuple(
+    Extra(f"{target}, {title}", partial(_instructions, target, name))
+    for target in COUNTED
+    for name, title in BOARDS.items()
+)
+# Title and columns of each grid below a table of deployment.
+GRIDS = (
+    ("What the paper does not tell, of the same networks in deployment:", IN_DEPLOYMENT),
+    ("Instructions a frame, counted on emulated Raspberry Pis, which give no times:", ON_BOARDS),
 )
 
 
-def grid(name: str, table: Table, known: Known) -> Grid | None:
-    """The columns for a table's networks; None for a table that is not of deployment."""
+def measured_for(name: str) -> str | None:
+    """The table to be measured where that one is asked for; None if none of its figures is of a machine."""
+    own = any(column.kind in ELSEWHERE for column in tables()[name][1].columns)
+    return stands_for(name) if own or name in TABLES else None
+
+
+def grids(name: str, table: Table, known: Known) -> tuple[tuple[str, Grid], ...]:
+    """What the paper lacks of a table's networks; nothing for a table that is not of deployment."""
     if name not in TABLES:
-        return None
+        return ()
     networks = dict.fromkeys(row.arch for row in table.rows if row.arch)
-    rows = [(Piece(each, "name"), *(extra.piece(name, each, known) for extra in EXTRAS)) for each in networks]
-    return Grid(("network", *(extra.name for extra in EXTRAS)), tuple(rows))
+    found = []
+    for title, extras in GRIDS:
+        rows = [(Piece(each, "name"), *(extra.piece(name, each, known) for extra in extras)) for each in networks]
+        found.append((title, Grid(("network", *(extra.name for extra in extras)), tuple(rows))))
+    return tuple(found)

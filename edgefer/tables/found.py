@@ -17,7 +17,7 @@ NEAR = 0.05
 NEAR_IN_UNITS: dict[Kind, float] = {"accuracy": 1.0, "share": 0.02}
 BYTES = {"GB": 1e9, "MB": 1e6, "KB": 1e3}
 _UNEXPLAINED: dict[Kind, str] = {"accuracy": "not trained as in the paper", "share": "not trained as in the paper"}
-_ELSEWHERE: tuple[Kind, ...] = ("latency", "fps", "cpu-percent", "memory-percent")
+ELSEWHERE: tuple[Kind, ...] = ("latency", "fps", "cpu-percent", "memory-percent")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def compared(at: At, value: float, how: str, source: str, departs: str = "") -> 
 
 
 def _verdict(cell: Cell, value: float) -> Verdict:
-    if cell.column.kind in _ELSEWHERE:
+    if cell.column.kind in ELSEWHERE:
         return "measured"
     if cell.agrees(value):
         return "to the digit"

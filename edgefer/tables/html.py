@@ -70,7 +70,7 @@ def _overview(sheets: Sequence[Sheet]) -> str:
 
 
 def _section(sheet: Sheet) -> str:
-    grids = [sheet.grid, *([sheet.extras] if sheet.extras else [])]
+    grids = [sheet.grid, *(grid for _, grid in sheet.extras)]
     notes = numbered(grids)[1]
     parts = [
         f'<h2 id="{sheet.name}">{escape(render.title(sheet))}</h2>',
@@ -78,8 +78,8 @@ def _section(sheet: Sheet) -> str:
         f"{escape(sheet.tally.line)}.</p>",
         _grid(sheet.grid, sheet.name, notes),
     ]
-    if sheet.extras:
-        parts += [f"<p>{escape(render.EXTRAS)}</p>", _grid(sheet.extras, sheet.name, notes)]
+    for title, grid in sheet.extras:
+        parts += [f"<p>{escape(title)}</p>", _grid(grid, sheet.name, notes)]
     items = [f"<li>{escape(line)}</li>" for line in sheet.below]
     items += [f'<li id="{sheet.name}-{n}">[{n}] {escape(note)}</li>' for n, note in enumerate(notes, 1)]
     return "\n".join([*parts, f'<ul class="notes">{"".join(items)}</ul>' if items else ""])

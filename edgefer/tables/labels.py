@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import cos, pi, sin
 from typing import Any
 
-_RADII = (11, 18, 26, 38, 52, 68, 86, 106)  # pixels from the point; further ones get a line
-_LINED = 12
+import numpy as np
+
+_RADII = (12, 18, 26, 38, 52, 68, 86, 106)  # pixels from the point; further ones get a line
+_LINED = 13
 _ANGLES = 16
 _POINT = 7  # half of a marker's side
 _GAP = 2  # between names
 
 
-def put(axes: Any, places: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
-    """Write each text near its place; the figure's layout is settled by now and stays as it is."""
+_STEP = 3  # pixels between the boxes that keep names off a line
+
+Places = Sequence[tuple[float, float]]
+
+
+def put(axes: Any, places: Places, texts: Sequence[str], steps: Places = ()) -> None:
+    """Write each text near its place; the figure's layout is settled by now and stays as it is.
+
+    `steps` are corners of a line drawn with where="post", which names stay off.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
@@ -24,9 +35,23 @@ def put(axes: Any, places: Sequence[tuple[float, float]], texts: Sequence[str]) 
     figure.set_layout_engine("none")
     pixels = axes.transData.transform(list(places))
     taken = [Bbox.from_extents(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in pixels]
+    if steps:
+        taken += _along(axes.transData.transform(list(steps)))
     scale = 72 / figure.dpi
     for (x, y), text in sorted(zip(places, texts, strict=True), key=lambda each: -each[0][1]):
         taken.append(_put(axes, (x, y), text, taken, scale, canvas.get_renderer()))
+
+
+def _along(corners: Any) -> list[Any]:
+    """Small boxes along a line of steps: first to the right, then up."""
+    from matplotlib.transforms import Bbox
+
+    boxes = []
+    for (x, y), (right, up) in pairwise(corners):
+        boxes += [Bbox.from_extents(each, y - 1, each + _STEP, y + 1) for each in np.arange(x, right, _STEP)]
+        low, high = sorted((y, up))
+        boxes += [Bbox.from_extents(right - 1, each, right + 1, each + _STEP) for each in np.arange(low, high, _STEP)]
+    return boxes
 
 
 def _put(axes: Any, place: tuple[float, float], text: str, taken: list[Any], scale: float, renderer: Any) -> Any:

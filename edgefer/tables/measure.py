@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgefer import arch, records
 from edgefer.bench import client, machine, protocols
+from edgefer.bench.columns import kinds
 from edgefer.bench.protocols import Protocol
 from edgefer.bench.record import BenchRecord, Result, Settings
 from edgefer.bench.run import Plan, bench
@@ -61,6 +62,7 @@ class Heard:
 def measure(name: str, wish: Wish, result: Path, place: Place, heard: Heard, out: Path | None = None) -> BenchRecord:
     """Measure what of the table is not in the file `result` yet, round by round; each round is written at once.
 
+    Runs during which others used the machine are measured again by the next call.
     `out` holds the bundles. Raises BadRecord for a record of another machine, KeyboardInterrupt when what was
     finished is written.
     """
@@ -112,7 +114,12 @@ def _earlier(result: Path) -> BenchRecord | None:
     record = records.read(BenchRecord, result)
     if record.machine != machine.describe():
         raise BadRecord(f"{result} is of {record.machine.fingerprint}: give another --results folder, or --again.")
-    return record
+    return replace(record, results=[kept for each in record.results if (kept := undisturbed(each)).runs])
+
+
+def undisturbed(result: Result) -> Result:
+    """Without the runs during which others used the machine: those are measured again."""
+    return replace(result, runs=[run for run in result.runs if "busy" not in kinds(replace(result, runs=[run]))])
 
 
 def _subjects(name: str, out: Path, say: Say) -> tuple[list[Subject], list[str]]:

@@ -16,6 +16,7 @@ from edgefer.files import write_atomic
 from edgefer.papers import papers
 from edgefer.tables import labels
 from edgefer.tables.points import MEASURED, Point, front
+from edgefer.tables.recorded import plain
 
 # Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what they say.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -66,6 +67,8 @@ def _require(there: bool, message: str) -> None:
 
 def accuracy_parameters(points: Sequence[Point]) -> Any:
     """Accuracy on FER2013 against parameters, as LCNN's Figure 18: printed points hollow, measured ones filled."""
+    from matplotlib.ticker import EngFormatter
+
     figure, axes = _figure(10, 6.5)
     for number, group in enumerate(dict.fromkeys(point.group for point in points)):
         of_group = [point for point in points if point.group == group]
@@ -81,6 +84,7 @@ def accuracy_parameters(points: Sequence[Point]) -> Any:
             label=MEASURED + ", PrivateTest, centre crop" if measured else f"printed in {_cited(group)}",
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.margins(x=0.12, y=0.1)
     axes.set(xlabel="parameters", ylabel="accuracy on FER2013 in %", title="Accuracy against parameters")
     _below(figure)
@@ -124,13 +128,20 @@ def accuracy_latency(points: Sequence[Point], on: str) -> Any:
     _milliseconds(axes.xaxis)
     axes.set(xlabel="median latency in ms", ylabel="accuracy in %", title=f"Accuracy against latency, {on}")
     _below(figure)
-    labels.put(axes, [(point.x, point.y) for point in points], [point.name for point in points])
+    labels.put(axes, [(p.x, p.y) for p in points], [p.name for p in points], [(p.x, p.y) for p in best])
     return figure
+
+
+def machines(records: Sequence[BenchRecord]) -> str:
+    """What the records were measured on, for a title."""
+    return ", ".join(dict.fromkeys(record.machine.board or record.machine.cpu for record in records))
 
 
 def latencies(records: Sequence[BenchRecord]) -> Any:
     """How the latencies of each bundle spread: quartiles, median, from the fastest to the 99th percentile."""
-    taken = {r.id: [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results}
+    taken = {
+        plain(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results
+    }
     taken = {name: samples for name, samples in taken.items() if samples}
     _require(bool(taken), "the record holds no times: those of emulated devices mean nothing.")
     ordered = sorted(taken, key=lambda name: -float(np.median(taken[name])))
@@ -140,13 +151,16 @@ def latencies(records: Sequence[BenchRecord]) -> Any:
         axes.plot([low, p99], [row, row], color=COLOURS[0], linewidth=1.2)
         axes.barh(row, q3 - q1, left=q1, height=0.5, color="#b9d9ec", edgecolor=COLOURS[0])
         axes.plot([middle, middle], [row - 0.25, row + 0.25], color=COLOURS[1], linewidth=2.2)
-        axes.annotate(f"{middle:.3g}", (p99, row), (6, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(
+            f"{middle:#.3g}".rstrip("."), (p99, row), (6, 0), textcoords="offset points", va="center", fontsize=8
+        )
     axes.set_yticks(range(len(ordered)), ordered, fontsize=9)
     axes.set_xscale("log")
     _milliseconds(axes.xaxis)
     axes.margins(x=0.1)
     axes.grid(axis="y", visible=False)
-    axes.set(xlabel="ms per inference: fastest to 99th percentile, quartiles, median (and its figure)")
+    title = f"Latency on {machines(records)}"
+    axes.set(xlabel="ms per inference: fastest to 99th percentile, quartiles, median (and its figure)", title=title)
     return figure
 
 
@@ -158,7 +172,7 @@ def confusion(shares: NDArray[np.float64], names: Sequence[str], title: str) -> 
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         axes.text(
-            column, row, f"{share:.2f}", ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "0.15"
+            column, row, f"{share:.2f}", ha="center", va="center", fontsize=9, color="white" if share > 0.65 else "0.15"
         )
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)

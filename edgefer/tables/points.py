@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgefer.arch import ARCHS
 from edgefer.bench import merge, statistics
 from edgefer.bench.columns import over_runs
 from edgefer.bench.record import BenchRecord, Run
@@ -33,7 +34,7 @@ MEASURED = "trained here"
 
 def of_papers() -> list[Point]:
     """Parameters and FER2013 accuracy of every network that a paper prints both of, in one table or in two."""
-    found: dict[tuple[str, str, float], Point] = {}
+    found: dict[tuple[str, str, float], tuple[bool, Point]] = {}
     for page, file in names.PAGES.items():
         of_page = [table for name, (_, table) in names.tables().items() if names.page(name) == page]
         anywhere = _sizes(cell for table in reversed(of_page) for cell in table.cells)
@@ -42,8 +43,13 @@ def of_papers() -> list[Point]:
             for cell in table.cells:
                 if _is_accuracy(cell) and cell.row.name in sizes:
                     point = Point(_name(cell.row), file, sizes[cell.row.name], float(cell.value))
-                    found.setdefault((point.name.lower(), page, point.y), point)
-    return _unlike(list(found.values()))
+                    found.setdefault((point.name.lower(), page, point.y), (_is_own(cell.row, page), point))
+    return _unlike([point for _, point in sorted(found.values(), key=lambda each: not each[0])])
+
+
+def _is_own(row: Row, page: str) -> bool:
+    """Whether the network is the paper's, not one that it compares with."""
+    return bool(row.arch) and ARCHS[row.arch].module == page  # pages and modules are called alike
 
 
 def _sizes(cells: Iterable[Cell]) -> dict[str, float]:

@@ -18,7 +18,6 @@ LEGEND = (
     "= equal to the printed digit; ≈ near: within 5 % (accuracies: one point); ≠ not met; ◇ measured on another "
     "machine than the paper's, so only ratios among rows compare. In brackets: edgefer's figure over the printed one."
 )
-EXTRAS = "What the paper does not tell, of the same networks in deployment:"
 _CSV = (
     *("table", "paper", "number", "row", "data_set", "network", "column", "printed"),
     *("edgefer", "value", "ratio", "verdict", "how", "source", "reason"),
@@ -33,11 +32,12 @@ def title(sheet: Sheet) -> str:
 
 def body(sheet: Sheet, draw: Draw) -> str:
     """The table, what the paper's lacks, and the notes."""
-    grids = [sheet.grid, *([sheet.extras] if sheet.extras else [])]
+    grids = [sheet.grid, *(grid for _, grid in sheet.extras)]
     texts, notes = numbered(grids)
     drawn = [_drawn(grid, text, draw) for grid, text in zip(grids, texts, strict=True)]
     parts = [f"{sheet.name}, page {sheet.table.page}, section {sheet.table.section}. {sheet.tally.line}.", drawn[0]]
-    parts += [EXTRAS, drawn[1]] if sheet.extras else []
+    for (title, _), text in zip(sheet.extras, drawn[1:], strict=True):
+        parts += [title, text]
     lines = [*(f"- {line}" for line in sheet.below), *(f"- [{n}] {note}" for n, note in enumerate(notes, 1))]
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 

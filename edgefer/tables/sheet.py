@@ -10,17 +10,20 @@ from edgefer.tables.evidence import Known, find
 from edgefer.tables.found import At, Evidence, Found
 from edgefer.tables.grid import Grid, Piece, Tally, lacking, piece, tally
 
+# Absolute ones are of another machine. Not of processors: without a pause between frames each network takes all of one.
+_COMPARED = ("latency", "memory-percent")
+
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table. found: the cell and what there is to it, in the paper's order."""
+    """One table. found: the cell and what there is to it, in the paper's order; extras: titles and grids."""
 
     name: str
     paper: Paper
     table: Table
     found: tuple[tuple[Cell, Found], ...]
     grid: Grid
-    extras: Grid | None
+    extras: tuple[tuple[str, Grid], ...]
     below: tuple[str, ...]
 
     @property
@@ -39,7 +42,7 @@ def sheet(name: str, known: Known) -> Sheet:
         table=table,
         found=found,
         grid=_grid(table, found),
-        extras=extras.grid(name, table, known),
+        extras=extras.grids(name, table, known),
         below=(*_about(table), *_hows(table, found), *_protocol(paper, table)),
     )
 
@@ -72,8 +75,8 @@ def _at(found: tuple[tuple[Cell, Found], ...], row: Row, column: Column) -> tupl
 
 
 def reference(table: Table, column: Column) -> Row | None:
-    """The row whose time others are set over: the paper's own network, which comes last. None for other columns."""
-    if column.kind != "latency" or len(table.rows) == 1:
+    """The row whose time or load others are set over: the paper's own network, which comes last, where there is one."""
+    if column.kind not in _COMPARED or len(table.rows) == 1:
         return None
     return next((row for row in reversed(table.rows) if row.arch and row.cells[table.columns.index(column)]), None)
 

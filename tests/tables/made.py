@@ -63,6 +63,13 @@ def bench(protocol: str, *bundles: str, scale: float = 1.0, samples: int = 1000,
     return replace(whole, machine=replace(whole.machine, board=None, gpu=gpu))
 
 
+def counted(board: str, bundle: str, instructions: int | None, reason: str | None = None) -> BenchRecord:
+    """A count on an emulated board, or why there is none; it is of no protocol and holds no times."""
+    bare = replace(run(), samples=[])
+    made = replace(result(bundle, [bare]), id=f"{board}/{bundle}")
+    return record([replace(made, instructions_per_frame=instructions, instructions_reason=reason)])
+
+
 def benches(*recorded: BenchRecord, file: str = "made.json") -> Benches:
     """As if they had been read from a file."""
     taken = tuple(Taken(file, each, one) for each in recorded for one in each.results)

@@ -132,6 +132,17 @@ def test_a_bundle_that_became_another_is_measured_again(there: Machine, tmp_path
     assert len(done.results) == BUNDLES - 1
 
 
+def test_runs_on_a_busy_machine_are_measured_again_by_the_next_call(there: Machine, tmp_path: Path) -> None:
+    first = go(tmp_path, Wish(processes=2))
+    busy = replace(first.results[3].runs[1], warnings=["busy: other processes used 1.00 of 2 cores"])
+    results = [*first.results]
+    results[3] = replace(results[3], runs=[results[3].runs[0], busy])
+    records.write(tmp_path / "ean-5.json", replace(first, results=results))
+    there.asked.clear()
+    assert go(tmp_path, Wish(processes=2)) == first
+    assert there.asked == [first.results[3].bundle]
+
+
 def test_fewer_samples_are_written_into_the_record(there: Machine, tmp_path: Path) -> None:
     made = go(tmp_path, replace(ONE, samples=10, seconds=5.0))
     assert {(r.settings.samples, r.settings.warmup, r.settings.seconds) for r in made.results} == {(10, 10, 5.0)}
