@@ -588,10 +588,29 @@ def test_verify_against_a_float_that_is_not_its_own(run: Run, made: Path, csv: P
 
 def test_train_and_eval(run: Run, csv: Path, tmp_path: Path) -> None:
     ran = run("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path / "new")
-    assert ran.code == 0 and "wrote" in ran.out and "PrivateTest, centre crop" in ran.out
+    assert ran.code == 0 and "wrote" in ran.out and "% centre crop," in ran.out and "% ten crops" in ran.out
     line = ("eval", "--arch", "ean", "--data", csv, "--weights", tmp_path / "new" / "ean.safetensors")
     assert "on PrivateTest, 21 images" in run(*line).fine()
     assert json.loads(run(*line, "--json").fine())["scores"]["unseen_images"] == 21
+    assert "ten crops" in run(*line, "--ten-crop").fine()
+
+
+def test_train_on_a_fold(run: Run, csv: Path, tmp_path: Path) -> None:
+    line = ("train", "--arch", "microexpnet-xxs", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path)
+    found = json.loads(run(*line, "--fold", 2, "--folds", 7, "--by", "image", "--json").fine())
+    assert found["data"]["images"] == {"Training": 70, "PublicTest": 14, "PrivateTest": 14}
+    assert "--fold 2 --folds 7 --by image" in found["command"]
+    run(*line, "--fold", 9, "--folds", 7, "--by", "image").fails(5, "no fold 9", "from 0 to 6")
+    run(*line, "--fold", 0).fails(5, "does not say who is on an image")
+
+
+def test_train_where_nothing_chooses(run: Run, tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "fer2013.csv", {"Training": 10, "PrivateTest": 2})
+    line = ("train", "--arch", "microexpnet-xxs", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path)
+    run(*line).fails(6, "no PublicTest image")
+    found = json.loads(run(*line, "--hold-out", 5, "--json").fine())
+    assert found["data"]["images"] == {"Training": 56, "PublicTest": 14, "PrivateTest": 14}
+    assert "--hold-out 5" in found["command"]
 
 
 def test_eval_on_images_that_training_holds_too(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,12 @@ from edgefer.commands.common import (
     read_data,
 )
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgefer.arch import Arch
+    from edgefer.data.dataset import Dataset
+
 
 def pairs(settings: tuple[str, ...]) -> dict[str, str]:
     """`KEY=VALUE` texts as a dictionary."""
@@ -27,6 +34,16 @@ def pairs(settings: tuple[str, ...]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in settings)
 
 
+def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
+    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
+    from edgefer.data import classes
+
+    matched = classes.match(faces, network.labels, network.name)
+    for name, count in matched.left_out.items():
+        screen.print(f"{network.name} has no class {name}: {count} images are left out", markup=False)
+    return matched.faces
+
+
 @click.command()
 @arch_option
 @data_option
@@ -34,6 +51,12 @@ def pairs(settings: tuple[str, ...]) -> dict[str, str]:
 @click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
 @click.option("--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", help="A network to learn from.")
+@click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
+@click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
+@click.option(
+    "--by", default="subject", show_default=True, help="Folds of persons (subject) or of single images (image)."
+)
+@click.option("--hold-out", type=click.IntRange(2), help="Where there is no PublicTest: one in so many to choose by.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
 @click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
@@ -45,6 +68,10 @@ def train(
     epochs: int | None,
     settings: tuple[str, ...],
     teachers: tuple[Path, ...],
+    fold: int | None,
+    folds: int,
+    by: str,
+    hold_out: int | None,
     seed: int,
     threads: int | None,
     out: Path,
@@ -66,16 +93,23 @@ def train(
 
     from edgefer import arch as archs
     from edgefer.commands.progress import training
+    from edgefer.data import folds as splitting
     from edgefer.files import require_folder
     from edgefer.train import recipes
 
     require_folder(out)
     network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
-    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers)
+    words = () if fold is None else ("--fold", str(fold), "--folds", str(folds), "--by", by)
+    words += () if hold_out is None else ("--hold-out", str(hold_out))
+    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, words)
     recipes.check_teachers(plan)
     screen = console()
-    faces = read_data(screen, data, network.resize)
+    faces = _of_the_network(screen, read_data(screen, data, network.resize), network)
+    if fold is not None:
+        faces = splitting.as_splits(faces, splitting.assign(faces, folds, by), fold)
+    if hold_out is not None:
+        faces = splitting.hold_out(faces, hold_out)
     load_torch(screen)
     from edgefer.train.run import train as run
 
@@ -96,4 +130,6 @@ def train(
                 f"on the {record.private.unseen_images} images that Training does not hold: "
                 f"{record.private.unseen:.2f} %"
             )
-    click.echo(f"wrote {out / network.name}.safetensors, .json (the record) and .png (the curves)")
+    click.echo(
+        f"wrote {out / network.name}.safetensors, .json (the record), .png (the curves) and .md (the model card)"
+    )

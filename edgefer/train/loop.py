@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
+from edgefer.data.sampling import balanced
 from edgefer.records import Epoch
 from edgefer.train import schedule, targets
 from edgefer.train.augment import augment, centre, grey, spread
@@ -151,6 +152,8 @@ def _one_epoch(
     torch.manual_seed(seed)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
     order = torch.randperm(len(lesson.learn), generator=generator)
+    if recipe.balanced:
+        order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, number))
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
     total, right = 0.0, 0

@@ -15,7 +15,7 @@ from edgefer import __version__, environment, records, scores
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.errors import BadWeights
 from edgefer.files import sha256, write_atomic
-from edgefer.train import checkpoint, loop, plot, recipes, schedule, targets, views, weights
+from edgefer.train import card, checkpoint, loop, plot, recipes, schedule, targets, views, weights
 from edgefer.train.memory import keep_freed_pages
 from edgefer.train.recipes import Plan
 
@@ -31,7 +31,7 @@ class Listener:
 
 
 def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
-    """Write <out>/<arch>.safetensors, .json and .png; resumes <out>/<arch>.checkpoint.
+    """Write <out>/<arch>.safetensors, .json, .png and .md (the model card); resumes <out>/<arch>.checkpoint.
 
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
@@ -115,6 +115,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         teachers=[{"file": path.name, "sha256": sha256(path)} for path in plan.teachers],
     )
     records.write(out / f"{name}.json", record)
+    write_atomic(out / f"{name}.md", card.render(record).encode())
     plot.curves(out / f"{name}.png", f"{name}, recipe {plan.recipe.name}", state.curve, best)
     return record
 
@@ -126,6 +127,7 @@ def command(plan: Plan, data: Dataset) -> str:
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
     line += [word for path in plan.teachers for word in ("--teacher", path.name)]
+    line += plan.chosen
     return shlex.join([*line, "--seed", str(plan.seed), "--threads", str(plan.threads)])
 
 

@@ -50,7 +50,7 @@ def _settle(network: nn.Module, arch: Arch) -> None:
             module.eval()
     data = drawn.faces().resized(arch.resize)
     with torch.no_grad():
-        network(centre(data.pixels, arch))
+        network(centre(data.pixels[:], arch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         for statistic in (norm.running_mean, norm.running_var):

@@ -114,4 +114,4 @@ def test_teacher_of_other_labels(data: Dataset, tmp_path: Path) -> None:
 def test_votes_that_are_not_there(tmp_path: Path) -> None:
     bare = load(write_csv(tmp_path / "fer2013.csv"))
     with pytest.raises(EmptyData, match=r"put fer2013new\.csv beside"):
-        run.train(recipes.Plan(EAN, short(RECIPES["edgefer"]), 0, 1), bare, tmp_path, SILENT)
+        run.train(recipes.Plan(EAN, short(RECIPES["edgefer-ferplus"]), 0, 1), bare, tmp_path, SILENT)

@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from edgefer import arch, pipeline, records, spec, verify
+from edgefer import arch, pipeline, records, resources, spec, verify
 from edgefer.bench import eager
 from edgefer.bench.record import Settings
 from edgefer.data.dataset import Dataset, load
 from edgefer.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
 from edgefer.records import TrainingRecord
-from edgefer.train import loop, recipes, run, weights
+from edgefer.train import card, loop, recipes, run, weights
 from edgefer.train.augment import augment, centre, grey
 from tests.made import write_csv, write_weights
 
@@ -47,7 +47,7 @@ def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) -> None:
     out, record = trained
-    assert sorted(p.name for p in out.iterdir()) == ["ean.json", "ean.png", "ean.safetensors"]
+    assert sorted(p.name for p in out.iterdir()) == ["ean.json", "ean.md", "ean.png", "ean.safetensors"]
     assert records.read(TrainingRecord, out / "ean.json") == record
     assert weights.load(EAN, out / "ean.safetensors").record == record
     assert [e.epoch for e in record.curve] == [1, 2, 3]
@@ -201,6 +201,35 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
     found = score(loop.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
     assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
     assert found.unseen_images == 3589 - 288
+
+
+@pytest.mark.parametrize("path", sorted(resources.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
+def test_shipped_weights_have_their_model_card(path: Path) -> None:
+    record = records.read(TrainingRecord, path.with_suffix(".json"))
+    assert weights.load(arch.get(path.stem), path).record == record
+    assert path.with_suffix(".md").read_text() == card.render(record)
+    assert path.with_suffix(".png").is_file()
+
+
+def test_model_card_tells_what_the_record_holds(trained: tuple[Path, TrainingRecord]) -> None:
+    out, record = trained
+    text = (out / "ean.md").read_text()
+    assert record.private is not None and record.private.confusion is not None
+    for told in (record.command, f"{record.private.accuracy:.2f} %", record.data["sha256"], "must not", "label noise"):
+        assert told in text, told
+    for name, recall in record.private.recall.items():
+        assert any(line.startswith(f"| {name} |") and f"{recall:.2f} %" in line for line in text.splitlines())
+
+
+def test_balanced_classes_are_drawn_equally_often(tmp_path: Path) -> None:
+    """Of 7 classes one has a tenth of the others' images; a balanced epoch still learns from as many of each."""
+    whole = load(write_csv(tmp_path / "fer2013.csv", {"Training": 20, "PublicTest": 2}))
+    rare = whole.take(np.flatnonzero((whole.labels != 1) | (np.arange(len(whole)) < 14)))
+    seen: list[float] = []
+    plan = replace(PLAN, recipe=replace(SHORT, balanced=True, epochs=1))
+    record = run.train(plan, rare, tmp_path / "out", run.Listener(lambda _: None, seen.append))
+    assert len(seen) == -(-len(rare.split("Training")) // SHORT.batch)
+    assert record.recipe["balanced"] is True
 
 
 def test_weights_file_holds_tensors_only(trained: tuple[Path, TrainingRecord]) -> None:

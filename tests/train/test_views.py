@@ -33,8 +33,8 @@ def test_probabilities_are_the_mean_of_the_ten(tmp_path: Path) -> None:
     network = untrained("ean")
     found = views.ten_crop_probabilities(network, data, EAN)
     with torch.no_grad():
-        shown = [torch.softmax(network(view), 1) for view in views.ten_crops(whole(data.pixels), 44)]
-        alone = torch.softmax(network(centre(data.pixels, EAN)), 1)
+        shown = [torch.softmax(network(view), 1) for view in views.ten_crops(whole(data.pixels[:]), 44)]
+        alone = torch.softmax(network(centre(data.pixels[:], EAN)), 1)
     assert torch.allclose(found, torch.stack(shown).mean(0), atol=1e-6)
     assert torch.allclose(shown[8], alone, atol=1e-6)
 
