@@ -13,7 +13,7 @@ import pytest
 
 from edgefer import records, resources
 from edgefer.data.dataset import load
-from edgefer.errors import BadCheckpoint, BadSetting, UnknownName
+from edgefer.errors import BadCheckpoint, BadSetting, MissingEngine, UnknownName
 from edgefer.records import Epoch
 from edgefer.sweep import claim, perform, remote, report, runs, table
 from edgefer.sweep.report import SweepRecord
@@ -108,6 +108,23 @@ def test_a_sweep_goes_on_where_it_stopped_and_does_nothing_twice(faces: perform.
     assert claim.attempts(second.folder(tmp_path)) == ["started", "finished"]
 
 
+def test_a_run_cut_off_while_it_writes_is_finished(faces: perform.Faces, tmp_path: Path) -> None:
+    run = runs.expand(GRID, TINY)[0]
+    folder = run.folder(tmp_path)
+    checkpoint = folder / "microexpnet-xxs.checkpoint"
+    kept: list[bytes] = []
+    keep = Listener(lambda _epoch: kept.append(checkpoint.read_bytes()), lambda _loss: None)
+    perform.perform(run, faces[96], folder, keep)
+    checkpoint.write_bytes(kept[-1])  # as if killed between the record and the curves
+    (folder / "microexpnet-xxs.png").unlink()
+    assert runs.finished(run, folder) is None
+    epochs: list[Epoch] = []
+    assert perform.perform(run, faces[96], folder, Listener(epochs.append, lambda _loss: pytest.fail())) == "trained"
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert runs.finished(run, folder) is not None
+    assert (folder / "microexpnet-xxs.png").is_file()
+
+
 def test_two_processes_never_do_the_same_run(faces: perform.Faces, tmp_path: Path) -> None:
     run = runs.expand(GRID, TINY)[0]
     folder = run.folder(tmp_path)
@@ -145,6 +162,13 @@ def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, t
         (folder / name).write_bytes(content)
     assert runs.finished(run, folder) is not None
     assert not (tmp_path / "unknown").exists()
+
+
+def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingEngine, match=r"pip install 'edgefer\[ray\]'"):
+        remote.spread([], {}, tmp_path, "local", lambda _run, _outcome: None)
+    assert not list(tmp_path.iterdir())
 
 
 def edgefer(*line: object) -> subprocess.CompletedProcess[str]:

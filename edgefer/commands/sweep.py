@@ -69,6 +69,8 @@ def sweep(
 
     from edgefer.sweep import runs as of
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise click.UsageError("torchrun is for one training: start a sweep without it, several times or with --ray.")
     if not name and not archs:
         _list(as_json)
         return

@@ -78,8 +78,9 @@ def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> T
     Raises BadCheckpoint if the folder holds a run of other settings or other faces.
     """
     path, name = folder / f"{run.plan.arch.name}.json", run.plan.arch.name
-    if not path.is_file() or not path.with_suffix(".safetensors").is_file():
-        return None
+    weights = path.with_suffix(".safetensors")
+    if not path.is_file() or not weights.is_file() or path.with_suffix(".checkpoint").exists():
+        return None  # the checkpoint goes last: with one, a run was cut off while it wrote what it had found
     record = records.read(TrainingRecord, path)
     pairs: Sequence[tuple[str, object, object]] = (
         ("network", record.arch, name),
@@ -87,7 +88,7 @@ def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> T
         ("seed", record.seed, run.plan.seed),
         ("teacher", [each["sha256"] for each in record.teachers], [sha256(path) for path in run.plan.teachers]),
         ("data", record.data, data or record.data),
-        ("weights file", record.weights_sha256, sha256(path.with_suffix(".safetensors"))),
+        ("weights file", record.weights_sha256, sha256(weights)),
     )
     other = ", ".join(what for what, found, wanted in pairs if found != wanted)
     if other:
