@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from contextlib import AbstractContextManager
@@ -65,8 +66,6 @@ def sweep(
     Example: edgefer sweep ean-table2 --data fer2013.csv
              edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
     """
-    import os
-
     from edgefer.sweep import runs as of
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -134,8 +133,7 @@ def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str
 def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Listener]:
     from edgefer.commands.progress import training
 
-    recipe = run.plan.recipe
-    return training(screen, run.plan.arch.name, recipe.most_epochs, -(-images // recipe.batch))
+    return training(screen, run.plan.arch.name, run.plan.recipe.most_epochs, -(-images // run.plan.recipe.batch))
 
 
 def _tell(chosen: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
