@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import uuid
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.data.dataset import Dataset
-from edgefer.errors import EdgeferError, MissingEngine, Unreachable, WorkerFailed
+from edgefer.errors import EdgeferError, WorkerFailed
 from edgefer.files import write_atomic
+from edgefer.sweep import cluster
 from edgefer.sweep.perform import Faces, Outcome, perform
 from edgefer.sweep.runs import Run
 from edgefer.train.run import Listener
@@ -76,7 +76,7 @@ def spread(
     WorkerFailed for a run that was cut off RETRIES times, and what a run raised.
     """
     outcomes: dict[str, Outcome] = {}
-    with _cluster(address) as ray, _marked(out) as mark:
+    with cluster.connected(address) as ray, _marked(out) as mark:
         shown = {side: ray.put(data) for side, data in faces.items()}
         waiting = {}
         for run in runs:
@@ -120,23 +120,3 @@ def _marked(out: Path) -> Iterator[str]:
         yield mark
     finally:
         (out / mark).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _cluster(address: str) -> Iterator[Any]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingEngine("ray", "ray") from error
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="WARNING", namespace="edgefer")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise Unreachable(
-            f"no Ray cluster at {address} ({error}): start one with `ray start --head` and give its address, "
-            "or --ray local."
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()  # what runs is stopped; checkpoints stay
