@@ -115,16 +115,16 @@ def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str
     names = [run.name for run in runs]
 
     def told(run: Run, outcome: str) -> None:
-        screen.print(f"[{names.index(run.name) + 1}/{len(runs)}] {run.row.name}, seed {run.plan.seed}: {outcome}")
+        screen.print(f"[{names.index(run.name) + 1}/{len(runs)}] {run.row.name}, seed {run.plan.seed}{outcome}")
 
     if address is not None:
         from edgefer.sweep.remote import spread
 
-        return spread(runs, faces, out, address, told)
+        return spread(runs, faces, out, address, lambda run, outcome: told(run, f": {outcome}"))
     from edgefer.sweep.perform import one_by_one
 
     def listening(run: Run) -> AbstractContextManager[Listener]:
-        told(run, "training")
+        told(run, "")
         return _bar(screen, run, len(faces[run.plan.arch.resize].split("Training")))
 
     return one_by_one(runs, faces, out, listening)

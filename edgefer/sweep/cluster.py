@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +33,7 @@ def connected(address: str) -> Iterator[Any]:
         import ray
     except ModuleNotFoundError as error:
         raise MissingEngine("ray", "ray") from error
+    heard = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level="WARNING", namespace="edgefer")
@@ -40,6 +43,8 @@ def connected(address: str) -> Iterator[Any]:
             "or --ray local."
         ) from error
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, heard)  # Ray's own would exit with 15, which is another failure's code
         yield ray
     finally:
         ray.shutdown()  # what runs is stopped; checkpoints stay
