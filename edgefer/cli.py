@@ -20,6 +20,7 @@ from edgefer.commands.lists import archs, recipes, targets
 from edgefer.commands.papers import tables
 from edgefer.commands.plot import plot
 from edgefer.commands.report import report
+from edgefer.commands.sweep import sweep
 from edgefer.commands.train import train
 from edgefer.commands.verify import verify
 from edgefer.errors import EdgeferError, MissingEngine
@@ -55,6 +56,7 @@ for command in (
     plot,
     recipes,
     report,
+    sweep,
     tables,
     targets,
     train,

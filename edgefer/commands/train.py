@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from edgefer.data.dataset import Dataset
 
 
-def pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    """`KEY=VALUE` texts as a dictionary."""
+def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
+    """`KEY=VALUE` texts as a dictionary; raises click.BadParameter of the option."""
     for text in settings:
         if "=" not in text:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--set")
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
     return dict(text.split("=", 1) for text in settings)
 
 
@@ -84,6 +84,7 @@ def train(
 
     \b
     Example: edgefer train --arch ean --data fer2013.csv
+             torchrun --nproc-per-node 2 -m edgefer train --arch ean --data fer2013.csv --threads 4
 
     \b
     Example: edgefer train --arch lcnn --recipe distill --teacher weights/ean.safetensors --set temperature=4 \\
@@ -111,8 +112,13 @@ def train(
     if hold_out is not None:
         faces = splitting.hold_out(faces, hold_out)
     load_torch(screen)
+    from edgefer.train import parallel
+    from edgefer.train.run import Listener
     from edgefer.train.run import train as run
 
+    if not parallel.leads():
+        run(plan, faces, out, Listener(lambda _epoch: None, lambda _loss: None))
+        return
     with training(
         screen, network.name, chosen.most_epochs, -(-len(faces.split("Training")) // chosen.batch)
     ) as listener:

@@ -19,7 +19,7 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.data.sampling import balanced
 from edgefer.records import Epoch
-from edgefer.train import schedule, targets
+from edgefer.train import parallel, schedule, targets
 from edgefer.train.augment import augment, centre, grey, spread
 from edgefer.train.recipes import Plan, Recipe
 from edgefer.train.targets import Teacher
@@ -113,17 +113,23 @@ def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
     return torch.cat(parts)
 
 
+def _hits(network: nn.Module, data: Dataset, row: Arch) -> float:
+    return float((logits(network, data, row).argmax(1).numpy() == data.labels).mean())
+
+
 def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
     """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
+    learner = parallel.Learner(state.network)
     while not schedule.over(plan.recipe, state.curve, state.round):
         if schedule.round_over(plan.recipe, state.curve, state.round):
             next_round(state, plan)
+            learner = parallel.Learner(state.network)
         began, number = time.perf_counter(), len(state.curve)
         lr = schedule.rate(plan.recipe, schedule.of(state.curve, state.round), state.round, 0.0)
-        loss, right = _one_epoch(state, plan, number, lesson, tick)
-        hits = (logits(state.judged, lesson.public, plan.arch).argmax(1).numpy() == lesson.public.labels).mean()
+        loss, right = _one_epoch(state, learner, plan, lesson, tick)
+        hits = parallel.led(lambda: _hits(state.judged, lesson.public, plan.arch))
         took = time.perf_counter() - began
-        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * float(hits), took, state.round)
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, took, state.round)
         state.curve.append(epoch)
         if schedule.best(state.curve) is epoch:
             state.best = {name: value.detach().clone() for name, value in state.judged.state_dict().items()}
@@ -143,12 +149,12 @@ def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
 
 
 def _one_epoch(
-    state: State, plan: Plan, number: int, lesson: Lesson, tick: Callable[[float], None]
+    state: State, learner: parallel.Learner, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
 ) -> tuple[float, float]:
     """Mean loss and accuracy of one pass over the training faces."""
     recipe, earlier = plan.recipe, schedule.of(state.curve, state.round)
     teachers = _teachers(state, plan, lesson)
-    seed = plan.seed * EPOCH_SEEDS + number
+    seed = plan.seed * EPOCH_SEEDS + len(state.curve)
     torch.manual_seed(seed)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
     order = torch.randperm(len(lesson.learn), generator=generator)
@@ -156,21 +162,25 @@ def _one_epoch(
         order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, number))
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
-    total, right = 0.0, 0
+    total, right = 0.0, 0.0
     for step in range(steps):
         index = order[step * recipe.batch : (step + 1) * recipe.batch]
         for group in state.optimizer.param_groups:
             group["lr"] = schedule.rate(recipe, earlier, state.round, (step + 1) / steps)
         views = augment(grey(lesson.learn.pixels[index.numpy()]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
-        out = state.network(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch)))
+        mine = learner.share(len(index))
+        index, views = index[mine], views[mine]
+        out = learner(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch)))
         heard = targets.hear(teachers, views, recipe.temperature) if teachers else None
         loss = targets.loss(out, lesson.labels[index], heard, recipe)
         state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        learner.backward(loss)
         state.optimizer.step()
         if state.average is not None:
             state.average.update_parameters(state.network)
-        total += loss.item() * len(index)
-        right += int((out.argmax(1).numpy() == lesson.learn.labels[index.numpy()]).sum())
+        counted = len(index) if learner.weight else 0
+        total += loss.item() * counted
+        right += int((out.argmax(1).numpy() == lesson.learn.labels[index.numpy()])[:counted].sum())
         tick(loss.item())
+    total, right = parallel.total(total, right)
     return total / len(order), right / len(order)

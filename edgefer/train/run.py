@@ -15,7 +15,11 @@ from edgefer import __version__, environment, records, scores
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.errors import BadWeights
 from edgefer.files import sha256, write_atomic
+<<<<<<< HEAD
 from edgefer.train import card, checkpoint, loop, plot, recipes, schedule, targets, views, weights
+=======
+from edgefer.train import checkpoint, loop, parallel, plot, recipes, schedule, targets, views, weights
+>>>>>>> sweep
 from edgefer.train.memory import keep_freed_pages
 from edgefer.train.recipes import Plan
 
@@ -33,9 +37,15 @@ class Listener:
 def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
     """Write <out>/<arch>.safetensors, .json, .png and .md (the model card); resumes <out>/<arch>.checkpoint.
 
+    Under torchrun the processes share the work and the folder; the first of them writes (train.parallel).
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
     """
+    with parallel.joined():
+        return _train(plan, data, out, listener)
+
+
+def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
     keep_freed_pages()
     torch.set_num_threads(plan.threads)
     torch.use_deterministic_algorithms(True)
@@ -50,10 +60,12 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     for epoch in state.curve:
         listener.epoch(epoch)
     for epoch in loop.epochs(state, plan, lesson, listener.batch):
-        checkpoint.save(saved, state, settings)
+        if parallel.leads():
+            checkpoint.save(saved, state, settings)
         listener.epoch(epoch)
-    record = _finish(plan, data, state, out)
-    saved.unlink()
+    record = parallel.led(lambda: _finish(plan, data, state, out))
+    if parallel.leads():
+        saved.unlink()
     return record
 
 
@@ -85,7 +97,7 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
         "seed": plan.seed,
         "data": fingerprint(data),
         "threads": plan.threads,
-    }
+    } | ({"processes": parallel.size()} if parallel.size() > 1 else {})
 
 
 def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.TrainingRecord:
@@ -122,7 +134,8 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
 
 def command(plan: Plan, data: Dataset) -> str:
     """The command line that trains these weights again."""
-    line = ["edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
+    several = ["torchrun", "--nproc-per-node", str(parallel.size()), "-m"] if parallel.size() > 1 else []
+    line = [*several, "edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]

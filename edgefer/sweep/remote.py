@@ -1,0 +1,122 @@
+"""The same runs on the machines of a Ray cluster. A run that finished is known by its record, whoever wrote it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgefer.data.dataset import Dataset
+from edgefer.errors import EdgeferError, WorkerFailed
+from edgefer.files import write_atomic
+from edgefer.sweep import cluster
+from edgefer.sweep.perform import Faces, Outcome, perform
+from edgefer.sweep.runs import Run
+from edgefer.train.run import Listener
+
+RETRIES = 20  # of one run, when its machine or process dies
+SILENT = Listener(lambda _epoch: None, lambda _loss: None)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run as it travels: with its teachers' weights, and how to tell whether the folder `out` is there too."""
+
+    run: Run
+    out: Path
+    mark: str
+    teachers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a run ended; the files of its folder by name where that is not shared; or the failure, and its exit code."""
+
+    outcome: Outcome
+    files: dict[str, bytes]
+    failure: str = ""
+    exit_code: int = 0
+
+
+def work(job: Job, data: Dataset) -> Answer:
+    """On a worker: do the run, in the common folder where there is one, else in one of this machine's own."""
+    shared = (job.out / job.mark).is_file()
+    out = job.out if shared else Path(tempfile.gettempdir()) / f"edgefer-sweep{job.mark}"
+    folder = job.run.folder(out)
+    try:
+        run = job.run if shared else _with_teachers(job, out)
+        outcome = perform(run, data, folder, SILENT, wait=True)
+    except EdgeferError as error:
+        return Answer("elsewhere", {}, str(error), error.exit_code)
+    if shared:
+        return Answer(outcome, {})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    return Answer(outcome, files)
+
+
+def _with_teachers(job: Job, out: Path) -> Run:
+    paths = [out / f"teacher{number}" / path.name for number, path in enumerate(job.run.plan.teachers)]
+    for path, content in zip(paths, job.teachers, strict=True):
+        write_atomic(path, content)
+    return replace(job.run, plan=replace(job.run.plan, teachers=tuple(paths)))
+
+
+def spread(
+    runs: Sequence[Run], faces: Faces, out: Path, address: str, told: Callable[[Run, Outcome], None]
+) -> dict[str, Outcome]:
+    """All runs, one Ray task each, as many at a time as the cluster has cores for; how each ended, by name.
+
+    The faces go into the object store once. Raises MissingEngine without ray, Unreachable without a cluster,
+    WorkerFailed for a run that was cut off RETRIES times, and what a run raised.
+    """
+    outcomes: dict[str, Outcome] = {}
+    with cluster.connected(address) as ray, _marked(out) as mark:
+        shown = {side: ray.put(data) for side, data in faces.items()}
+        waiting = {}
+        for run in runs:
+            job = Job(run, out.absolute(), mark, tuple(path.read_bytes() for path in run.plan.teachers))
+            task = ray.remote(work).options(num_cpus=run.plan.threads, max_retries=RETRIES, name=run.name)
+            waiting[task.remote(job, shown[run.plan.arch.resize])] = run
+        while waiting:
+            ended, _ = ray.wait(list(waiting), num_returns=1)
+            run = waiting.pop(ended[0])
+            outcomes[run.name] = _received(ray, ended[0], run, out)
+            told(run, outcomes[run.name])
+    return outcomes
+
+
+def _received(ray: Any, task: Any, run: Run, out: Path) -> Outcome:
+    try:
+        answer: Answer = ray.get(task)
+    except ray.exceptions.RayTaskError:
+        raise  # a bug
+    except ray.exceptions.RayError as error:  # of the machines
+        raise WorkerFailed(
+            f"{run.name} ended without an answer, after {RETRIES} tries if its machine died ({type(error).__name__}): "
+            "see why there, then give the same command, which goes on."
+        ) from error
+    if answer.failure:
+        failure = EdgeferError(answer.failure)
+        failure.exit_code = answer.exit_code
+        raise failure
+    record = f"{run.plan.arch.name}.json"  # last: it is what says that the run is whole
+    for name in sorted(answer.files, key=lambda name: name == record):
+        write_atomic(run.folder(out) / name, answer.files[name])
+    return answer.outcome
+
+
+@contextlib.contextmanager
+def _marked(out: Path) -> Iterator[str]:
+    """A file by which a worker sees whether it has this folder."""
+    mark = f".{uuid.uuid4().hex}"
+    write_atomic(out / mark, b"")
+    try:
+        yield mark
+    finally:
+        (out / mark).unlink(missing_ok=True)
