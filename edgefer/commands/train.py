@@ -53,9 +53,7 @@ def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
 @click.option("--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", help="A network to learn from.")
 @click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
 @click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
-@click.option(
-    "--by", default="subject", show_default=True, help="Folds of persons (subject) or of single images (image)."
-)
+@click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image).")
 @click.option("--hold-out", type=click.IntRange(2), help="Where there is no PublicTest: one in so many to choose by.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
@@ -101,7 +99,7 @@ def train(
     require_folder(out)
     network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
-    words = () if fold is None else ("--fold", str(fold), "--folds", str(folds), "--by", by)
+    words: tuple[str, ...] = () if fold is None else ("--fold", str(fold), "--folds", str(folds), "--by", by)
     words += () if hold_out is None else ("--hold-out", str(hold_out))
     plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, words)
     recipes.check_teachers(plan)
@@ -136,6 +134,4 @@ def train(
                 f"on the {record.private.unseen_images} images that Training does not hold: "
                 f"{record.private.unseen:.2f} %"
             )
-    click.echo(
-        f"wrote {out / network.name}.safetensors, .json (the record), .png (the curves) and .md (the model card)"
-    )
+    click.echo(f"wrote {out / network.name}.safetensors, .json (the record), .png (the curves), .md (the model card)")

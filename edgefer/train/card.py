@@ -9,10 +9,11 @@ from edgefer.train.schedule import best
 _LIMITS = """\
 - FER2013's labels are noisy (label noise): its faces were found by web search and sorted in a hurry, people agree with
   its labels on about two faces of three, and FER+'s ten annotators gave another majority on 37 % of them.
-- Nobody recorded who is on the faces. Web search for English words brings mostly young and light-skinned adults, actors
-  and stock photographs; children, old people and darker skin are under-represented, and accuracy for them is unknown.
-- Posed or exaggerated expressions, one moment, no context, 48 x 48 grey pixels. Faces in profile, covered or in the dark
-  are rare.
+- Nobody recorded who is on the faces. Web search for English words brings mostly young and light-skinned adults,
+  actors and stock photographs; children, old people and darker skin are under-represented, and accuracy for them is
+  unknown.
+- Posed or exaggerated expressions, one moment, no context, 48 x 48 grey pixels. Faces in profile, covered or in the
+  dark are rare.
 - Classes with few images are the worst: look at their recall above before you use one.
 - The network always answers with one of its classes, also for what is no face."""
 
@@ -20,10 +21,10 @@ _USES = """\
 Fit: research; measuring what a network of this size costs on a device; interfaces in which a wrong answer costs nothing
 and which the person in front of them has agreed to.
 
-It must not decide anything about a person: no hiring, grading, policing, credit, health or safety decision, no watching of
-people who have not agreed. An expression on a face is not what a person feels or intends. (In the European Union,
-regulation 2024/1689 forbids emotion recognition at work and in schools, with few exceptions.) FER2013's faces are for
-research use; ask what that means for your product."""
+It must not decide anything about a person: no hiring, grading, policing, credit, health or safety decision, no
+watching of people who have not agreed. An expression on a face is not what a person feels or intends. (In the European
+Union, regulation 2024/1689 forbids emotion recognition at work and in schools, with few exceptions.) FER2013's faces
+are for research use; ask what that means for your product."""
 
 
 def render(record: TrainingRecord) -> str:
@@ -45,8 +46,8 @@ def render(record: TrainingRecord) -> str:
         "## Data",
         "",
         f"{_images(record)}. Training was trained on, PublicTest chose the epoch ({record.best_epoch} of "
-        f"{len(record.curve)}, {best(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. SHA-256 of pixels, "
-        f"labels and splits: {record.data['sha256']}.",
+        f"{len(record.curve)}, {best(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. SHA-256 of "
+        f"pixels, labels and splits: {record.data['sha256']}.",
         "",
         f"## Accuracy on {name}",
         "",
@@ -74,9 +75,7 @@ def _accuracy(test: Scores) -> list[str]:
     if test.ten_crop is not None:
         told.append(f"- mean of ten crops: {test.ten_crop:.2f} %")
     if test.unseen is not None:
-        told.append(
-            f"- centre crop, the {test.unseen_images:,} images that Training does not hold: {test.unseen:.2f} %"
-        )
+        told.append(f"- centre crop, {test.unseen_images:,} images that Training does not hold: {test.unseen:.2f} %")
     if test.ferplus is not None:
         told.append(f"- answers equal to FER+'s majority, which is another labelling: {test.ferplus:.2f} %")
     return told

@@ -159,7 +159,7 @@ def _one_epoch(
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
     order = torch.randperm(len(lesson.learn), generator=generator)
     if recipe.balanced:
-        order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, number))
+        order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, len(state.curve)))
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
     total, right = 0.0, 0.0

@@ -15,11 +15,7 @@ from edgefer import __version__, environment, records, scores
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.errors import BadWeights
 from edgefer.files import sha256, write_atomic
-<<<<<<< HEAD
-from edgefer.train import card, checkpoint, loop, plot, recipes, schedule, targets, views, weights
-=======
-from edgefer.train import checkpoint, loop, parallel, plot, recipes, schedule, targets, views, weights
->>>>>>> sweep
+from edgefer.train import card, checkpoint, loop, parallel, plot, recipes, schedule, targets, views, weights
 from edgefer.train.memory import keep_freed_pages
 from edgefer.train.recipes import Plan
 
