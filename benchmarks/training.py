@@ -1,55 +1,96 @@
-"""What the two CPU settings of training bring: seconds per batch of EAN, in one run; a record and its table.
+"""What training's settings on a CPU bring: seconds per batch of EAN, in one run; a record and its table.
 
     python benchmarks/training.py
 
-Batches of 128 made faces, augmentation, forward, backward and step; the median of all batches of a setting.
+The naive loop is what a tutorial has: a Dataset of PIL images, transforms one by one, a DataLoader with two workers,
+float32, torch's own memory layout. The others are edgefer's loop, a setting more in each row. Batches of 128 made faces,
+crops and flips, forward, backward and step; the median of all batches of a setting.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor, nn
 from torch.nn import functional
 
 from edgefer import arch, environment, records
 from edgefer.commands.tables import markdown
-from edgefer.train.augment import augment
+from edgefer.train import loop, recipes
+from edgefer.train.augment import augment, grey
 from edgefer.train.memory import keep_freed_pages
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "training.json", HERE / "tables" / "training.md"
-BATCH, BATCHES, THREADS = 128, 40, 2
+BATCH, BATCHES, THREADS, WORKERS, SIDE, CROP = 128, 40, 2, 2, 48, 44
+FACES = np.random.default_rng(0).integers(0, 256, (BATCH * BATCHES, SIDE, SIDE, 1), dtype=np.uint8)
+LABELS = torch.arange(len(FACES)) % 7
 
 
-def seconds(layout: torch.memory_format) -> float:
-    """Median seconds of a batch with the network's tensors in this layout."""
-    torch.manual_seed(0)
-    network = arch.get("ean").build().to(memory_format=layout)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, nesterov=True)
+class Pictures(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """Faces as PIL images, cropped and mirrored one by one."""
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(FACES)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """A face as float32 (3, 44, 44) and its label."""
+        left, top = (int(torch.randint(0, SIDE - CROP + 1, ())) for _ in range(2))
+        image = Image.fromarray(FACES[index, :, :, 0]).convert("RGB").crop((left, top, left + CROP, top + CROP))
+        if torch.rand(()) < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255, int(LABELS[index])
+
+
+def naive() -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches as a DataLoader gives them."""
+    yield from torch.utils.data.DataLoader(Pictures(), BATCH, shuffle=True, num_workers=WORKERS)
+
+
+def batches(layout: torch.memory_format) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches as edgefer makes them: augmented as tensors, all at once."""
     random = torch.Generator().manual_seed(0)
-    faces, labels = torch.rand(BATCH, 1, 48, 48, generator=random), torch.arange(BATCH) % 7
-    taken = []
-    for _ in range(BATCHES):
-        began = time.perf_counter()
-        x = augment(faces, 44, 10.0, 0.1, random).expand(-1, 3, -1, -1).contiguous(memory_format=layout)
+    for index in torch.randperm(len(FACES), generator=random).split(BATCH):
+        x = augment(grey(FACES[index.numpy()]), CROP, 0.0, 0.0, random).expand(-1, 3, -1, -1)
+        yield x.contiguous(memory_format=layout), LABELS[index]
+
+
+def seconds(given: Iterator[tuple[Tensor, Tensor]], network: nn.Module) -> float:
+    """Median seconds from batch to batch."""
+    optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, nesterov=True)
+    taken, began = [], time.perf_counter()
+    for x, y in given:
         optimizer.zero_grad()
-        functional.cross_entropy(network(x), labels).backward()  # type: ignore[no-untyped-call]
+        functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         taken.append(time.perf_counter() - began)
+        began = time.perf_counter()
     return median(taken)
 
 
 def measure() -> dict[str, Any]:
-    """The three settings in turn; the allocator's can't be taken back, so it comes last."""
+    """The settings in turn; the allocator's can't be taken back, so it and what follows come last."""
     torch.set_num_threads(THREADS)
-    found = {"as torch has it": seconds(torch.contiguous_format), "channels last": seconds(torch.channels_last)}
+    ean, last = arch.get("ean"), torch.channels_last
+    plain = torch.contiguous_format
+    found = {
+        f"naive: PIL, DataLoader with {WORKERS} workers": seconds(naive(), ean.build(seed=0)),
+        "faces in memory, augmented in batches": seconds(batches(plain), ean.build(seed=0)),
+        "and channels last": seconds(batches(last), ean.build(seed=0).to(memory_format=last)),  # type: ignore[call-overload]
+    }
     keep_freed_pages()
-    found["channels last, freed pages kept"] = seconds(torch.channels_last)
+    found["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
+    network = loop.start(ean, recipes.get("plain")).network.train()
+    found["and ReLU in place, which is edgefer's loop"] = seconds(batches(last), network)
     return {"seconds": found, "environment": records.plain(environment.describe(("torch",), THREADS))}
 
 
@@ -57,11 +98,13 @@ def render(record: dict[str, Any]) -> str:
     """The table, as Markdown."""
     found = record["seconds"]
     first = next(iter(found.values()))
-    rows = [(name, f"{1000 * value:.0f} ms", f"{value / first:.2f}") for name, value in found.items()]
+    rows = [
+        (name, f"{1000 * took:.0f} ms", f"{BATCH / took:,.0f}", f"{first / took:.2f}") for name, took in found.items()
+    ]
     machine = record["environment"]
     return (
         "# Training EAN on a CPU\n\nGenerated by `python benchmarks/training.py`; not edited by hand.\n\n"
-        f"{markdown(('setting', f'batch of {BATCH}', 'ratio'), rows)}\n\n"
+        f"{markdown(('setting', f'batch of {BATCH}', 'images a second', 'times as fast'), rows)}\n\n"
         f"{machine['cpu']}, {machine['threads']} threads, torch {machine['packages']['torch']}.\n"
     )
 

@@ -64,6 +64,15 @@ def test_training_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "training.md").read_text() == script("training").render(record)
 
 
+def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights() -> None:
+    rows = json.loads((BENCHMARKS / "results" / "recipes.json").read_text())
+    assert (BENCHMARKS / "tables" / "recipes.md").read_text() == script("recipes").render(rows)
+    shipped = json.loads((BENCHMARKS.parent / "edgefer" / "weights" / "ean.json").read_text())
+    (mine,) = [row for row in rows if row["command"] == shipped["command"]]
+    assert mine["private"] == shipped["private"]["accuracy"]
+    assert all(row["private"] is None for row in rows if row.get("cut"))
+
+
 def test_memory_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "data-memory.json").read_text())
     assert (BENCHMARKS / "tables" / "data-memory.md").read_text() == script("memory").render(record)

@@ -65,7 +65,7 @@ def accuracy(at: At, known: Sequence[TrainingRecord]) -> Found:
     if scores is None:
         return Missing("no such split was scored")
     how = f"{_trained(record)}; {scores.images} images of {_SPLITS[at.cell.column.split]}"
-    if at.table.name.startswith(TEN_CROPS) and scores.ten_crop is not None:
+    if at.name.startswith(TEN_CROPS) and scores.ten_crop is not None:
         return compared(at, scores.ten_crop, f"{how}, mean of ten crops", _source(record))
     return compared(at, scores.accuracy, f"{how}, centre crop", _source(record))
 

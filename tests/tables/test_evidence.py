@@ -201,6 +201,16 @@ def test_accuracy_is_that_of_the_shipped_weights() -> None:
     assert train.value == 66.432  # of the epoch that was chosen
 
 
+def test_accuracy_of_ten_crops_where_the_paper_has_ten() -> None:
+    made = training("ean")
+    assert made.private is not None
+    ten = replace(made, private=replace(made.private, ten_crop=69.7))
+    each = found(at("ean-1", "EAN", "fer2013"), trainings=(ten,))
+    assert each.value == 69.7 and "mean of ten crops" in each.how
+    of_lcnn = replace(training("lcnn"), private=ten.private)
+    assert found(at("lcnn-2", "LCNN", "test"), trainings=(of_lcnn,)).value == 65.366
+
+
 def test_weights_with_a_teacher_stand_for_rows_with_one() -> None:
     plain, taught = training("ean"), training("ean", "iterative-transfer", 70.0, alpha=0.5, temperature=5)
     row = ("ean-2", "iter_trans_c", "fer2013")

@@ -1,0 +1,104 @@
+"""What recipes reach: every training that was kept, and a table of them.
+
+    python benchmarks/recipes.py weights/ean.json ...     # add what these records say
+    python benchmarks/recipes.py --cut weights/ean.checkpoint ...     # trainings that did not end: PublicTest only
+
+PrivateTest stands only beside trainings that ended; nothing is chosen by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgefer import records
+from edgefer.commands.tables import markdown
+from edgefer.records import TrainingRecord
+
+HERE = Path(__file__).parent
+RECORD, TABLE = HERE / "results" / "recipes.json", HERE / "tables" / "recipes.md"
+OPEN = "not scored: the training did not end"
+
+
+def ended(record: TrainingRecord) -> dict[str, Any]:
+    """The row of a training that ended."""
+    private = record.private
+    return {
+        "arch": record.arch,
+        "command": record.command,
+        "epochs": len(record.curve),
+        "best": record.best_epoch,
+        "training": max(epoch.train_accuracy for epoch in record.curve),
+        "public": record.public.accuracy,
+        "public_ten": record.public.ten_crop,
+        "private": None if private is None else private.accuracy,
+        "private_ten": None if private is None else private.ten_crop,
+        "seconds": record.seconds,
+        "cpu": record.environment.cpu,
+    }
+
+
+def cut(path: Path, command: str) -> dict[str, Any]:
+    """The row of a training that was stopped, from its checkpoint."""
+    parts = torch.load(path, weights_only=True)
+    curve = parts["curve"]
+    best = max(curve, key=lambda epoch: (epoch["public_accuracy"], -epoch["epoch"]))
+    return {
+        "arch": parts["settings"]["arch"],
+        "command": command,
+        "epochs": len(curve),
+        "best": best["epoch"],
+        "training": max(epoch["train_accuracy"] for epoch in curve),
+        "public": best["public_accuracy"],
+        "public_ten": None,
+        "private": None,
+        "private_ten": None,
+        "seconds": sum(epoch["seconds"] for epoch in curve),
+        "cpu": None,
+        "cut": True,
+    }
+
+
+def render(rows: list[dict[str, Any]]) -> str:
+    """The page of benchmarks/tables."""
+
+    def percent(row: dict[str, Any], key: str) -> str:
+        value = row[key]
+        if value is None:
+            return OPEN if row.get("cut") else "not scored"
+        return f"{value:.2f} %"
+
+    heads = ("network", "command", "epochs", "best", "Training", "PublicTest", "ten crops", "PrivateTest", "ten crops ")
+    keys = ("training", "public", "public_ten", "private", "private_ten")
+    cells = [
+        (row["arch"], f"`{row['command']}`", str(row["epochs"]), str(row["best"]), *(percent(row, key) for key in keys))
+        for row in sorted(rows, key=lambda row: -row["public"])
+    ]
+    return (
+        "# What was tried\n\nWritten by `python benchmarks/recipes.py`; not edited by hand. FER2013; Training's accuracy "
+        "is of augmented images, the best epoch was chosen on PublicTest (centre crop), by which the table is sorted.\n\n"
+        f"{markdown(heads, cells)}\n"
+    )
+
+
+def main() -> None:
+    """Add rows, write the record and its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", nargs="*", type=Path)
+    parser.add_argument("--cut", nargs=2, action="append", default=[], metavar=("CHECKPOINT", "COMMAND"))
+    given = parser.parse_args()
+    rows = json.loads(RECORD.read_text()) if RECORD.is_file() else []
+    new = [ended(records.read(TrainingRecord, path)) for path in given.records]
+    new += [cut(Path(path), command) for path, command in given.cut]
+    commands = {row["command"] for row in new}
+    rows = [row for row in rows if row["command"] not in commands] + new
+    RECORD.write_text(json.dumps(rows, indent=2) + "\n")
+    TABLE.write_text(render(rows))
+
+
+if __name__ == "__main__":
+    main()
