@@ -597,7 +597,7 @@ def test_train_and_eval(run: Run, csv: Path, tmp_path: Path) -> None:
 
 def test_train_on_a_fold(run: Run, csv: Path, tmp_path: Path) -> None:
     line = ("train", "--arch", "microexpnet-xxs", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path)
-    found = json.loads(run(*line, "--fold", 2, "--folds", 7, "--by", "image", "--json").fine())
+    found = json.loads(run(*line, "--fold", 2, "--folds", 7, "--by", "image", "--json").out)
     assert found["data"]["images"] == {"Training": 70, "PublicTest": 14, "PrivateTest": 14}
     assert "--fold 2 --folds 7 --by image" in found["command"]
     run(*line, "--fold", 9, "--folds", 7, "--by", "image").fails(5, "no fold 9", "from 0 to 6")
@@ -608,7 +608,7 @@ def test_train_where_nothing_chooses(run: Run, tmp_path: Path) -> None:
     csv = write_csv(tmp_path / "fer2013.csv", {"Training": 10, "PrivateTest": 2})
     line = ("train", "--arch", "microexpnet-xxs", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path)
     run(*line).fails(6, "no PublicTest image")
-    found = json.loads(run(*line, "--hold-out", 5, "--json").fine())
+    found = json.loads(run(*line, "--hold-out", 5, "--json").out)
     assert found["data"]["images"] == {"Training": 56, "PublicTest": 14, "PrivateTest": 14}
     assert "--hold-out 5" in found["command"]
 

@@ -55,7 +55,7 @@ def test_two_processes_follow_the_curve_of_one(
     before, after = (load_file(tmp_path / out / f"{arch}.safetensors") for out in ("1", "2"))
     assert all(after[name].allclose(value, rtol=0, atol=tolerance) for name, value in before.items())
     assert said.count("wrote") == 1
-    assert {p.suffix for p in (tmp_path / "2").iterdir()} == {".json", ".png", ".safetensors"}
+    assert {p.suffix for p in (tmp_path / "2").iterdir()} == {".json", ".md", ".png", ".safetensors"}
     assert two.command.startswith("torchrun --nproc-per-node 2 -m edgefer train")
 
 

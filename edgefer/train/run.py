@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,25 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
     """
-    with parallel.joined():
+    keep_freed_pages()
+    with parallel.joined(), _torch_with(plan.threads):
         return _train(plan, data, out, listener)
 
 
-def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
-    keep_freed_pages()
-    torch.set_num_threads(plan.threads)
+@contextlib.contextmanager
+def _torch_with(threads: int) -> Iterator[None]:
+    """So many threads and deterministic algorithms; then as it was, for what else the caller does with torch."""
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
     data = data.resized(plan.arch.resize)
     lesson = _lesson(plan, data)
     settings = _settings(plan, data)

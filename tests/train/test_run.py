@@ -57,6 +57,17 @@ def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) 
     assert (out / "ean.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_leaves_torch_as_it_was(data: Dataset, tmp_path: Path) -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(3)
+    try:
+        run.train(replace(PLAN, recipe=replace(SHORT, epochs=1)), data, tmp_path, SILENT)
+        assert torch.get_num_threads() == 3
+        assert torch.are_deterministic_algorithms_enabled() == before[1]
+    finally:
+        torch.set_num_threads(before[0])
+
+
 class Killed(Exception):
     """Stands for a kill between two epochs."""
 
