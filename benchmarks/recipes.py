@@ -79,8 +79,9 @@ def render(rows: list[dict[str, Any]]) -> str:
         for row in sorted(rows, key=lambda row: -row["public"])
     ]
     return (
-        "# What was tried\n\nWritten by `python benchmarks/recipes.py`; not edited by hand. FER2013; Training's accuracy "
-        "is of augmented images, the best epoch was chosen on PublicTest (centre crop), by which the table is sorted.\n\n"
+        "# What was tried\n\nWritten by `python benchmarks/recipes.py`; not edited by hand. FER2013; Training's "
+        "accuracy is of augmented images, the best epoch was chosen on PublicTest (centre crop), by which the table is "
+        "sorted.\n\n"
         f"{markdown(heads, cells)}\n"
     )
 

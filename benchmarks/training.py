@@ -3,8 +3,8 @@
     python benchmarks/training.py
 
 The naive loop is what a tutorial has: a Dataset of PIL images, transforms one by one, a DataLoader with two workers,
-float32, torch's own memory layout. The others are edgefer's loop, a setting more in each row. Batches of 128 made faces,
-crops and flips, forward, backward and step; the median of all batches of a setting.
+float32, torch's own memory layout. The others are edgefer's loop, a setting more in each row. Batches of 128 made
+faces, crops and flips, forward, backward and step; the median of all batches of a setting.
 """
 
 from __future__ import annotations
