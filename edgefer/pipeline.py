@@ -24,6 +24,7 @@ from edgefer.quantize import calibration, drawn
 from edgefer.quantize.calibration import CalibrationRecord
 from edgefer.quantize.ranges import Method
 from edgefer.spec import Precision, Target
+from edgefer.threads import torch_threads
 from edgefer.train.weights import Weights
 
 # How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
@@ -198,7 +199,7 @@ def _golden(
 
 
 def _float_answer(network: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    with torch.inference_mode():
+    with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
         answer: NDArray[np.float32] = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()[0]
     return answer
 

@@ -29,6 +29,7 @@ from edgefer.fold import Deployed, called
 from edgefer.pipeline import Calibrate, Job
 from edgefer.quantize import calibration, drawn
 from edgefer.quantize.ranges import METHODS, Method
+from edgefer.threads import torch_threads
 from edgefer.train import loop, untrained, weights
 from tests.made import write_csv, write_weights
 from tests.snippet_runner import check_python_snippet
@@ -55,6 +56,15 @@ def test_bundle_holds_what_it_promises(dist: Path, name: str) -> None:
     if target.precision == "int8":
         assert not manifest.dtypes.float_inside
         assert manifest.dtypes.tensors["int8"] >= 26  # at least the weights of every convolution
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    texts = set()
+    for count in (1, 2):
+        with torch_threads(count):
+            folder = pipeline.build(job("onnx-fp32"), tmp_path / str(count)).folder
+        texts.add((folder / package.MANIFEST).read_bytes())
+    assert len(texts) == 1
 
 
 @every_target

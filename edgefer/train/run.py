@@ -16,6 +16,7 @@ from edgefer import __version__, environment, records, scores
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.errors import BadWeights
 from edgefer.files import sha256, write_atomic
+from edgefer.threads import torch_threads
 from edgefer.train import card, checkpoint, loop, parallel, plot, recipes, schedule, targets, views, weights
 from edgefer.train.memory import keep_freed_pages
 from edgefer.train.recipes import Plan
@@ -39,21 +40,19 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
     """
     keep_freed_pages()
-    with parallel.joined(), _torch_with(plan.threads):
+    with parallel.joined(), torch_threads(plan.threads), _deterministic():
         return _train(plan, data, out, listener)
 
 
 @contextlib.contextmanager
-def _torch_with(threads: int) -> Iterator[None]:
-    """So many threads and deterministic algorithms; then as it was, for what else the caller does with torch."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(threads)
+def _deterministic() -> Iterator[None]:
+    """torch's deterministic algorithms in the block; then as before."""
+    before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(before)
 
 
 def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
