@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
-from edgefer.data.fer2013 import FERPLUS
+from edgefer.data.fer2013 import FERPLUS, FERPLUS_NAME
 from edgefer.data.mapped import chunks
 from edgefer.data.reading import PLAINLY, Reading
 
 SCHEMA = "edgefer/data-check/1"
 TIED = "tied"
 # FER+'s first seven names, in its order, as places in LABELS
-_FER2013_OF = tuple(map(LABELS.index, ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")))
+_FER2013_OF = tuple(map(LABELS.index, FERPLUS_NAME))
 
 
 @dataclass(frozen=True)
