@@ -12,6 +12,7 @@ from edgefer.arch.row import Arch
 from edgefer.arch.row import Printed as P
 
 KONG, CUGU, ZHOU, SAFAVI, ZHAO = "kong2022", "cugu2019", "zhou2021", "safavi2023", "zhao2021"
+OURS = "edgefer"
 
 
 def _ean(
@@ -157,6 +158,7 @@ ROWS: tuple[Arch, ...] = (
         note="the printed FLOPs are those of modules that don't halve the side, but for one in the last digit; "
         "2.8 % more than the printed memory",
     ),
+    Arch("teacher", OURS, "teacher", "teacher", 48, 44),
     # Those of Zhao et al. and Safavi et al., stock.
     _at_224(ZHAO, "Table 1", "shufflenetv2", "shufflenetv2", "x1", "1.26 M, 147.79 M"),
     _at_224(ZHAO, "Table 4", "resnet18", "resnet", "resnet18", "11.18 M, 1818.56 M"),

@@ -66,3 +66,16 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     columns = torch.where(torch.rand(count, 1, generator=generator) < 0.5, left + side, left + side.flip(0))
     rows = top + side
     return faces[torch.arange(count)[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def mix(views: Tensor, labels: Tensor, beta: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Views (N, 1, S, S) and soft labels (N, classes), each mixed with another of the batch (Zhang et al., 2018).
+
+    One share a batch, from Beta(beta, beta); with beta 0 they stay as they are.
+    """
+    if not beta:
+        return views, labels
+    seed = int(torch.randint(2**62, (), generator=generator))
+    share = float(np.random.default_rng(seed).beta(beta, beta))
+    other = torch.randperm(len(views), generator=generator)
+    return share * views + (1 - share) * views[other], share * labels + (1 - share) * labels[other]

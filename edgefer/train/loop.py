@@ -20,7 +20,7 @@ from edgefer.data.dataset import Dataset
 from edgefer.data.sampling import balanced
 from edgefer.records import Epoch
 from edgefer.train import parallel, schedule, targets
-from edgefer.train.augment import augment, centre, grey, spread
+from edgefer.train.augment import augment, centre, grey, mix, spread
 from edgefer.train.recipes import Plan, Recipe
 from edgefer.train.targets import Teacher
 
@@ -148,6 +148,11 @@ def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
     return heard
 
 
+def precision(name: str) -> torch.autocast:
+    """Convolutions and products in it compute with numbers of that type; weights and sums stay float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16")
+
+
 def _one_epoch(
     state: State, learner: parallel.Learner, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
 ) -> tuple[float, float]:
@@ -168,11 +173,14 @@ def _one_epoch(
         for group in state.optimizer.param_groups:
             group["lr"] = schedule.rate(recipe, earlier, state.round, (step + 1) / steps)
         views = augment(grey(lesson.learn.pixels[index.numpy()]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
+        views, labels = mix(views, lesson.labels[index], recipe.mixup, generator)
         mine = learner.share(len(index))
         index, views = index[mine], views[mine]
-        out = learner(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch)))
-        heard = targets.hear(teachers, views, recipe.temperature) if teachers else None
-        loss = targets.loss(out, lesson.labels[index], heard, recipe)
+        with precision(recipe.precision):
+            out = learner(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch))).float()
+        with precision(recipe.teacher_precision):
+            heard = targets.hear(teachers, views, recipe.temperature) if teachers else None
+        loss = targets.loss(out, labels[mine], heard, recipe)
         state.optimizer.zero_grad()
         learner.backward(loss)
         state.optimizer.step()

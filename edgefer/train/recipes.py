@@ -13,6 +13,14 @@ from edgefer.errors import BadSetting, UnknownName
 SCHEDULES = ("cosine", "linear", "plateau")
 OPTIMIZERS = ("sgd", "adam")
 LABELS = ("hard", "votes", "calibrated-votes")
+PRECISIONS = ("float32", "bfloat16")
+ALLOWED = {
+    "schedule": SCHEDULES,
+    "optimizer": OPTIMIZERS,
+    "labels": LABELS,
+    "precision": PRECISIONS,
+    "teacher_precision": PRECISIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,10 @@ class Recipe:
     label_share    share of those in the target, the rest is the hard label
     alpha          share of the teachers in the loss; squared: times temperature^2
     turn, zoom     degrees, fraction of the image: uniform in +- (train.augment); 0 and 0: whole-pixel crops and flips
+    mixup          images are mixed in pairs, and so are their labels, with a share from Beta(mixup, mixup) (Zhang et
+                   al., "mixup", ICLR 2018; 0: none)
+    precision      of the convolutions and products while training; teacher_precision: of the teachers'. bfloat16 pays
+                   for dense convolutions on processors that have it (benchmarks/tables/training.md)
     balanced       classes are drawn equally often (EfficientFace's oversampling, data.sampling)
     average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
     """
@@ -51,6 +63,9 @@ class Recipe:
     squared: bool = True
     turn: float = 0.0
     zoom: float = 0.0
+    mixup: float = 0.0
+    precision: str = "float32"
+    teacher_precision: str = "float32"
     average: float = 0.0
     patience: int = 0
     rounds: int = 0
@@ -119,6 +134,11 @@ _ALL = (
         "edgefer-ferplus", 70, weight_decay=2e-4, schedule="linear", labels="calibrated-votes", label_share=0.6,
         average=0.999, alpha=0.5, temperature=2.0, rounds=2, round_epochs=35, round_lr=0.05,
     ),
+    # Ours, for the network `teacher`, which the recipe edgefer learns from.
+    Recipe(
+        "teacher", 30, weight_decay=5e-4, schedule="linear", label_smoothing=0.1, turn=12.0, zoom=0.12, mixup=0.2,
+        average=0.999, precision="bfloat16",
+    ),
 )  # fmt: skip
 RECIPES = {recipe.name: recipe for recipe in _ALL}
 
@@ -134,7 +154,7 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     """The recipe with other values, given as text (`alpha`: `0.3`, `hand_over`: `false`); raises BadSetting."""
     values: dict[str, Any] = {key: _value(recipe, key, text) for key, text in settings.items()}
     changed = replace(recipe, **values)
-    for key, allowed in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS), ("labels", LABELS)):
+    for key, allowed in ALLOWED.items():
         if getattr(changed, key) not in allowed:
             raise BadSetting(f"{key}={getattr(changed, key)}: it must be one of {', '.join(allowed)}.")
     return changed

@@ -51,7 +51,7 @@ class Teacher:
 def hear(teachers: Sequence[Teacher], views: Tensor, temperature: float) -> Tensor:
     """The teachers' mean softened distribution (EAN, equation 1) of grey views (N, 1, S, S) in [0, 1]: (N, classes)."""
     with torch.no_grad():
-        total = sum(torch.softmax(each.network(_shown(views, each.row)) / temperature, 1) for each in teachers)
+        total = sum(torch.softmax(each.network(_shown(views, each.row)).float() / temperature, 1) for each in teachers)
         return torch.as_tensor(total) / len(teachers)
 
 
