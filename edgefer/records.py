@@ -63,7 +63,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a weights file came to be; enough to train it again."""
+    """How a weights file came to be; enough to train it again. gpu: the one it was trained on, if any."""
 
     schema: str
     arch: str
@@ -80,6 +80,7 @@ class TrainingRecord:
     environment: Environment
     curve: list[Epoch]
     teachers: list[dict[str, str]] = field(default_factory=list)
+    gpu: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgefer.commands.common import (
     print_json,
     read_data,
 )
+from edgefer.train.recipes import DEVICES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,6 +58,9 @@ def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
 @click.option("--hold-out", type=click.IntRange(2), help="Where there is no PublicTest: one in so many to choose by.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Where it computes; cuda: a GPU."
+)
 @click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
 @json_option
 def train(
@@ -72,6 +76,7 @@ def train(
     hold_out: int | None,
     seed: int,
     threads: int | None,
+    device: str,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -101,7 +106,7 @@ def train(
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
     words: tuple[str, ...] = () if fold is None else ("--fold", str(fold), "--folds", str(folds), "--by", by)
     words += () if hold_out is None else ("--hold-out", str(hold_out))
-    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, words)
+    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, words, device)
     recipes.check_teachers(plan)
     screen = console()
     faces = _of_the_network(screen, read_data(screen, data, network.resize), network)

@@ -12,11 +12,13 @@ from torch.nn import functional
 from edgefer.arch import Arch
 from edgefer.data.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
 
+CPU = torch.device("cpu")
 
-def grey(pixels: Pixels) -> Tensor:
-    """uint8 (N, H, W, 1 or 3) -> float32 (N, 1, H, W): grey in [0, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / PIXEL_MAX
-    return x if x.shape[1] == 1 else (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+def grey(pixels: Pixels, device: torch.device = CPU) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, 1, H, W) on `device`: grey in [0, 1]."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float() / PIXEL_MAX
+    return x if x.shape[1] == 1 else (x * torch.tensor(LUMA, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def spread(faces: Tensor, row: Arch) -> Tensor:
@@ -27,14 +29,14 @@ def spread(faces: Tensor, row: Arch) -> Tensor:
     return (row.low + (1 - row.low) * faces).expand(-1, row.channels, -1, -1)
 
 
-def to_network(pixels: Pixels, row: Arch) -> Tensor:
-    """uint8 (N, H, W, 1 or 3) -> float32 (N, row.channels, H, W), grey from row.low to 1."""
-    return spread(grey(pixels), row)
+def to_network(pixels: Pixels, row: Arch, device: torch.device = CPU) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, row.channels, H, W) on `device`, grey from row.low to 1."""
+    return spread(grey(pixels, device), row)
 
 
-def centre(pixels: Pixels, row: Arch) -> Tensor:
+def centre(pixels: Pixels, row: Arch, device: torch.device = CPU) -> Tensor:
     """The centre crop, as evaluation and deployment see it: float32 (N, row.channels, crop, crop)."""
-    return to_network(centre_crop(pixels, row.crop), row)
+    return to_network(centre_crop(pixels, row.crop), row, device)
 
 
 def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch.Generator) -> Tensor:
@@ -42,12 +44,13 @@ def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch
 
     faces float32 (N, 1, H, W) -> (N, 1, crop, crop); turn in degrees, zoom as a fraction, both
     uniform in +-. The crop's offset is uniform over the image, as in the papers' four corners and centre.
-    With no turn and no zoom, offsets are whole pixels and nothing is sampled.
+    With no turn and no zoom, offsets are whole pixels and nothing is sampled. Here and below `generator` draws on
+    the CPU whatever the faces' device, so that a seed means the same on all of them.
     """
     if not turn and not zoom:
         return crops_and_flips(faces, crop, generator)
     count, _, height, _ = faces.shape
-    u = torch.rand(5, count, generator=generator) * 2 - 1
+    u = (torch.rand(5, count, generator=generator) * 2 - 1).to(faces.device)
     angle, scale = u[0] * math.radians(turn), (crop / height) * (1 + u[1] * zoom)
     flip = torch.where(u[4] < 0, -1.0, 1.0)
     room = 1 - crop / height
@@ -64,8 +67,9 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     left = torch.randint(0, width - crop + 1, (count, 1), generator=generator)
     side = torch.arange(crop)
     columns = torch.where(torch.rand(count, 1, generator=generator) < 0.5, left + side, left + side.flip(0))
-    rows = top + side
-    return faces[torch.arange(count)[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+    rows, columns = (top + side).to(faces.device), columns.to(faces.device)
+    each = torch.arange(count, device=faces.device)
+    return faces[each[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
 def mix(views: Tensor, labels: Tensor, beta: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -77,5 +81,5 @@ def mix(views: Tensor, labels: Tensor, beta: float, generator: torch.Generator) 
         return views, labels
     seed = int(torch.randint(2**62, (), generator=generator))
     share = float(np.random.default_rng(seed).beta(beta, beta))
-    other = torch.randperm(len(views), generator=generator)
+    other = torch.randperm(len(views), generator=generator).to(views.device)
     return share * views + (1 - share) * views[other], share * labels + (1 - share) * labels[other]

@@ -36,8 +36,8 @@ def render(record: TrainingRecord) -> str:
         "Written by `edgefer train` from the record beside it; not edited by hand.",
         "",
         f"Weights `{record.arch}.safetensors`, SHA-256 {record.weights_sha256}. Trained with edgefer {record.edgefer}, "
-        f"recipe {record.recipe['name']}, seed {record.seed}, on {record.environment.threads} threads of "
-        f"{record.environment.cpu}, {record.seconds / 60:.0f} minutes:",
+        f"recipe {record.recipe['name']}, seed {record.seed}, on {_machine(record)}, "
+        f"{record.seconds / 60:.0f} minutes:",
         "",
         f"    {record.command}",
         "",
@@ -64,6 +64,10 @@ def render(record: TrainingRecord) -> str:
         _USES,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _machine(record: TrainingRecord) -> str:
+    return record.gpu or f"{record.environment.threads} threads of {record.environment.cpu}"
 
 
 def _images(record: TrainingRecord) -> str:

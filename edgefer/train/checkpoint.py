@@ -40,7 +40,7 @@ def save(path: Path, state: State, settings: dict[str, Any]) -> None:
 def resume(path: Path, state: State, settings: dict[str, Any]) -> None:
     """Fill `state` from the file; raises BadCheckpoint if it is broken or of other settings."""
     try:
-        parts = torch.load(path, weights_only=True)
+        parts = torch.load(path, map_location="cpu", weights_only=True)
         found = parts["settings"]
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} can't be read: remove it to start again.") from error

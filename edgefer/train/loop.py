@@ -6,6 +6,7 @@ resumed gives the weights of one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,18 +60,31 @@ class Lesson:
     teachers: Sequence[Teacher] = ()
 
 
-def layout(row: Arch) -> torch.memory_format:
-    """How tensors lie in memory: channels last is faster (benchmarks/tables/training.md).
+@dataclass(frozen=True)
+class Batch:
+    """Grey views (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device."""
 
-    But not with one channel: there torch 2.13 writes past the end of LCNN's gradients.
+    views: Tensor
+    labels: Tensor
+
+
+def _step_before_pointwise(network: nn.Module) -> None:
+    """Let 1x1 convolutions with a stride take every so manieth pixel first, which is the same.
+
+    The gradient of LCNN's, 8 channels with stride 2 and channels last, crashes torch 2.13.
     """
-    return torch.channels_last if row.channels > 1 else torch.contiguous_format
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
+            down, right = module.stride
+            module.register_forward_pre_hook(lambda _, given, y=down, x=right: (given[0][:, :, ::y, ::x],))
+            module.stride = (1, 1)
 
 
-def start(row: Arch, recipe: Recipe) -> State:
+def start(row: Arch, recipe: Recipe, device: str = "cpu") -> State:
     """A fresh network of `row` before the first epoch."""
     network = row.build()
-    network.to(memory_format=layout(row))  # type: ignore[call-overload]
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # benchmarks/tables/training.md
+    _step_before_pointwise(network)
     for module in network.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
@@ -96,7 +110,7 @@ def next_round(state: State, plan: Plan) -> None:
     """The best student becomes the teacher; its successor starts from its weights, or afresh (EAN, section 3.3)."""
     number, best = state.round + 1, state.best
     torch.manual_seed(plan.seed + number)
-    fresh = start(plan.arch, plan.recipe)
+    fresh = start(plan.arch, plan.recipe, plan.device)
     if plan.recipe.hand_over:
         fresh.network.load_state_dict(best)
         fresh.judged.load_state_dict(best)
@@ -107,10 +121,10 @@ def next_round(state: State, plan: Plan) -> None:
 def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
     """float32 (N, classes) of the network of `row` on the centre crops; it is put into evaluation mode."""
     network.eval()
-    batch = max(1, EVAL_PIXELS // row.resize**2)
+    batch, device = max(1, EVAL_PIXELS // row.resize**2), next(network.parameters()).device
     with torch.inference_mode():
-        parts = [network(centre(data.pixels[i : i + batch], row)) for i in range(0, len(data), batch)]
-    return torch.cat(parts)
+        parts = [network(centre(data.pixels[i : i + batch], row, device)) for i in range(0, len(data), batch)]
+    return torch.cat(parts).cpu()
 
 
 def _hits(network: nn.Module, data: Dataset, row: Arch) -> float:
@@ -132,7 +146,7 @@ def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], Non
         epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, took, state.round)
         state.curve.append(epoch)
         if schedule.best(state.curve) is epoch:
-            state.best = {name: value.detach().clone() for name, value in state.judged.state_dict().items()}
+            state.best = {name: value.detach().cpu().clone() for name, value in state.judged.state_dict().items()}
         yield epoch
 
 
@@ -144,13 +158,38 @@ def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
     if state.master:
         network = plan.arch.build()
         network.load_state_dict(state.master)
-        heard.append(Teacher(plan.arch, network.eval()))
+        heard.append(Teacher(plan.arch, network.eval().to(plan.device)))
     return heard
 
 
-def precision(name: str) -> torch.autocast:
+def precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Convolutions and products in it compute with numbers of that type; weights and sums stay float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16) if name == "bfloat16" else contextlib.nullcontext()
+
+
+def step(
+    state: State, learner: parallel.Learner, recipe: Recipe, row: Arch, teachers: Sequence[Teacher], batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Learn from one batch: its mean loss, and the logits (N, classes) before, on its device."""
+    with precision(recipe.precision, batch.views.device):
+        out = learner(spread(batch.views, row).contiguous(memory_format=torch.channels_last)).float()
+    with precision(recipe.teacher_precision, batch.views.device):
+        heard = targets.hear(teachers, batch.views, recipe.temperature) if teachers else None
+    loss = targets.loss(out, batch.labels, heard, recipe)
+    state.optimizer.zero_grad()
+    learner.backward(loss)
+    state.optimizer.step()
+    if state.average is not None:
+        state.average.update_parameters(state.network)
+    return loss.detach(), out.detach()
+
+
+def _batch(plan: Plan, lesson: Lesson, index: Tensor, generator: torch.Generator) -> Batch:
+    """The faces `index` of Training as the recipe shows them, on the device."""
+    recipe, device = plan.recipe, torch.device(plan.device)
+    faces = grey(lesson.learn.pixels[index.numpy()], device)
+    views = augment(faces, plan.arch.crop, recipe.turn, recipe.zoom, generator)
+    return Batch(*mix(views, lesson.labels[index].to(device), recipe.mixup, generator))
 
 
 def _one_epoch(
@@ -168,27 +207,17 @@ def _one_epoch(
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
     total, right = 0.0, 0.0
-    for step in range(steps):
-        index = order[step * recipe.batch : (step + 1) * recipe.batch]
+    for number in range(steps):
+        index = order[number * recipe.batch : (number + 1) * recipe.batch]
         for group in state.optimizer.param_groups:
-            group["lr"] = schedule.rate(recipe, earlier, state.round, (step + 1) / steps)
-        views = augment(grey(lesson.learn.pixels[index.numpy()]), plan.arch.crop, recipe.turn, recipe.zoom, generator)
-        views, labels = mix(views, lesson.labels[index], recipe.mixup, generator)
+            group["lr"] = schedule.rate(recipe, earlier, state.round, (number + 1) / steps)
+        batch = _batch(plan, lesson, index, generator)
         mine = learner.share(len(index))
-        index, views = index[mine], views[mine]
-        with precision(recipe.precision):
-            out = learner(spread(views, plan.arch).contiguous(memory_format=layout(plan.arch))).float()
-        with precision(recipe.teacher_precision):
-            heard = targets.hear(teachers, views, recipe.temperature) if teachers else None
-        loss = targets.loss(out, labels[mine], heard, recipe)
-        state.optimizer.zero_grad()
-        learner.backward(loss)
-        state.optimizer.step()
-        if state.average is not None:
-            state.average.update_parameters(state.network)
-        counted = len(index) if learner.weight else 0
-        total += loss.item() * counted
-        right += int((out.argmax(1).numpy() == lesson.learn.labels[index.numpy()])[:counted].sum())
-        tick(loss.item())
+        mean, out = step(state, learner, recipe, plan.arch, teachers, Batch(batch.views[mine], batch.labels[mine]))
+        loss, answers = mean.item(), out.argmax(1).cpu().numpy()
+        counted = len(answers) if learner.weight else 0
+        total += loss * counted
+        right += int((answers == lesson.learn.labels[index[mine].numpy()])[:counted].sum())
+        tick(loss)
     total, right = parallel.total(total, right)
     return total / len(order), right / len(order)

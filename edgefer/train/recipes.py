@@ -13,6 +13,7 @@ from edgefer.errors import BadSetting, UnknownName
 SCHEDULES = ("cosine", "linear", "plateau")
 OPTIMIZERS = ("sgd", "adam")
 LABELS = ("hard", "votes", "calibrated-votes")
+DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 ALLOWED = {
     "schedule": SCHEDULES,
@@ -84,7 +85,8 @@ class Recipe:
 class Plan:
     """A training as it was asked for: everything but the data.
 
-    teachers are weights files of any networks; chosen are the words of the command line that made the splits.
+    teachers are weights files of any networks; chosen are the words of the command line that made the splits; device
+    is one of DEVICES.
     """
 
     arch: Arch
@@ -93,6 +95,7 @@ class Plan:
     threads: int
     teachers: tuple[Path, ...] = ()
     chosen: tuple[str, ...] = ()
+    device: str = "cpu"
 
 
 def check_teachers(plan: Plan) -> None:
@@ -123,21 +126,27 @@ _ALL = (
     Recipe("label-distribution", 60, alpha=1.0, temperature=1.0, turn=10.0, zoom=0.1),
     # The same, with FER+'s ten annotators as the generator (Barsoum et al., ICMI 2016, section 3.4).
     Recipe("label-distribution-ferplus", 60, labels="votes", turn=10.0, zoom=0.1),
-    # Ours: EAN's iteration with a higher rate, a running average, softer labels.
-    # What was tried: benchmarks/tables/recipes.md.
+    # Ours, for the network `teacher`: mixed images and no smoothed labels, so that what it says of a face is soft
+    # because it doubts, not because it was told to. What was tried: benchmarks/tables/recipes.md.
     Recipe(
-        "edgefer", 70, weight_decay=2e-4, schedule="linear", label_smoothing=0.1, average=0.999, alpha=0.5,
+        "teacher", 60, weight_decay=5e-4, schedule="linear", turn=12.0, zoom=0.12, mixup=0.2, average=0.999,
+        precision="bfloat16",
+    ),
+    # Ours, and of the shipped weights: the teacher is shown the very views that the student is, and is heard for long
+    # (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
+    Recipe(
+        "edgefer", 110, weight_decay=1e-4, schedule="linear", turn=10.0, zoom=0.1, average=0.999, alpha=0.7,
+        temperature=2.0, teacher_precision="bfloat16",
+    ),
+    # Ours, without a larger network: EAN's iteration with a higher rate, a running average, softer labels.
+    Recipe(
+        "edgefer-alone", 70, weight_decay=2e-4, schedule="linear", label_smoothing=0.1, average=0.999, alpha=0.5,
         temperature=2.0, rounds=2, round_epochs=35, round_lr=0.05,
     ),
     # The same on what FER+'s votes say of the labels.
     Recipe(
         "edgefer-ferplus", 70, weight_decay=2e-4, schedule="linear", labels="calibrated-votes", label_share=0.6,
         average=0.999, alpha=0.5, temperature=2.0, rounds=2, round_epochs=35, round_lr=0.05,
-    ),
-    # Ours, for the network `teacher`, which the recipe edgefer learns from.
-    Recipe(
-        "teacher", 30, weight_decay=5e-4, schedule="linear", label_smoothing=0.1, turn=12.0, zoom=0.12, mixup=0.2,
-        average=0.999, precision="bfloat16",
     ),
 )  # fmt: skip
 RECIPES = {recipe.name: recipe for recipe in _ALL}

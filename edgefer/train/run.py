@@ -14,7 +14,7 @@ from safetensors.torch import save as to_safetensors
 
 from edgefer import __version__, environment, records, scores
 from edgefer.data.dataset import Dataset, fingerprint
-from edgefer.errors import BadWeights
+from edgefer.errors import BadSetting, BadWeights
 from edgefer.files import sha256, write_atomic
 from edgefer.threads import torch_threads
 from edgefer.train import card, checkpoint, loop, parallel, plot, recipes, schedule, targets, views, weights
@@ -37,16 +37,30 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
 
     Under torchrun the processes share the work and the folder; the first of them writes (train.parallel).
     Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
-    Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, OutputFailed.
+    On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint,
+    OutputFailed.
     """
+    _require(plan.device)
     keep_freed_pages()
-    with parallel.joined(), torch_threads(plan.threads), _deterministic():
+    exact = _deterministic() if plan.device == "cpu" else contextlib.nullcontext()
+    with parallel.joined(), torch_threads(plan.threads), exact:
         return _train(plan, data, out, listener)
+
+
+def _require(device: str) -> None:
+    """Raise BadSetting where torch has no such device, or where several processes would share it."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadSetting(
+            f"torch {torch.__version__} sees no CUDA GPU: install a CUDA build of torch on a machine with one, "
+            "or train with --device cpu."
+        )
+    if device != "cpu" and parallel.size() > 1:
+        raise BadSetting("torchrun trains on the CPU: start edgefer without it, or say --device cpu.")
 
 
 @contextlib.contextmanager
 def _deterministic() -> Iterator[None]:
-    """torch's deterministic algorithms in the block; then as before."""
+    """torch's deterministic algorithms in the block; then as before. A GPU has none for the gradient of pooling."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
@@ -60,7 +74,7 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.
     lesson = _lesson(plan, data)
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
-    state = loop.start(plan.arch, plan.recipe)
+    state = loop.start(plan.arch, plan.recipe, plan.device)
     saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.resume(saved, state, settings)
@@ -91,8 +105,12 @@ def _teachers(plan: Plan) -> list[targets.Teacher]:
             raise BadWeights(
                 f"the teacher {path} knows {', '.join(row.labels)}; it must know {plan.arch.name}'s labels."
             )
-        found.append(targets.Teacher(row, weights.load(row, path).network.to(memory_format=torch.channels_last)))  # type: ignore[call-overload]
+        found.append(targets.Teacher(row, _placed(weights.load(row, path).network, plan.device)))
     return found
+
+
+def _placed(network: torch.nn.Module, device: str) -> torch.nn.Module:
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
@@ -104,6 +122,7 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
         "seed": plan.seed,
         "data": fingerprint(data),
         "threads": plan.threads,
+        "device": plan.device,
     } | ({"processes": parallel.size()} if parallel.size() > 1 else {})
 
 
@@ -130,6 +149,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         private=private,
         seconds=round(sum(e.seconds for e in state.curve), 1),
         environment=environment.describe(PACKAGES, plan.threads),
+        gpu=torch.cuda.get_device_name() if plan.device == "cuda" else None,
         curve=state.curve,
         teachers=[{"file": path.name, "sha256": sha256(path)} for path in plan.teachers],
     )
@@ -148,6 +168,7 @@ def command(plan: Plan, data: Dataset) -> str:
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
     line += [word for path in plan.teachers for word in ("--teacher", path.name)]
     line += plan.chosen
+    line += [] if plan.device == "cpu" else ["--device", plan.device]
     return shlex.join([*line, "--seed", str(plan.seed), "--threads", str(plan.threads)])
 
 
