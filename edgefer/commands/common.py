@@ -62,6 +62,24 @@ weights_option = click.option(
 engine_option = click.option(
     "--engine", metavar="NAME", help="On a board: tflite-runtime instead of LiteRT (what older boards have)."
 )
+
+
+def _teacher_files(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """A network's name stands for its shipped weights, if there is no such file."""
+    from edgefer import resources
+
+    shipped = [resources.folder("weights") / f"{path}.safetensors" for path in given]
+    return tuple(own if own.is_file() and not path.exists() else path for own, path in zip(shipped, given, strict=True))
+
+
+def teacher_option(more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--teacher, of which there may be several."""
+    text = f"A network to learn from: a .safetensors file, or the name of one that edgefer ships. {more}"
+    return click.option(
+        "--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", callback=_teacher_files, help=text.strip()
+    )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 
 

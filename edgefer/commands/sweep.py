@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.commands.common import PATH, console, json_option, load_torch, print_json, read_data
+from edgefer.commands.common import PATH, console, json_option, load_torch, print_json, read_data, teacher_option
 from edgefer.commands.train import pairs
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ DATA = "fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table
 @click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Runs per row: seeds 0 to N - 1.")
 @click.option("--epochs", type=COUNT, help="Another length than the recipe's (of its first round).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the rows that don't set it.")
-@click.option("--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", help="Default: the shipped EAN.")
+@teacher_option("Default: the shipped teacher.")
 @click.option("--threads", type=COUNT, help="CPU threads of a run; default: all cores, with --ray 1.")
 @click.option("--ray", "address", metavar="ADDRESS", help="Of a Ray cluster, or 'local' for one on this machine.")
 @json_option

@@ -17,6 +17,7 @@ from edgefer.commands.common import (
     load_torch,
     print_json,
     read_data,
+    teacher_option,
 )
 from edgefer.train.recipes import DEVICES
 
@@ -51,7 +52,7 @@ def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
 @click.option("--recipe", default="plain", show_default=True, metavar="NAME", help="`edgefer recipes` lists them.")
 @click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
-@click.option("--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", help="A network to learn from.")
+@teacher_option("Several are an ensemble.")
 @click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
 @click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
 @click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image).")

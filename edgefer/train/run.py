@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_safetensors
 
-from edgefer import __version__, environment, records, scores
+from edgefer import __version__, environment, records, resources, scores
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.errors import BadSetting, BadWeights
 from edgefer.files import sha256, write_atomic
@@ -166,7 +166,8 @@ def command(plan: Plan, data: Dataset) -> str:
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
-    line += [word for path in plan.teachers for word in ("--teacher", path.name)]
+    ours = resources.folder("weights")
+    line += [word for path in plan.teachers for word in ("--teacher", path.stem if path.parent == ours else path.name)]
     line += plan.chosen
     line += [] if plan.device == "cpu" else ["--device", plan.device]
     return shlex.join([*line, "--seed", str(plan.seed), "--threads", str(plan.threads)])
