@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from edgefer import arch
+from edgefer import arch, resources
 from edgefer.data.dataset import SPLITS
 from edgefer.data.fer2013 import FERPLUS, FERPLUS_NAME
 
 SIDE = 48
+SHIPPED = sorted(path.stem for path in resources.folder("weights").glob("*.safetensors"))  # networks with weights
 
 
 def pictures(labels: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint8]:

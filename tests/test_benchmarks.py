@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
+from tests.made import SHIPPED
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -54,8 +58,9 @@ def test_gate_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "gate-power.md").read_text() == script("gate_power").render(record)
 
 
-def test_training_of_the_shipped_weights_names_no_path() -> None:
-    record = (BENCHMARKS.parent / "edgefer" / "weights" / "ean.json").read_text()
+@pytest.mark.parametrize("network", SHIPPED)
+def test_training_of_the_shipped_weights_names_no_path(network: str) -> None:
+    record = (BENCHMARKS.parent / "edgefer" / "weights" / f"{network}.json").read_text()
     assert "/tmp" not in record and "/home" not in record
 
 
@@ -67,10 +72,27 @@ def test_training_table_is_rendered_from_its_record() -> None:
 def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights() -> None:
     rows = json.loads((BENCHMARKS / "results" / "recipes.json").read_text())
     assert (BENCHMARKS / "tables" / "recipes.md").read_text() == script("recipes").render(rows)
-    shipped = json.loads((BENCHMARKS.parent / "edgefer" / "weights" / "ean.json").read_text())
-    (mine,) = [row for row in rows if row["command"] == shipped["command"]]
-    assert mine["private"] == shipped["private"]["accuracy"]
+    for network in SHIPPED:
+        shipped = json.loads((BENCHMARKS.parent / "edgefer" / "weights" / f"{network}.json").read_text())
+        (mine,) = [row for row in rows if row["command"] == shipped["command"]]
+        assert mine["private"] == shipped["private"]["accuracy"]
     assert all(row["private"] is None for row in rows if row.get("cut"))
+
+
+@pytest.mark.parametrize("network", SHIPPED)
+def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) -> None:
+    from edgefer import arch, records, resources
+    from edgefer.quantize.calibration import CalibrationRecord
+    from edgefer.train import card, weights
+
+    folder = resources.folder("weights")
+    loaded = weights.load(arch.get(network), None)
+    assert loaded.record is not None
+    assert (folder / f"{network}.md").read_text() == card.render(loaded.record)
+    assert (folder / f"{network}.png").read_bytes().startswith(b"\x89PNG")
+    for engine in ("onnx", "tflite"):
+        ranges = records.read(CalibrationRecord, resources.folder("calibration") / f"{network}.{engine}.json")
+        assert ranges.weights_sha256 == loaded.sha256
 
 
 def test_memory_table_is_rendered_from_its_record() -> None:

@@ -152,7 +152,7 @@ def test_a_finished_run_of_other_faces_is_not_taken(faces: perform.Faces, csv: P
 def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, tmp_path: Path) -> None:
     sweep = table.Sweep("s", "", "", "distill", (table.Row("r", "microexpnet-xxs"),), taught=True)
     run = runs.expand(sweep, TINY)[0]
-    teacher = (resources.folder("weights") / "ean.safetensors").read_bytes()
+    teacher = (resources.folder("weights") / "teacher.safetensors").read_bytes()
     answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])
     assert answer.outcome == "trained"
     assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", claim.LOG} <= answer.files.keys()

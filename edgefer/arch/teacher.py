@@ -38,11 +38,12 @@ class Teacher(nn.Module):
         for width in widths:
             layers += [*conv_bn(inputs, width, 3, 2), nn.ReLU(), Residual(width)]
             inputs = width
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2))
+        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
+        self.dropout = nn.Dropout(0.2)
         self.classifier = nn.Linear(inputs, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.features(x))
+        logits: Tensor = self.classifier(self.dropout(self.features(x).flatten(1)))
         return logits
 
 
