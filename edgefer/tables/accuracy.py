@@ -1,26 +1,26 @@
-"""Columns of accuracy: FER2013's, from the records of how the shipped weights were trained."""
+"""Columns of accuracy: FER2013's, from the records of trainings: of the shipped weights, and of some that were not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgefer import records
+from edgefer import records, resources
 from edgefer.papers import Cell
 from edgefer.records import Scores, TrainingRecord
 from edgefer.tables.found import At, Found, Missing, compared
 
 HAVE = "FER2013"
-# Parts of the names of recipes with a teacher: such weights stand for rows that say so, and only for those.
-TAUGHT = ("transfer", "distil", "distribution")
+OURS = "edgefer"  # the recipe of the shipped weights stands for rows with a teacher, whatever their way
 _SPLITS = {"test": "PrivateTest", "validation": "PublicTest"}
 TEN_CROPS = "ean-"  # Kong et al., section 4.2 and Figure 8: tables whose accuracies are of ten crops
 NOT_TRAINED = Missing("not trained here")
 
 
-def read(folder: Path) -> tuple[TrainingRecord, ...]:
-    """The records beside the shipped weights."""
-    return tuple(records.read(TrainingRecord, path) for path in sorted(folder.glob("*.json")))
+def read(kept: Path) -> tuple[TrainingRecord, ...]:
+    """The records beside the shipped weights, and those in the folder trainings of `kept`."""
+    paths = [*sorted(resources.folder("weights").glob("*.json")), *sorted((kept / "trainings").glob("*.json"))]
+    return tuple(records.read(TrainingRecord, path) for path in paths)
 
 
 def of_row(cell: Cell, settings: dict[str, str], known: Sequence[TrainingRecord]) -> TrainingRecord | None:
@@ -37,8 +37,13 @@ def of_row(cell: Cell, settings: dict[str, str], known: Sequence[TrainingRecord]
 
 
 def _in_the_way(record: TrainingRecord, training: str) -> bool:
-    name = str(record.recipe.get("name", ""))
-    return training in name if training else not any(word in name for word in TAUGHT)
+    """Weights that had a teacher stand for rows that say so, and only for those.
+
+    A row's `training` is a part of the name of the recipe.
+    """
+    name = str(record.recipe["name"])
+    taught = bool(record.recipe.get("alpha")) or "distribution" in name
+    return taught and (training in name or name == OURS) if training else not taught
 
 
 def _set(record: TrainingRecord, settings: dict[str, str]) -> bool:
@@ -109,4 +114,4 @@ def _trained(record: TrainingRecord) -> str:
 
 
 def _source(record: TrainingRecord) -> str:
-    return f"edgefer/weights, {record.weights_sha256[:8]}"
+    return f"record of weights {record.weights_sha256[:8]}"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer import resources
 from edgefer.papers import Kind
 from edgefer.records import TrainingRecord
 from edgefer.tables import accuracy, checkpoints, counted, measured, recorded
@@ -29,7 +28,7 @@ def known(kept: Path, own: Path | None = None) -> Known:
     return Known(
         counts=counted.load(kept),
         benches=recorded.read([kept] if own is None else [own, kept]),
-        trainings=accuracy.read(resources.folder("weights")),
+        trainings=accuracy.read(kept),
     )
 
 

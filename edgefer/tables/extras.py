@@ -10,7 +10,7 @@ from edgefer import units
 from edgefer.bench import statistics
 from edgefer.bench.columns import over_runs
 from edgefer.bench.record import Run
-from edgefer.papers import Cell, Column, Row, Table
+from edgefer.papers import Table
 from edgefer.tables import accuracy
 from edgefer.tables.evidence import Known
 from edgefer.tables.found import ELSEWHERE
@@ -92,12 +92,12 @@ def _absent(table: str, bundle: str, known: Known) -> Piece:
 
 
 def _accuracy(table: str, network: str, known: Known) -> Piece:
+    """Of the shipped weights, which come first."""
     del table
-    column = Column("fer2013", "FER2013", "accuracy", "%", dataset=accuracy.HAVE, split="test")
-    cell = Cell(Row(network, (), network), column, "")
-    found = accuracy.of_row(cell, {}, known.trainings)
-    scores = None if found is None else accuracy.scored(found, cell)
-    return lacking(accuracy.NOT_TRAINED.reason) if scores is None else Piece(f"{scores.accuracy:.2f} %", "extra")
+    record = next((each for each in known.trainings if each.arch == network and each.private), None)
+    if record is None or record.private is None:
+        return lacking(accuracy.NOT_TRAINED.reason)
+    return Piece(f"{record.private.accuracy:.2f} %", "extra")
 
 
 def _instructions(target: str, board: str, table: str, network: str, known: Known) -> Piece:

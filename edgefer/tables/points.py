@@ -75,10 +75,11 @@ def _unlike(points: list[Point]) -> list[Point]:
 
 
 def of_trainings(known: Known) -> list[Point]:
-    """The same of the weights that edgefer ships: parameters counted, accuracy on PrivateTest."""
+    """The same of the weights that edgefer ships, which come first: parameters counted, accuracy on PrivateTest."""
+    shipped = {record.arch: record for record in reversed(known.trainings)}
     return [
-        Point(record.arch, MEASURED, known.counts.networks[record.arch]["parameters"], record.private.accuracy)
-        for record in known.trainings
+        Point(name, MEASURED, known.counts.networks[name]["parameters"], record.private.accuracy)
+        for name, record in shipped.items()
         if record.private is not None
     ]
 
