@@ -135,7 +135,7 @@ _ALL = (
     # Ours, and of the shipped weights: the teacher is shown the very views that the student is, and is heard for long
     # (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
     Recipe(
-        "edgefer", 110, weight_decay=1e-4, schedule="linear", turn=10.0, zoom=0.1, average=0.999, alpha=0.7,
+        "edgefer", 96, weight_decay=1e-4, schedule="linear", turn=10.0, zoom=0.1, average=0.999, alpha=0.7,
         temperature=2.0, teacher_precision="bfloat16",
     ),
     # Ours, without a larger network: EAN's iteration with a higher rate, a running average, softer labels.
