@@ -51,7 +51,7 @@ def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, nam
 
 
 def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
-    test = faces.split("PrivateTest")
+    test = faces.split("PrivateTest").resized(arch.get(bundle.manifest.arch).resize)
     reference = float_model(bundle, test, None)
     return verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", unseen(faces), reference)
 
