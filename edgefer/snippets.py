@@ -17,7 +17,7 @@ LANGUAGES = ("python", "kotlin", "swift", "javascript")
 # Sections that can have int8 input and output in their code; of the others there is a second one, <name>-int8.
 INT8 = {"tflite-python", "tflite-kotlin"}
 PAPERS = {
-    "edgefer": 'He et al., "Deep residual learning for image recognition", CVPR 2016, in a small form of edgefer\'s own',
+    "edgefer": 'He et al., "Deep residual learning for image recognition", CVPR 2016, in a smaller form of our own',
     "kong2022": 'Kong et al., "Real-time facial expression recognition based on iterative transfer learning and '
     'efficient attention network", IET Image Processing 2022',
     "cugu2019": 'Cugu et al., "MicroExpNet: an extremely small and fast model for expression recognition from frontal '
