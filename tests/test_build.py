@@ -163,14 +163,14 @@ def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> 
 
 
 def test_untrained_is_never_implied(tmp_path: Path) -> None:
-    line = ("build", "--arch", "lcnn", "--target", "onnx-fp32", "--out", str(tmp_path))
-    with pytest.raises(MissingFile, match=r"edgefer train --arch lcnn.*build --untrained"):
+    line = ("build", "--arch", "model_f", "--target", "onnx-fp32", "--out", str(tmp_path))
+    with pytest.raises(MissingFile, match=r"edgefer train --arch model_f.*build --untrained"):
         cli.main(line, standalone_mode=False)
     with pytest.raises(UsageError, match="--untrained takes no --weights"):
         cli.main((*line, "--untrained", "--weights", "w.safetensors"), standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
     cli.main((*line, "--untrained", "5"), standalone_mode=False)
-    manifest = package.read(tmp_path / "lcnn-untrained-seed5.onnx-fp32").manifest
+    manifest = package.read(tmp_path / "model_f-untrained-seed5.onnx-fp32").manifest
     assert "untrained, seed 5" in manifest.accuracy["float"]
     assert manifest.training is None
 

@@ -19,7 +19,6 @@ from edgefer.commands.common import (
     read_data,
     teacher_option,
 )
-from edgefer.train.recipes import DEVICES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +59,11 @@ def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
 @click.option(
-    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Where it computes; cuda: a GPU."
+    "--device",
+    type=click.Choice(("cpu", "cuda")),
+    default="cpu",
+    show_default=True,
+    help="Where it computes; cuda: a GPU.",
 )
 @click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
 @json_option

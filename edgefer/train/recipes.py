@@ -13,7 +13,6 @@ from edgefer.errors import BadSetting, UnknownName
 SCHEDULES = ("cosine", "linear", "plateau")
 OPTIMIZERS = ("sgd", "adam")
 LABELS = ("hard", "votes", "calibrated-votes")
-DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 ALLOWED = {
     "schedule": SCHEDULES,
@@ -86,7 +85,7 @@ class Plan:
     """A training as it was asked for: everything but the data.
 
     teachers are weights files of any networks; chosen are the words of the command line that made the splits; device
-    is one of DEVICES.
+    is cpu or cuda.
     """
 
     arch: Arch
