@@ -2,7 +2,7 @@
 
 He et al., "Deep residual learning for image recognition", CVPR 2016, section 4.2, with one basic block a stage and
 shortcuts without a projection; the widths are ours. Dense 3x3 convolutions only: they are what a CPU computes at full
-speed, so that it trains as fast as EAN does at a sixteenth of the arithmetic.
+speed, so that it trains at three quarters of EAN's with 16 times the arithmetic (benchmarks/tables/training.md).
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            *[*conv_bn(channels, channels, 3), nn.ReLU()], *[*conv_bn(channels, channels, 3), nn.ReLU()]
-        )
+        layers = (*conv_bn(channels, channels, 3), nn.ReLU())
+        self.body = nn.Sequential(*layers, *conv_bn(channels, channels, 3), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
