@@ -28,7 +28,7 @@ from edgefer.bench import client, machine, statistics
 from edgefer.bench.record import Machine, Settings
 from edgefer.bench.run import commit
 from edgefer.bench.selection import Subject, select
-from edgefer.commands.tables import markdown
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 RUNS = 2000  # inferences of a process

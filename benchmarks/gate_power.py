@@ -29,7 +29,6 @@ from edgefer.bench import client, instructions, machine
 from edgefer.bench.record import Run, Settings
 from edgefer.bench.run import commit
 from edgefer.bench.selection import Subject
-from edgefer.commands.tables import markdown
 from edgefer.data.dataset import Dataset
 from edgefer.files import write_atomic
 from edgefer.gate import run
@@ -38,6 +37,7 @@ from edgefer.gate.run import Limits, Tools
 from edgefer.gate.sides import Pair
 from edgefer.gate.verdict import Verdict
 from edgefer.package import Bundle
+from edgefer.text_table import markdown
 from edgefer.train.weights import Weights
 
 HERE = Path(__file__).parent

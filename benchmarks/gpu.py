@@ -22,10 +22,10 @@ from edgefer.bench import render
 from edgefer.bench.record import BenchRecord, Settings
 from edgefer.bench.run import Plan, bench
 from edgefer.bench.selection import EAGER, Subject, of_folder
-from edgefer.commands.tables import markdown
 from edgefer.devices.gpu import GpuPlace
 from edgefer.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
 from edgefer.files import write_atomic
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 NAME = "gpu"

@@ -22,8 +22,8 @@ from typing import Any
 
 from edgefer import environment, records, spec
 from edgefer.arch import ARCHS
-from edgefer.commands.tables import markdown
 from edgefer.files import write_atomic
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "matrix.json", HERE / "tables" / "matrix.md"

@@ -24,10 +24,10 @@ from PIL import Image
 
 from edgefer import environment, records
 from edgefer.arch import LABELS
-from edgefer.commands.tables import markdown
 from edgefer.data import decode
 from edgefer.data.dataset import load
 from edgefer.data.reading import Reading
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "data-memory.json", HERE / "tables" / "data-memory.md"

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from edgefer import records
-from edgefer.commands.tables import markdown
 from edgefer.records import TrainingRecord
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "recipes.json", HERE / "tables" / "recipes.md"

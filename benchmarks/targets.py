@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer import environment, records, spec
-from edgefer.commands.tables import markdown
+from edgefer.text_table import markdown
 
 HERE = Path(__file__).parent
 EDGEFER = [sys.executable, "-c", "from edgefer.cli import main; main()"]

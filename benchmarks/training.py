@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgefer import arch, environment, records
-from edgefer.commands.tables import markdown
+from edgefer.text_table import markdown
 from edgefer.train import loop, parallel, recipes
 from edgefer.train.augment import augment, grey
 from edgefer.train.memory import keep_freed_pages

@@ -46,7 +46,7 @@ def test_bench_table_is_rendered_from_its_record() -> None:
     from edgefer import records
     from edgefer.bench import render
     from edgefer.bench.record import BenchRecord
-    from edgefer.commands.tables import markdown
+    from edgefer.text_table import markdown
 
     record = records.read(BenchRecord, BENCHMARKS / "results" / "ean-x86.json")
     rendered = f"# Bench\n\n{render.to_markdown(record, markdown)}"

@@ -160,7 +160,7 @@ def _measure(jobs: Sequence[Job]) -> Outcome:
 
 def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) -> None:
     from edgefer.bench import merge
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     click.echo(merge.page(recorded, table).rstrip("\n"))
     for path, kind in files:
@@ -170,8 +170,8 @@ def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) ->
 def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
     from edgefer import records
     from edgefer.bench import merge
-    from edgefer.commands.tables import markdown
     from edgefer.files import write_atomic
+    from edgefer.text_table import markdown
 
     text = {
         "json": lambda: records.dumps(merge.together(recorded)),

@@ -73,7 +73,7 @@ def count(arch: str, classes: int | None, layers: bool, as_json: bool) -> None:
 
 def _figures(counted: Count, memory: Peak) -> str:
     from edgefer import units
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     rows = [
         (name, units.mebibytes(getattr(counted, name)) if name in BYTES else f"{getattr(counted, name):,}", meaning)
@@ -91,7 +91,7 @@ def _figures(counted: Count, memory: Peak) -> str:
 
 
 def _printed(row: Arch, counted: Count) -> str:
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     rows = [
         (p.column, p.table, p.text, p.like(getattr(counted, p.column)), f"{p.ratio(getattr(counted, p.column)):.3f}")
@@ -106,7 +106,7 @@ def _printed(row: Arch, counted: Count) -> str:
 
 def _layers(ops: list[Op]) -> str:
     from edgefer.arch.count import rules
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     both = {**rules.LAYERS, **rules.ATTENTION}
     rows = [

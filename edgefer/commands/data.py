@@ -64,8 +64,8 @@ def folds(path: Path, folds: int, by: str, seed: int, as_json: bool) -> None:
     \b
     Example: edgefer data folds CK+ --folds 10
     """
-    from edgefer.commands.tables import table
     from edgefer.data import fold_report
+    from edgefer.text_table import table
 
     report = fold_report.report(read_data(console(), path, 48), folds, by, seed)
     if as_json:
@@ -82,8 +82,8 @@ def layouts(as_json: bool) -> None:
     \b
     Example: edgefer data layouts
     """
-    from edgefer.commands.tables import table
     from edgefer.data.layouts import LAYOUTS
+    from edgefer.text_table import table
 
     if as_json:
         print_json([{"name": n, "looks": row.looks, "classes": row.names} for n, row in LAYOUTS.items()])

@@ -22,8 +22,8 @@ def devices(as_json: bool) -> None:
     \b
     Example: edgefer devices
     """
-    from edgefer.commands.tables import table
     from edgefer.devices import table as rows
+    from edgefer.text_table import table
 
     known = rows.everything()
     if as_json:

@@ -35,7 +35,7 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: 
     """
     from edgefer import arch as archs
     from edgefer import scores
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     network = archs.get(arch)
     screen = console()

@@ -127,16 +127,16 @@ def gate(
 
 
 def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
-    from edgefer.commands import tables
+    from edgefer import text_table
     from edgefer.files import write_atomic
     from edgefer.gate import report
 
     if markdown is not None:
-        write_atomic(markdown, f"# Gate\n\n{report.page(record, tables.markdown)}".encode())
+        write_atomic(markdown, f"# Gate\n\n{report.page(record, text_table.markdown)}".encode())
     if as_json:
         print_json(record)
     else:
-        click.echo(report.page(record, tables.table), nl=False)
+        click.echo(report.page(record, text_table.table), nl=False)
 
 
 def _exit(record: GateRecord) -> None:

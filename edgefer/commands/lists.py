@@ -23,7 +23,7 @@ def archs(as_json: bool) -> None:
     Example: edgefer archs --json
     """
     from edgefer.arch import ARCHS
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     load_torch(console())
     from edgefer.arch.count import count_arch
@@ -73,7 +73,7 @@ def targets(as_json: bool) -> None:
     Example: edgefer targets
     """
     from edgefer import spec
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     rows = spec.targets()
     if as_json:
@@ -91,7 +91,7 @@ def recipes(as_json: bool) -> None:
     \b
     Example: edgefer recipes
     """
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
     from edgefer.train.recipes import RECIPES
 
     if as_json:

@@ -96,8 +96,8 @@ def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
 
 
 def _show(sheets: Sequence[Sheet], listed: bool) -> None:
-    from edgefer.commands.tables import table
     from edgefer.tables import render
+    from edgefer.text_table import table
 
     if listed:
         click.echo(table(render.OVERVIEW, render.overview(sheets)))
@@ -110,7 +110,7 @@ def _show(sheets: Sequence[Sheet], listed: bool) -> None:
 def _write(
     sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, as_html: Path | None, out: Path | None
 ) -> None:
-    from edgefer.commands import tables as drawn
+    from edgefer import text_table as drawn
     from edgefer.files import write_atomic
     from edgefer.tables import html, names, render
 

@@ -85,8 +85,8 @@ def sweep(
 
 
 def _list(as_json: bool) -> None:
-    from edgefer.commands.tables import table
     from edgefer.sweep.table import SWEEPS
+    from edgefer.text_table import table
 
     if as_json:
         print_json(SWEEPS)
@@ -137,8 +137,8 @@ def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Liste
 
 
 def _tell(chosen: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
-    from edgefer.commands.tables import markdown, table
     from edgefer.sweep import report
+    from edgefer.text_table import markdown, table
 
     record = report.collect(chosen, runs, out, shlex.join(["edgefer", *sys.argv[1:]]))
     files = report.write(record, out, markdown)

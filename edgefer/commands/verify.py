@@ -200,7 +200,7 @@ def _recall(check: AccuracyCheck, label: str) -> str:
 
 
 def _show(checks: list[tuple[str, AccuracyCheck]], bundles: list[tuple[Bundle, Result]]) -> None:
-    from edgefer.commands.tables import table
+    from edgefer.text_table import table
 
     first = checks[0][1]
     names = ["bundle", "accuracy", "float", "drop", "agreement", "unseen", *first.artifact.recall]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgefer.commands.tables import markdown
 from edgefer.records import Scores, TrainingRecord
+from edgefer.text_table import markdown
 from edgefer.train.schedule import best
 
 _LIMITS = """\

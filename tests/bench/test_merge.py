@@ -12,8 +12,8 @@ from edgefer import records
 from edgefer.bench import merge
 from edgefer.bench.record import BenchRecord, Result
 from edgefer.commands.report import report
-from edgefer.commands.tables import markdown
 from edgefer.errors import BadRecord, MissingFile
+from edgefer.text_table import markdown
 from tests.bench.made import record, result, run
 from tests.made import golden
 

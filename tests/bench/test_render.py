@@ -11,7 +11,7 @@ import pytest
 from edgefer import units
 from edgefer.bench import render
 from edgefer.bench.record import BenchRecord, Gpu, GpuState, Settings
-from edgefer.commands.tables import markdown
+from edgefer.text_table import markdown
 from tests.bench.made import record, result, run
 
 PAGES = Path(__file__).parents[1] / "golden"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import records
-from edgefer.commands import tables
+from edgefer import records, text_table
 from edgefer.gate import exact, report
 from edgefer.gate.exact import Count, Figures
 from edgefer.gate.record import SCHEMA, GateRecord
@@ -43,7 +42,9 @@ RECORD = GateRecord(
 )
 
 
-@pytest.mark.parametrize(("name", "table"), [("gate-report.md", tables.markdown), ("gate-report.txt", tables.table)])
+@pytest.mark.parametrize(
+    ("name", "table"), [("gate-report.md", text_table.markdown), ("gate-report.txt", text_table.table)]
+)
 def test_page_is_the_golden_one(name: str, table: Callable[..., str]) -> None:
     path, page = PAGES / name, report.page(RECORD, table)
     if os.environ.get("EDGEFER_UPDATE_GOLDEN"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgefer import resources
-from edgefer.commands import tables as drawn
+from edgefer import text_table as drawn
 from edgefer.tables import evidence, html, names, render
 from edgefer.tables.grid import Grid, Piece, numbered
 from edgefer.tables.sheet import Sheet, sheet

@@ -14,8 +14,8 @@ import pytest
 from edgefer import arch, pipeline, spec
 from edgefer.devices import userland
 from edgefer.train import weights
+from tests.cli.made import PROGRAM, Ran
 from tests.devices.ssh.made import PACKAGES, Board, furnish, lacking
-from tests.test_cli import PROGRAM, Ran
 
 TARGET = "tflite-int8"
 MakeBoard = Callable[..., Board]

@@ -1,0 +1,100 @@
+"""The command line in this process, and bundles for it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgefer import arch, pipeline, spec
+from edgefer.cli import main
+from edgefer.export import exporter
+from edgefer.train import weights
+from tests.cli.made import FP32, Mount, Ran, Run
+from tests.made import write_csv
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """`edgefer` with arguments, in this process: starting another one is slow."""
+
+    def do(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["edgefer", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+        return Ran(code, *capfd.readouterr())
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield do
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="session")
+def model() -> bytes:
+    """The shipped EAN as ONNX."""
+    from edgefer.fold import Deployed
+
+    ean = arch.get("ean")
+    return exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
+
+
+@pytest.fixture
+def quick(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of the shipped EAN for ONNX that skip the conversion, which takes seconds."""
+    monkeypatch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
+
+
+@pytest.fixture(scope="session")
+def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the two bundles FP32 and INT8; tests must not change it."""
+    out, ean = tmp_path_factory.mktemp("made"), arch.get("ean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
+        for name in ("onnx-fp32", "onnx-int8"):
+            job = pipeline.Job(ean, name, spec.target(name), weights.load(ean, None), pipeline.Calibrate())
+            pipeline.build(job, out)
+    return out
+
+
+@pytest.fixture
+def earlier(made: Path, tmp_path: Path) -> Path:
+    """A folder with an earlier FP32 bundle in it."""
+    shutil.copytree(made / FP32, tmp_path / "dist" / FP32)
+    return tmp_path / "dist"
+
+
+@pytest.fixture(scope="session")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv")
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mounts a file system in memory with the options it is called with; called again, it mounts it anew."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+
+    def do(options: str) -> Path:
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            pytest.skip("there is no mount command")
+        if done.returncode:
+            pytest.skip(f"needs the right to mount a file system: {done.stderr.strip()}")
+        return place
+
+    yield do
+    if place.is_mount():
+        subprocess.run(["umount", place], check=True)
