@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from edgefer.arch import Arch
     from edgefer.data.dataset import Dataset
+    from edgefer.records import TrainingRecord
+    from edgefer.train.recipes import Plan
 
 
 def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
@@ -43,6 +45,30 @@ def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
     for name, count in matched.left_out.items():
         screen.print(f"{network.name} has no class {name}: {count} images are left out", markup=False)
     return matched.faces
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How --fold and --hold-out divide the faces anew; without them they stay as they are."""
+
+    fold: int | None
+    folds: int
+    by: str
+    hold_out: int | None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line that makes them again."""
+        fold = () if self.fold is None else ("--fold", str(self.fold), "--folds", str(self.folds), "--by", self.by)
+        return fold + (() if self.hold_out is None else ("--hold-out", str(self.hold_out)))
+
+    def made_from(self, faces: Dataset) -> Dataset:
+        """The faces in these splits; raises BadData or UnknownName."""
+        from edgefer.data import folds
+
+        if self.fold is not None:
+            faces = folds.as_splits(faces, folds.assign(faces, self.folds, self.by), self.fold)
+        return faces if self.hold_out is None else folds.hold_out(faces, self.hold_out)
 
 
 @click.command()
@@ -100,47 +126,48 @@ def train(
     import os
 
     from edgefer import arch as archs
-    from edgefer.commands.progress import training
-    from edgefer.data import folds as splitting
     from edgefer.files import require_folder
     from edgefer.train import recipes
 
     require_folder(out)
     network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
-    words: tuple[str, ...] = () if fold is None else ("--fold", str(fold), "--folds", str(folds), "--by", by)
-    words += () if hold_out is None else ("--hold-out", str(hold_out))
-    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, words, device)
+    splits = Splits(fold, folds, by, hold_out)
+    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device)
     recipes.check_teachers(plan)
     screen = console()
-    faces = _of_the_network(screen, read_data(screen, data, network.resize), network)
-    if fold is not None:
-        faces = splitting.as_splits(faces, splitting.assign(faces, folds, by), fold)
-    if hold_out is not None:
-        faces = splitting.hold_out(faces, hold_out)
+    faces = splits.made_from(_of_the_network(screen, read_data(screen, data, network.resize), network))
     load_torch(screen)
+    record = _run(screen, plan, faces, out)
+    if record is None:
+        return
+    if as_json:
+        print_json(record)
+    else:
+        _tell(record, out / network.name)
+
+
+def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingRecord | None:
+    """Train with a progress bar; of torchrun's processes all but the first are silent and have no record."""
+    from edgefer.commands.progress import training
     from edgefer.train import parallel
     from edgefer.train.run import Listener
     from edgefer.train.run import train as run
 
     if not parallel.leads():
         run(plan, faces, out, Listener(lambda _epoch: None, lambda _loss: None))
-        return
-    with training(
-        screen, network.name, chosen.most_epochs, -(-len(faces.split("Training")) // chosen.batch)
-    ) as listener:
-        record = run(plan, faces, out, listener)
-    if as_json:
-        print_json(record)
-        return
+        return None
+    batches = -(-len(faces.split("Training")) // plan.recipe.batch)
+    with training(screen, plan.arch.name, plan.recipe.most_epochs, batches) as listener:
+        return run(plan, faces, out, listener)
+
+
+def _tell(record: TrainingRecord, made: Path) -> None:
+    """What the training reached, and the files, which have the name `made` and a suffix."""
     click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
-    if record.private is not None:
-        click.echo(
-            f"PrivateTest: {record.private.accuracy:.2f} % centre crop, {record.private.ten_crop:.2f} % ten crops"
-        )
-        if record.private.unseen is not None:
-            click.echo(
-                f"on the {record.private.unseen_images} images that Training does not hold: "
-                f"{record.private.unseen:.2f} %"
-            )
-    click.echo(f"wrote {out / network.name}.safetensors, .json (the record), .png (the curves), .md (the model card)")
+    private = record.private
+    if private is not None:
+        click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")
+        if private.unseen is not None:
+            click.echo(f"on the {private.unseen_images} images that Training does not hold: {private.unseen:.2f} %")
+    click.echo(f"wrote {made}.safetensors, .json (the record), .png (the curves), .md (the model card)")
