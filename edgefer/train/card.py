@@ -67,7 +67,8 @@ def render(record: TrainingRecord) -> str:
 
 
 def _machine(record: TrainingRecord) -> str:
-    return record.gpu or f"{record.environment.threads} threads of {record.environment.cpu}"
+    threads = record.environment.threads
+    return record.gpu or f"{threads} thread{'s' * (threads != 1)} of {record.environment.cpu}"
 
 
 def _images(record: TrainingRecord) -> str:

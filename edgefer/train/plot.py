@@ -25,7 +25,7 @@ def curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
         left.axvline(first - 0.5, color="0.85")  # another round began
     left.axvline(best, color="0.6", linestyle=":", label=f"chosen: epoch {best}")
     left.set(xlabel="epoch", ylabel="accuracy in %", title=title)
-    left.legend(frameon=False)
+    left.legend(facecolor="white", edgecolor="none")
     right.plot(epochs, [p.loss for p in points], color=ORANGE)
     right.set(xlabel="epoch", ylabel="loss", title="training loss")
     for axes in (left, right):
