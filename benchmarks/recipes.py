@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections import defaultdict
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -82,8 +85,37 @@ def render(rows: list[dict[str, Any]]) -> str:
         "# What was tried\n\nWritten by `python benchmarks/recipes.py`; not edited by hand. FER2013; Training's "
         "accuracy is of augmented images, the best epoch was chosen on PublicTest (centre crop), by which the table is "
         "sorted.\n\n"
-        f"{markdown(heads, cells)}\n"
+        f"{markdown(heads, cells)}\n{render_seeds(rows)}"
     )
+
+
+def render_seeds(rows: list[dict[str, Any]]) -> str:
+    """The commands that were run with several seeds: mean and standard deviation over them."""
+    groups: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        seed = re.search(r" --seed (\d+)", row["command"])
+        if seed and row["private_ten"] is not None:
+            groups[row["command"].replace(seed[0], "")][int(seed[1])] = row
+    keys = ("public", "private", "private_ten")
+    cells = [
+        (
+            f"`{command}`",
+            ", ".join(map(str, sorted(seeds))),
+            *(_spread([r[key] for r in seeds.values()]) for key in keys),
+        )
+        for command, seeds in groups.items()
+        if len(seeds) > 1
+    ]
+    heads = ("command", "seeds", "PublicTest", "PrivateTest", "ten crops")
+    return (
+        f"\n## Several seeds\n\nMean and standard deviation over the seeds.\n\n{markdown(heads, cells)}\n"
+        if cells
+        else ""
+    )
+
+
+def _spread(values: list[float]) -> str:
+    return f"{mean(values):.2f} ± {stdev(values):.2f} %"
 
 
 def main() -> None:
