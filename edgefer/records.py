@@ -63,7 +63,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a weights file came to be; enough to train it again. gpu: the one it was trained on, if any."""
+    """How a weights file came to be; enough to train it again.
+
+    gpu: the one it was trained on, if any; pretrained: the weights that it started from, if not from random ones.
+    """
 
     schema: str
     arch: str
@@ -81,6 +84,7 @@ class TrainingRecord:
     curve: list[Epoch]
     teachers: list[dict[str, str]] = field(default_factory=list)
     gpu: str | None = None
+    pretrained: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,16 @@ engine_option = click.option(
 )
 
 
-def _teacher_files(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
-    """A network's name stands for its shipped weights, if there is no such file."""
+def weights_file(given: Path) -> Path:
+    """The path; a network's name stands for its shipped weights, if there is no such file."""
     from edgefer import resources
 
-    shipped = [resources.folder("weights") / f"{path}.safetensors" for path in given]
-    return tuple(own if own.is_file() and not path.exists() else path for own, path in zip(shipped, given, strict=True))
+    shipped = resources.folder("weights") / f"{given}.safetensors"
+    return shipped if shipped.is_file() and not given.exists() else given
+
+
+def _teacher_files(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(weights_file(path) for path in given)
 
 
 def teacher_option(more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

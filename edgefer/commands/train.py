@@ -18,6 +18,7 @@ from edgefer.commands.common import (
     print_json,
     read_data,
     teacher_option,
+    weights_file,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ class Splits:
 @click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
 @teacher_option("Several are an ensemble.")
+@click.option(
+    "--pretrained",
+    type=PATH,
+    metavar="WEIGHTS",
+    callback=lambda _context, _option, given: given and weights_file(given),
+    help="Start from these weights of the network, a file or its name for the shipped ones; default: random ones.",
+)
 @click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
 @click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
 @click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image).")
@@ -100,6 +108,7 @@ def train(
     epochs: int | None,
     settings: tuple[str, ...],
     teachers: tuple[Path, ...],
+    pretrained: Path | None,
     fold: int | None,
     folds: int,
     by: str,
@@ -133,7 +142,9 @@ def train(
     network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
     splits = Splits(fold, folds, by, hold_out)
-    plan = recipes.Plan(network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device)
+    plan = recipes.Plan(
+        network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device, pretrained
+    )
     recipes.check_teachers(plan)
     screen = console()
     faces = splits.made_from(_of_the_network(screen, read_data(screen, data, network.resize), network))

@@ -40,6 +40,7 @@ def render(record: TrainingRecord) -> str:
         f"{record.seconds / 60:.0f} minutes:",
         "",
         f"    {record.command}",
+        *_started(record),
         "",
         f"![learning curves]({record.arch}.png)",
         "",
@@ -64,6 +65,12 @@ def render(record: TrainingRecord) -> str:
         _USES,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _started(record: TrainingRecord) -> list[str]:
+    if record.pretrained is None:
+        return []
+    return ["", f"It started from `{record.pretrained['file']}`, SHA-256 {record.pretrained['sha256']}."]
 
 
 def _machine(record: TrainingRecord) -> str:

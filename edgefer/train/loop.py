@@ -106,14 +106,19 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
+def take(state: State, tensors: dict[str, Tensor]) -> None:
+    """Let a network that has not learned yet, and its running average, start from these weights."""
+    state.network.load_state_dict(tensors)
+    state.judged.load_state_dict(tensors)
+
+
 def next_round(state: State, plan: Plan) -> None:
     """The best student becomes the teacher; its successor starts from its weights, or afresh (EAN, section 3.3)."""
     number, best = state.round + 1, state.best
     torch.manual_seed(plan.seed + number)
     fresh = start(plan.arch, plan.recipe, plan.device)
     if plan.recipe.hand_over:
-        fresh.network.load_state_dict(best)
-        fresh.judged.load_state_dict(best)
+        take(fresh, best)
     state.network, state.optimizer, state.average = fresh.network, fresh.optimizer, fresh.average
     state.round, state.master = number, best
 

@@ -84,8 +84,8 @@ class Recipe:
 class Plan:
     """A training as it was asked for: everything but the data.
 
-    teachers are weights files of any networks; chosen are the words of the command line that made the splits; device
-    is cpu or cuda.
+    teachers are weights files of any networks; pretrained are the network's own to start from (None: random ones);
+    chosen are the words of the command line that made the splits; device is cpu or cuda.
     """
 
     arch: Arch
@@ -95,6 +95,7 @@ class Plan:
     teachers: tuple[Path, ...] = ()
     chosen: tuple[str, ...] = ()
     device: str = "cpu"
+    pretrained: Path | None = None
 
 
 def check_teachers(plan: Plan) -> None:

@@ -75,6 +75,8 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
     state = loop.start(plan.arch, plan.recipe, plan.device)
+    if plan.pretrained is not None:
+        loop.take(state, weights.load(plan.arch, plan.pretrained).network.state_dict())
     saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.resume(saved, state, settings)
@@ -123,7 +125,9 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
         "data": fingerprint(data),
         "threads": plan.threads,
         "device": plan.device,
-    } | ({"processes": parallel.size()} if parallel.size() > 1 else {})
+        **({"processes": parallel.size()} if parallel.size() > 1 else {}),
+        **({"pretrained": sha256(plan.pretrained)} if plan.pretrained else {}),
+    }
 
 
 def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.TrainingRecord:
@@ -151,12 +155,17 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         environment=environment.describe(PACKAGES, plan.threads),
         gpu=torch.cuda.get_device_name() if plan.device == "cuda" else None,
         curve=state.curve,
-        teachers=[{"file": path.name, "sha256": sha256(path)} for path in plan.teachers],
+        teachers=[_named(path) for path in plan.teachers],
+        pretrained=None if plan.pretrained is None else _named(plan.pretrained),
     )
     records.write(out / f"{name}.json", record)
     write_atomic(out / f"{name}.md", card.render(record).encode())
     plot.curves(out / f"{name}.png", f"{name}, recipe {plan.recipe.name}", state.curve, best)
     return record
+
+
+def _named(path: Path) -> dict[str, str]:
+    return {"file": path.name, "sha256": sha256(path)}
 
 
 def command(plan: Plan, data: Dataset) -> str:
@@ -166,11 +175,16 @@ def command(plan: Plan, data: Dataset) -> str:
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
-    ours = resources.folder("weights")
-    line += [word for path in plan.teachers for word in ("--teacher", path.stem if path.parent == ours else path.name)]
+    line += [word for path in plan.teachers for word in ("--teacher", _word(path))]
+    line += [] if plan.pretrained is None else ["--pretrained", _word(plan.pretrained)]
     line += plan.chosen
     line += [] if plan.device == "cpu" else ["--device", plan.device]
     return shlex.join([*line, "--seed", str(plan.seed), "--threads", str(plan.threads)])
+
+
+def _word(path: Path) -> str:
+    """A weights file as the command line takes it: the network's name where it ships."""
+    return path.stem if path.parent == resources.folder("weights") else path.name
 
 
 def evaluate(network: torch.nn.Module, plan: Plan, data: Dataset, split: str) -> records.Scores:
