@@ -72,11 +72,12 @@ def _deterministic() -> Iterator[None]:
 def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
     data = data.resized(plan.arch.resize)
     lesson = _lesson(plan, data)
+    given = None if plan.pretrained is None else weights.load(plan.arch, plan.pretrained)
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
     state = loop.start(plan.arch, plan.recipe, plan.device)
-    if plan.pretrained is not None:
-        loop.take(state, weights.load(plan.arch, plan.pretrained).network.state_dict())
+    if given is not None:
+        loop.take(state, given.network.state_dict())
     saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.resume(saved, state, settings)

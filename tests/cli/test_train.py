@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from edgefer.data.dataset import SPLITS
-from tests.cli.made import Run, raising
+from edgefer.files import sha256
+from tests.cli.made import SHIPPED, Run, raising
 from tests.data.made import row, write_rows
 from tests.made import write_csv
 
@@ -36,6 +37,15 @@ def test_train_where_nothing_chooses(run: Run, tmp_path: Path) -> None:
     found = json.loads(run(*line, "--hold-out", 5, "--json").out)
     assert found["data"]["images"] == {"Training": 56, "PublicTest": 14, "PrivateTest": 14}
     assert "--hold-out 5" in found["command"]
+
+
+def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> None:
+    line = ("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path, "--pretrained")
+    found = json.loads(run(*line, "ean", "--json").out)
+    assert "--pretrained ean " in found["command"]
+    assert found["pretrained"] == {"file": SHIPPED.name, "sha256": sha256(SHIPPED)}
+    run(*line, "lcnn").fails(8, "lcnn.safetensors holds the weights of another network")
+    run(*line, tmp_path / "none.safetensors").fails(4, "no weights at", "give a .safetensors file")
 
 
 def test_eval_on_images_that_training_holds_too(run: Run, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from edgefer.bench import eager
 from edgefer.bench.record import Settings
 from edgefer.data.dataset import Dataset, load
 from edgefer.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
+from edgefer.files import sha256
 from edgefer.records import TrainingRecord
 from edgefer.train import card, loop, recipes, run, weights
 from edgefer.train.augment import augment, centre, grey
@@ -86,6 +87,30 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     run.train(PLAN, data, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
     assert heard == [1, 2, 3]
     assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_training_starts_from_the_weights_it_is_given(data: Dataset, tmp_path: Path, average: float) -> None:
+    still = replace(SHORT, epochs=1, lr=0.0, average=average)
+    given = write_weights(tmp_path / "earlier.safetensors", "ean")
+    record = run.train(replace(PLAN, recipe=still, pretrained=given), data, tmp_path, SILENT)
+    before, after = load_file(given), load_file(tmp_path / "ean.safetensors")
+    for name, _ in EAN.build().named_parameters():
+        assert torch.allclose(before[name], after[name]), name
+    assert record.pretrained == {"file": "earlier.safetensors", "sha256": sha256(given)}
+    assert "--pretrained earlier.safetensors" in record.command
+    assert sha256(given) in (tmp_path / "ean.md").read_text()
+
+
+def test_a_checkpoint_is_not_gone_on_with_from_other_weights(data: Dataset, tmp_path: Path) -> None:
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
+    given = write_weights(tmp_path / "earlier.safetensors", "ean")
+    with pytest.raises(BadCheckpoint, match="another pretrained"):
+        run.train(replace(PLAN, pretrained=given), data, tmp_path, SILENT)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
