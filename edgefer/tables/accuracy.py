@@ -110,7 +110,8 @@ def scored(record: TrainingRecord, cell: Cell) -> Scores | None:
 
 
 def _trained(record: TrainingRecord) -> str:
-    return f"trained here: recipe {record.recipe.get('name')}, {record.recipe.get('epochs')} epochs"
+    earlier = ", from earlier weights" if record.pretrained else ""
+    return f"trained here: recipe {record.recipe.get('name')}, {record.recipe.get('epochs')} epochs{earlier}"
 
 
 def _source(record: TrainingRecord) -> str:

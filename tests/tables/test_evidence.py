@@ -199,6 +199,8 @@ def test_accuracy_is_that_of_the_shipped_weights() -> None:
     assert each.reason == "not trained as in the paper"
     train = found(at("lcnn-2", "LCNN", "train"), trainings=(training("lcnn"),))
     assert train.value == 66.432  # of the epoch that was chosen
+    again = replace(training("ean"), pretrained={"file": "earlier.safetensors", "sha256": "0" * 64})
+    assert "40 epochs, from earlier weights; 3589" in found(at("ean-1", "EAN", "fer2013"), trainings=(again,)).how
 
 
 def test_accuracy_of_ten_crops_where_the_paper_has_ten() -> None:
