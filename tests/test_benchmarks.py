@@ -64,6 +64,16 @@ def test_training_of_the_shipped_weights_names_no_path(network: str) -> None:
     assert "/tmp" not in record and "/home" not in record
 
 
+@pytest.mark.parametrize("network", SHIPPED)
+def test_what_the_shipped_weights_come_from_is_on_record(network: str) -> None:
+    weights = BENCHMARKS.parent / "edgefer" / "weights"
+    kept = [*weights.glob("*.json"), *(BENCHMARKS / "results" / "trainings").glob("*.json")]
+    known = {json.loads(path.read_text())["weights_sha256"] for path in kept}
+    record = json.loads((weights / f"{network}.json").read_text())
+    pretrained = record.get("pretrained")
+    assert {each["sha256"] for each in [*record["teachers"], *([pretrained] if pretrained else [])]} <= known
+
+
 def test_training_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "training.json").read_text())
     assert (BENCHMARKS / "tables" / "training.md").read_text() == script("training").render(record)
