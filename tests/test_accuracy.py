@@ -36,7 +36,9 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
     bundle = built(name, pipeline.Calibrate(), tmp_path, arch.get(network))
     check = compared(bundle, faces)
     verify.judge(bundle.manifest.name, check)
-    assert abs(check.drop) <= (0.3 if name == "tflite-int8" else verify.DROP_LIMIT)
+    assert abs(check.drop) <= verify.DROP_LIMIT
+    if name == "tflite-int8":
+        assert check.drop <= 0.3  # of what ships most; int8 may be right by chance where float is not
     record = weights.load(arch.get(network), None).record
     assert record is not None and record.private is not None
     assert check.exact.accuracy == record.private.accuracy
