@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgefer import arch, pipeline, spec
-from edgefer.cli import main
 from edgefer.export import exporter
 from edgefer.train import weights
-from tests.cli.made import FP32, Mount, Ran, Run
+from tests.cli.made import FP32, Mount, Ran, Run, in_process
 from tests.made import write_csv
 
 
@@ -23,20 +20,7 @@ from tests.made import write_csv
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """`edgefer` with arguments, in this process: starting another one is slow."""
 
-    def do(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["edgefer", *map(str, arguments)])
-        capfd.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            assert isinstance(end.code, int)
-            code = end.code
-        return Ran(code, *capfd.readouterr())
-
-    handler = signal.getsignal(signal.SIGTERM)
-    yield do
-    signal.signal(signal.SIGTERM, handler)
+    yield from in_process(Ran, monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeVar
+
+import pytest
 
 from edgefer import package, resources, verify
+from edgefer.cli import main
 
 PROGRAM = [sys.executable, "-c", "from edgefer.cli import main; main()"]
 FP32, INT8 = "ean.onnx-fp32", "ean.onnx-int8"
@@ -15,6 +19,9 @@ BUILD = ("build", "--arch", "ean", "--target", "onnx-fp32")
 BUILD_INT8 = ("build", "--arch", "ean", "--target", "onnx-int8")
 SHIPPED = resources.folder("weights") / "ean.safetensors"
 RANGES = resources.folder("calibration") / "ean.onnx.json"
+
+
+R = TypeVar("R")
 
 
 class Ran(NamedTuple):
@@ -35,6 +42,27 @@ class Ran(NamedTuple):
         """Assert that it went well and silently; returns standard output."""
         assert (self.code, self.err) == (0, ""), self
         return self.out
+
+
+def in_process(
+    kind: Callable[[int, str, str], R], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., R]]:
+    """For a fixture: `edgefer` with arguments, in this process; what it left behind is of this kind."""
+
+    def do(*arguments: object) -> R:
+        monkeypatch.setattr(sys, "argv", ["edgefer", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+        return kind(code, *capfd.readouterr())
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield do
+    signal.signal(signal.SIGTERM, handler)
 
 
 Run = Callable[..., Ran]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,8 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgefer.arch import LABELS
-from edgefer.cli import main
 from edgefer.data.dataset import Dataset, load
+from tests.cli import made
 from tests.own import nets
 from tests.own.preprocessing import preprocess
 
@@ -35,19 +33,8 @@ output = "logits"
 """
 
 
-class Ran(NamedTuple):
-    """Exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    def fails(self, code: int, *words: str) -> None:
-        """Assert that it failed with this code and one line that holds all `words`."""
-        assert self.code == code, self
-        assert self.err.count("\n") == 1 and self.err.startswith("edgefer: ") and self.err[:-1].isprintable(), self
-        for word in words:
-            assert word in self.err, self
+class Ran(made.Ran):
+    """What a command left behind that converters may print into."""
 
     def fine(self) -> str:
         """Assert that it went well; returns standard output (and here what converters print, see edgefer.quiet)."""
@@ -62,22 +49,7 @@ BASE = ("build", "--target", "onnx-fp32", "--labels", ",".join(nets.LABELS))
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """`edgefer` with arguments, in this process."""
-    import signal
-
-    def do(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["edgefer", *map(str, arguments)])
-        capfd.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            assert isinstance(end.code, int)
-            code = end.code
-        return Ran(code, *capfd.readouterr())
-
-    handler = signal.getsignal(signal.SIGTERM)
-    yield do
-    signal.signal(signal.SIGTERM, handler)
+    yield from made.in_process(Ran, monkeypatch, capfd)
 
 
 @pytest.fixture
