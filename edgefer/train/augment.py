@@ -13,6 +13,7 @@ from edgefer.arch import Arch
 from edgefer.data.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
 
 CPU = torch.device("cpu")
+ERASED = (8, 16)  # pixels: the least and the greatest side of a square that is erased
 
 
 def grey(pixels: Pixels, device: torch.device = CPU) -> Tensor:
@@ -70,6 +71,37 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     rows, columns = (top + side).to(faces.device), columns.to(faces.device)
     each = torch.arange(count, device=faces.device)
     return faces[each[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def relight(views: Tensor, contrast: float, brightness: float, generator: torch.Generator) -> Tensor:
+    """Other light on grey views (N, 1, S, S) in [0, 1], and in [0, 1] again.
+
+    A view's distances from its mean grey are scaled by 1 +- contrast, then its mean is shifted by +- brightness,
+    both uniform; with 0 and 0 they stay as they are.
+    """
+    if not contrast and not brightness:
+        return views
+    u = (torch.rand(2, len(views), 1, 1, 1, generator=generator) * 2 - 1).to(views.device)
+    mean = views.mean((2, 3), keepdim=True)
+    return ((views - mean) * (1 + u[0] * contrast) + mean + u[1] * brightness).clamp(0, 1)
+
+
+def erase(views: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """A square of one random grey over `share` of the views (N, 1, S, S) (Zhong et al., "Random erasing", AAAI 2020).
+
+    Its side is uniform in ERASED, it lies wholly in the view.
+    """
+    if not share:
+        return views
+    u = torch.rand(5, len(views), 1, 1, generator=generator).to(views.device)
+    size = views.shape[-1]
+    side = (ERASED[0] + u[1] * (ERASED[1] - ERASED[0])).round()
+    at = torch.arange(size, device=views.device)
+    top, left = (u[2] * (size - side + 1)).floor(), (u[3] * (size - side + 1)).floor()
+    rows = (at[None, :, None] >= top) & (at[None, :, None] < top + side)
+    columns = (at[None, None, :] >= left) & (at[None, None, :] < left + side)
+    inside = rows & columns & (u[0] < share)
+    return torch.where(inside.unsqueeze(1), u[4].unsqueeze(1), views)
 
 
 def mix(views: Tensor, labels: Tensor, beta: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from edgefer.data.dataset import Dataset
 from edgefer.data.sampling import balanced
 from edgefer.records import Epoch
 from edgefer.train import parallel, schedule, targets
-from edgefer.train.augment import augment, centre, grey, mix, spread
+from edgefer.train.augment import augment, centre, erase, grey, mix, relight, spread
 from edgefer.train.recipes import Plan, Recipe
 from edgefer.train.targets import Teacher
 
@@ -194,6 +194,8 @@ def _batch(plan: Plan, lesson: Lesson, index: Tensor, generator: torch.Generator
     recipe, device = plan.recipe, torch.device(plan.device)
     faces = grey(lesson.learn.pixels[index.numpy()], device)
     views = augment(faces, plan.arch.crop, recipe.turn, recipe.zoom, generator)
+    views = relight(views, recipe.contrast, recipe.brightness, generator)
+    views = erase(views, recipe.erase, generator)
     return Batch(*mix(views, lesson.labels[index].to(device), recipe.mixup, generator))
 
 

@@ -24,7 +24,7 @@ from edgefer.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
 from edgefer.files import sha256
 from edgefer.records import TrainingRecord
 from edgefer.train import card, loop, recipes, run, weights
-from edgefer.train.augment import augment, centre, grey
+from edgefer.train.augment import augment, centre, erase, grey, relight
 from tests.made import write_csv, write_weights
 
 EAN = arch.get("ean")
@@ -206,6 +206,31 @@ def test_augmentation_without_turn_and_zoom_is_a_crop_or_its_mirror() -> None:
         mirrored += mirror
     assert {top for top, _ in corners} == {left for _, left in corners} == set(range(5))
     assert 16 <= mirrored <= 48
+
+
+def test_other_light_scales_around_the_mean_and_shifts_it() -> None:
+    views = torch.rand(200, 1, 44, 44, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
+    out = relight(views, 0.4, 0.15, torch.Generator().manual_seed(0))
+    scales, shifts = out.std((2, 3)) / views.std((2, 3)), out.mean((2, 3)) - views.mean((2, 3))
+    assert 0.6 <= scales.min() < 0.65 and 1.35 < scales.max() <= 1.4
+    assert -0.15 <= shifts.min() < -0.13 and 0.13 < shifts.max() <= 0.15
+    assert relight(torch.ones(9, 1, 4, 4), 0.4, 0.9, torch.Generator().manual_seed(0)).max() == 1.0
+    assert relight(views, 0.0, 0.0, torch.Generator()) is views
+
+
+def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
+    views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
+    out = erase(views, 0.5, torch.Generator().manual_seed(0))
+    hidden = (out != views)[:, 0]
+    sides = set()
+    for view, where in zip(out[:, 0], hidden, strict=True):
+        if where.any():
+            side = int(where.any(1).sum())
+            assert int(where.sum()) == side**2 and len(view[where].unique()) == 1
+            sides.add(side)
+    assert sides == set(range(8, 17))
+    assert 160 <= int(hidden.any((1, 2)).sum()) <= 240
+    assert erase(views, 0.0, torch.Generator()) is views
 
 
 def load_ramp() -> NDArray[np.uint8]:
