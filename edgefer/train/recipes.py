@@ -138,8 +138,8 @@ _ALL = (
         "teacher", 60, weight_decay=5e-4, schedule="linear", turn=12.0, zoom=0.12, mixup=0.2, average=0.999,
         precision="bfloat16",
     ),
-    # Ours, for teachers of the next student: other light, hidden squares, wider turns, and longer, because the one above
-    # has memorised part of its labels: it has 82 % of Training right and 70 % of PublicTest.
+    # Ours, for teachers of the next student: other light, hidden squares, wider turns, and longer. The recipe above
+    # memorises part of its labels: 82 % of Training are right and 70 % of PublicTest.
     Recipe(
         "teacher-strong", 100, weight_decay=5e-4, schedule="linear", turn=15.0, zoom=0.2, contrast=0.4, brightness=0.15,
         erase=0.5, mixup=0.2, average=0.999, precision="bfloat16",
