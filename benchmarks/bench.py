@@ -23,19 +23,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer import records, shell, units
-from edgefer.bench import client, machine, statistics
-from edgefer.bench.record import Machine, Settings
-from edgefer.bench.run import commit
-from edgefer.bench.selection import Subject, select
-from edgefer.text_table import markdown
+from edgefer.benchmark import statistics
+from edgefer.benchmark.run import commit
+from edgefer.benchmark.selection import Subject, select
+from edgefer.runtime import client, machine, records, shell, units
+from edgefer.runtime.bench_record import Machine, Settings
+from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent
 RUNS = 2000  # inferences of a process
 SETTINGS = Settings(samples=RUNS, warmup=100, seconds=None)
 NOTHING = """
 import json, time
-from edgefer.bench import sampling
+from edgefer.benchmark import sampling
 with sampling.undisturbed():
     sampling.back_to_back(lambda: None, 1, 20000, None)
     began = time.perf_counter()

@@ -23,22 +23,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgefer import arch, package, pipeline, records, spec
+from edgefer import arch
 from edgefer.arch import ean
-from edgefer.bench import client, instructions, machine
-from edgefer.bench.record import Run, Settings
-from edgefer.bench.run import commit
-from edgefer.bench.selection import Subject
+from edgefer.benchmark import instructions
+from edgefer.benchmark.run import commit
+from edgefer.benchmark.selection import Subject
 from edgefer.data.dataset import Dataset
-from edgefer.files import write_atomic
 from edgefer.gate import run
+from edgefer.gate.base_and_head import Pair
 from edgefer.gate.interleave import Measure
 from edgefer.gate.run import Limits, Tools
-from edgefer.gate.sides import Pair
 from edgefer.gate.verdict import Verdict
-from edgefer.package import Bundle
-from edgefer.text_table import markdown
-from edgefer.train.weights import Weights
+from edgefer.pipeline import build, targets
+from edgefer.runtime import bundle as package
+from edgefer.runtime import client, machine, records
+from edgefer.runtime.bench_record import Run, Settings
+from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.text_table import markdown
+from edgefer.training.weights import Weights
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "gate-power.json", HERE / "tables" / "gate-power.md"
@@ -85,9 +88,9 @@ def _build(row: arch.Arch, target: str, folder: Path) -> Bundle:
     pixels = np.random.default_rng(0).integers(0, 256, (len(labels), row.resize, row.resize, 1), dtype=np.uint8)
     noise = Dataset("noise", row.labels, pixels, labels, np.zeros_like(labels), np.arange(len(labels)))
     weights = Weights(row.build().eval(), "0" * 64, None)
-    job = pipeline.Job(row, target, spec.target(target), weights, pipeline.Calibrate(faces=noise))
+    job = build.Job(row, target, targets.target(target), weights, build.Calibrate(faces=noise))
     _progress(f"building {job.id}")
-    return pipeline.build(job, folder)
+    return build.build(job, folder)
 
 
 def _progress(what: str) -> None:

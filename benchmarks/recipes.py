@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from edgefer import records
-from edgefer.records import TrainingRecord
-from edgefer.text_table import markdown
+from edgefer.runtime import records
+from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "recipes.json", HERE / "tables" / "recipes.md"

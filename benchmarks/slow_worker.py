@@ -12,13 +12,13 @@ from dataclasses import replace
 from itertools import repeat
 from statistics import median
 
-from edgefer.bench import sampling, subject, worker
-from edgefer.bench.messages import Request
-from edgefer.bench.sampling import Step
-from edgefer.bench.subject import Load, Loaded
+from edgefer.runtime import sampling, worker, workload
+from edgefer.runtime.protocol import Request
+from edgefer.runtime.sampling import Step
+from edgefer.runtime.workload import Load, Loaded
 
 WARM, CALLS, PAIRS, CORRECTIONS, TURNS = 20, 10, 15, 2, 1000
-_prepare: Callable[[Request], Load] = subject.prepare
+_prepare: Callable[[Request], Load] = workload.prepare
 
 
 def prepare(request: Request) -> Load:
@@ -55,5 +55,5 @@ def _mean(step: Step) -> float:
 
 
 if __name__ == "__main__":
-    subject.prepare = prepare
+    workload.prepare = prepare
     worker.main()

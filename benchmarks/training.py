@@ -24,11 +24,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgefer import arch, environment, records
-from edgefer.text_table import markdown
-from edgefer.train import loop, parallel, recipes
-from edgefer.train.augment import augment, grey
-from edgefer.train.memory import keep_freed_pages
+from edgefer import arch
+from edgefer.runtime import environment, records
+from edgefer.runtime.text_table import markdown
+from edgefer.training import loop, parallel, recipes
+from edgefer.training.allocator import keep_freed_pages
+from edgefer.training.augment import augment, grey
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "training.json", HERE / "tables" / "training.md"

@@ -38,11 +38,12 @@ def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped EAN for every target, from the shipped calibration; tests must not change it."""
-    from edgefer import arch, pipeline, spec
-    from edgefer.train import weights
+    from edgefer import arch
+    from edgefer.pipeline import build, targets
+    from edgefer.training import weights
 
     out, row = tmp_path_factory.mktemp("dist"), arch.get("ean")
     loaded = weights.load(row, None)
-    for name, target in spec.targets().items():
-        pipeline.build(pipeline.Job(row, name, target, loaded, pipeline.Calibrate()), out)
+    for name, target in targets.targets().items():
+        build.build(build.Job(row, name, target, loaded, build.Calibrate()), out)
     return out

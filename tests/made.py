@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from edgefer import arch, resources
+from edgefer import arch
 from edgefer.data.dataset import SPLITS
-from edgefer.data.fer2013 import FERPLUS, FERPLUS_NAME
+from edgefer.data.readers.fer2013 import FERPLUS, FERPLUS_NAME
+from edgefer.runtime import resources
 
 SIDE = 48
 SHIPPED = sorted(path.stem for path in resources.folder("weights").glob("*.safetensors"))  # networks with weights

@@ -31,22 +31,23 @@ def test_targets_table_is_rendered_from_its_record() -> None:
 
 
 def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
-    from edgefer import arch, spec
-    from edgefer.train import weights
+    from edgefer import arch
+    from edgefer.pipeline import targets
+    from edgefer.training import weights
 
     record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
     shipped = weights.load(arch.get("ean"), None).record
     assert shipped is not None and shipped.private is not None
-    assert set(record["bundles"]) == {f"ean.{name}" for name in spec.targets()}
+    assert set(record["bundles"]) == {f"ean.{name}" for name in targets.targets()}
     for row in record["bundles"].values():
         assert row["accuracy"]["exact"]["accuracy"] == shipped.private.accuracy
 
 
 def test_bench_table_is_rendered_from_its_record() -> None:
-    from edgefer import records
-    from edgefer.bench import render
-    from edgefer.bench.record import BenchRecord
-    from edgefer.text_table import markdown
+    from edgefer.benchmark import render
+    from edgefer.runtime import records
+    from edgefer.runtime.bench_record import BenchRecord
+    from edgefer.runtime.text_table import markdown
 
     record = records.read(BenchRecord, BENCHMARKS / "results" / "ean-x86.json")
     rendered = f"# Bench\n\n{render.to_markdown(record, markdown)}"
@@ -91,14 +92,15 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
 
 @pytest.mark.parametrize("network", SHIPPED)
 def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) -> None:
-    from edgefer import arch, records, resources
-    from edgefer.quantize.calibration import CalibrationRecord
-    from edgefer.train import card, weights
+    from edgefer import arch
+    from edgefer.pipeline.calibration import CalibrationRecord
+    from edgefer.runtime import records, resources
+    from edgefer.training import model_card, weights
 
     folder = resources.folder("weights")
     loaded = weights.load(arch.get(network), None)
     assert loaded.record is not None
-    assert (folder / f"{network}.md").read_text() == card.render(loaded.record)
+    assert (folder / f"{network}.md").read_text() == model_card.render(loaded.record)
     assert (folder / f"{network}.png").read_bytes().startswith(b"\x89PNG")
     for engine in ("onnx", "tflite"):
         ranges = records.read(CalibrationRecord, resources.folder("calibration") / f"{network}.{engine}.json")

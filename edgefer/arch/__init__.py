@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgefer.arch.row import LABELS as LABELS
-from edgefer.arch.row import Arch as Arch
-from edgefer.arch.row import Printed as Printed
-from edgefer.arch.table import ROWS
-from edgefer.errors import UnknownName
+from edgefer.arch.architecture import LABELS as LABELS
+from edgefer.arch.architecture import Arch as Arch
+from edgefer.arch.architecture import Printed as Printed
+from edgefer.arch.registry import ROWS
+from edgefer.runtime.errors import UnknownName
 
 ARCHS: dict[str, Arch] = {row.name: row for row in ROWS}
 

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefer import records, resources
 from edgefer.data.decode import decoded
 from edgefer.data.listing import Listing, files_digest
 from edgefer.data.mapped import Faces
 from edgefer.data.npy import Writer
-from edgefer.data.preprocess import Pixels
-from edgefer.data.reading import Reading
-from edgefer.data.scan import Problem
-from edgefer.errors import BadRecord, MissingFile, OutputFailed, one_line
-from edgefer.files import staged_folder
+from edgefer.data.read_options import Reading
+from edgefer.data.read_result import Problem
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
+from edgefer.runtime.files import staged_folder
+from edgefer.runtime.preprocess import Pixels
 
 SCHEMA = "edgefer/faces/1"
 VARIABLE = "EDGEFER_CACHE"

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
-from edgefer.data.fer2013 import FERPLUS, FERPLUS_NAME
 from edgefer.data.mapped import chunks
-from edgefer.data.reading import PLAINLY, Reading
+from edgefer.data.read_options import PLAINLY, Reading
+from edgefer.data.readers.fer2013 import FERPLUS, FERPLUS_NAME
 
 SCHEMA = "edgefer/data-check/1"
 TIED = "tied"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgefer.data.dataset import Dataset
-from edgefer.data.folders import CLASS_WORDS
-from edgefer.errors import BadData
+from edgefer.data.readers.folders import CLASS_WORDS
+from edgefer.runtime.errors import BadData
 
 _SAME = {word: label for label, words in CLASS_WORDS.items() for word in words}
 

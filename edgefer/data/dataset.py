@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from edgefer.data import mapped
 from edgefer.data.mapped import Faces, chunks
-from edgefer.data.reading import PLAINLY, Reading
-from edgefer.errors import EmptyData, MissingFile, UnknownName
+from edgefer.data.read_options import PLAINLY, Reading
+from edgefer.runtime.errors import EmptyData, MissingFile, UnknownName
 
 if TYPE_CHECKING:
-    from edgefer.data.scan import Scan
+    from edgefer.data.read_result import Scan
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")  # FER2013's words
 
@@ -112,7 +112,8 @@ def scan(path: Path, size: int = 48, how: Reading = PLAINLY) -> Scan:
     Faces of a folder come out size x size, those of a CSV as they are. Raises MissingFile, BadData (a source
     that can't be understood as a whole), EmptyData, UnknownName (a layout) or OutputFailed (the cache).
     """
-    from edgefer.data import decode, fer2013, layouts
+    from edgefer.data import decode, layouts
+    from edgefer.data.readers import fer2013
 
     try:
         if not path.exists():

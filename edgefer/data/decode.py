@@ -10,9 +10,9 @@ from edgefer.data.dataset import Dataset
 from edgefer.data.images import read_face
 from edgefer.data.listing import Listing
 from edgefer.data.mapped import Faces
-from edgefer.data.preprocess import Pixels
-from edgefer.data.reading import Reading
-from edgefer.data.scan import Problem, Scan, stack
+from edgefer.data.read_options import Reading
+from edgefer.data.read_result import Problem, Scan, stack
+from edgefer.runtime.preprocess import Pixels
 
 LARGE = 256 << 20  # bytes of decoded faces, counted as RGB: 38,836 faces of 48 x 48, 1,783 of 224 x 224
 _EVERY = 500  # images from one report of progress to the next

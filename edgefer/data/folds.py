@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.dataset import SPLITS, Dataset
-from edgefer.errors import BadData, UnknownName
+from edgefer.runtime.errors import BadData, UnknownName
 
 TRAINING, PUBLIC, PRIVATE = range(len(SPLITS))
 WAYS = ("subject", "image")

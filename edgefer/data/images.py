@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgefer.data.listing import WHOLE, Box, Entry
-from edgefer.data.preprocess import Pixels, resize_face
-from edgefer.data.scan import Problem, printable
-from edgefer.errors import BadData, MissingFile
+from edgefer.data.read_result import Problem, printable
+from edgefer.runtime.errors import BadData, MissingFile
+from edgefer.runtime.preprocess import Pixels, resize_face
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from edgefer.arch import LABELS
-from edgefer.data import affectnet, ckplus, folders, kdef, oulu_casia, rafdb
 from edgefer.data.listing import Entry, Listing
-from edgefer.data.scan import Problem
-from edgefer.errors import BadData, MissingFile, UnknownName
+from edgefer.data.read_result import Problem
+from edgefer.data.readers import affectnet, ckplus, folders, kdef, oulu_casia, rafdb
+from edgefer.runtime.errors import BadData, MissingFile, UnknownName
 
 CONTEMPT = (*LABELS, "contempt")
 

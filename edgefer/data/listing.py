@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.scan import Problem
+from edgefer.data.read_result import Problem
 
 Box = tuple[int, int, int, int]
 WHOLE: Box = (0, 0, 0, 0)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.preprocess import Pixels, resize_pixels
+from edgefer.runtime.preprocess import Pixels, resize_pixels
 
 CHUNK = 8 << 20  # bytes of faces that are in memory at once where all are gone through
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO
 
-from edgefer.errors import BadData, MissingFile
+from edgefer.runtime.errors import BadData, MissingFile
 
 _BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole

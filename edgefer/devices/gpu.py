@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgefer import package, runtime
-from edgefer.bench import client
-from edgefer.bench.instructions import Counted
-from edgefer.bench.messages import Answer, Check, Request
-from edgefer.bench.record import Settings
-from edgefer.bench.selection import EAGER, Subject
-from edgefer.bench.subject import EAGER_PROVIDERS, require_batch
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.selection import EAGER, Subject
 from edgefer.devices import gpu_driver
-from edgefer.devices.place import Say
-from edgefer.errors import EdgeferError, GoldenMismatch, MissingEngine, NoGpu, WorkerFailed
+from edgefer.devices.device import Say
+from edgefer.runtime import bundle, client, engines
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import EdgeferError, GoldenMismatch, MissingEngine, NoGpu, WorkerFailed
+from edgefer.runtime.protocol import Answer, Check, Request
+from edgefer.runtime.workload import EAGER_PROVIDERS, require_batch
 
 NEEDS_NVIDIA = ("cuda", "cuda-graph", "tensorrt")
 MISSING = (NoGpu, MissingEngine)
@@ -29,7 +28,7 @@ def available() -> bool:
 
 
 class GpuPlace:
-    """See devices.place.Place; raises NoGpu where nothing of a GPU is to be seen.
+    """See devices.device.Place; raises NoGpu where nothing of a GPU is to be seen.
 
     left_out says, after expand, what does not run here and why.
     """
@@ -117,11 +116,11 @@ def ways(subject: Subject) -> list[Subject]:
     if subject.folder is None:
         network = subject.name.removesuffix(EAGER)
         return [replace(subject, name=f"{network}torch-{p}", provider=p) for p in EAGER_PROVIDERS]
-    providers = runtime.PROVIDERS[package.read(subject.folder).manifest.format]
+    providers = engines.PROVIDERS[bundle.read(subject.folder).manifest.format]
     return [replace(subject, name=f"{subject.name}:{p}", provider=p) for p in providers]
 
 
 def no_way(folder: Path) -> str:
     """Why a bundle has no way at all."""
-    kind = package.read(folder).manifest.format
+    kind = bundle.read(folder).manifest.format
     return f"edgefer knows no way of {kind}'s engine to a GPU; measure another format of the network."

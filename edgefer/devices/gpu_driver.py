@@ -6,8 +6,8 @@ import ctypes.util
 import os
 from pathlib import Path
 
-from edgefer import shell
-from edgefer.bench.nvidia import PATIENCE
+from edgefer.runtime import shell
+from edgefer.runtime.nvidia import PATIENCE
 
 NVIDIA = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/nvhost-gpu")  # the last on a Jetson
 ICDS = ("usr/share/vulkan/icd.d", "usr/local/share/vulkan/icd.d", "etc/vulkan/icd.d")

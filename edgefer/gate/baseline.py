@@ -7,14 +7,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgefer import environment, records
-from edgefer.bench import worker
-from edgefer.bench.instructions import Counted
-from edgefer.bench.record import SCHEMA, BenchRecord, Machine, Result, Run
-from edgefer.bench.statistics import median
-from edgefer.errors import BadRecord, MissingFile
-from edgefer.gate.exact import Count, Figures
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.statistics import median
+from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Process
+from edgefer.runtime import environment, records, worker
+from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Machine, Result, Run
+from edgefer.runtime.errors import BadRecord, MissingFile
 
 PACKAGES = ("numpy",)  # the engine's own version is in its runs
 BLOCK = -1  # none of the blocks of a round

@@ -13,9 +13,9 @@ from math import ceil
 from pathlib import Path
 from random import Random
 
-from edgefer.bench.record import Run, Settings
-from edgefer.bench.statistics import median
+from edgefer.benchmark.statistics import median
 from edgefer.gate.verdict import Estimate, Process, Role, Thresholds, estimate
+from edgefer.runtime.bench_record import Run, Settings
 
 Measure = Callable[[Path, Settings], Run]
 Tick = Callable[[str], None]

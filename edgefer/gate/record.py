@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgefer import __version__
-from edgefer.bench import machine
 from edgefer.gate.verdict import Outcome, Thresholds, Verdict, overall
+from edgefer.runtime import machine
 
 SCHEMA = "edgefer/gate/1"
 

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer import shell
-from edgefer.bench import client
-from edgefer.errors import ExportFailed, OutputFailed
-from edgefer.interrupts import held
+from edgefer.runtime import client, shell
+from edgefer.runtime.errors import ExportFailed, OutputFailed
+from edgefer.runtime.interrupts import held
 
 _EDGEFER = ("-c", "from edgefer.cli import main; main()")
 

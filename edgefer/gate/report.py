@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgefer import units
 from edgefer.gate.record import GateRecord
 from edgefer.gate.verdict import Verdict
+from edgefer.runtime import units
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "exact figures")

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgefer.bench import client, machine
-from edgefer.bench.instructions import Counted
-from edgefer.bench.record import BenchRecord, Result, Run, Settings
-from edgefer.bench.selection import EAGER, Subject
-from edgefer.gate import baseline, exact, interleave
-from edgefer.gate.exact import ELSEWHERE, SLACK, Count, Figures
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.selection import EAGER, Subject
+from edgefer.gate import baseline, interleave, static_metrics
+from edgefer.gate.accuracy import Quality
+from edgefer.gate.base_and_head import Pair, Side
 from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
-from edgefer.gate.quality import Quality
-from edgefer.gate.sides import Pair, Side
+from edgefer.gate.static_metrics import ELSEWHERE, SLACK, Count, Figures
 from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
-from edgefer.package import Bundle
+from edgefer.runtime import client, machine
+from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
+from edgefer.runtime.bundle import Bundle
 
 
 def measure_here(folder: Path, settings: Settings) -> Run:
@@ -150,7 +150,7 @@ def _judge(
     recorded: bool = False,
 ) -> Verdict:
     (base, base_notes), (head, head_notes) = sides
-    lost = [f"{figure} not compared: one side does not know it" for figure in exact.unknown(base, head)]
+    lost = [f"{figure} not compared: one side does not know it" for figure in static_metrics.unknown(base, head)]
     told = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *taken.notes()]))
-    changes = exact.compare(base, head, limits.thresholds.exact, slack)
+    changes = static_metrics.compare(base, head, limits.thresholds.exact, slack)
     return judge(name, taken.rounds, changes, limits.thresholds, recorded and bool(taken.rounds), told)

@@ -17,9 +17,9 @@ from typing import Literal
 
 import numpy as np
 
-from edgefer import units
-from edgefer.gate.exact import Change
 from edgefer.gate.permutation import Block, Comparison
+from edgefer.gate.static_metrics import Change
+from edgefer.runtime import units
 
 Role = Literal["base", "head", "control"]
 Outcome = Literal["ok", "regressed", "inconclusive"]

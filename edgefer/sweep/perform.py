@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from edgefer.data.dataset import Dataset, fingerprint
-from edgefer.sweep import claim
+from edgefer.sweep import run_lock
 from edgefer.sweep.runs import Run, finished
-from edgefer.train.run import Listener, train
+from edgefer.training.run import Listener, train
 
 Outcome = Literal["trained", "found", "elsewhere"]
 Faces = Mapping[int, Dataset]  # by the side to which they are resized
@@ -19,19 +19,19 @@ Faces = Mapping[int, Dataset]  # by the side to which they are resized
 def perform(run: Run, data: Dataset, folder: Path, listener: Listener, wait: bool = False) -> Outcome:
     """Train, unless it has been done (`found`) or another process is doing it (`elsewhere`; with `wait`: wait for it).
 
-    Raises what edgefer.train.run.train raises.
+    Raises what edgefer.training.run.train raises.
     """
     mark, name = fingerprint(data), run.plan.arch.name
     if finished(run, folder, mark):
         return "found"
-    with claim.claimed(folder, wait) as say:
+    with run_lock.claimed(folder, wait) as say:
         if say is None:
             return "elsewhere"
         if finished(run, folder, mark):  # while the lock was waited for
             return "found"
         say("resumed" if (folder / f"{name}.checkpoint").exists() else "started")
         train(run.plan, data, folder, listener)
-        say(claim.FINISHED)
+        say(run_lock.FINISHED)
     return "trained"
 
 

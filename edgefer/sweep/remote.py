@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.data.dataset import Dataset
-from edgefer.errors import EdgeferError, WorkerFailed
-from edgefer.files import write_atomic
-from edgefer.sweep import cluster
+from edgefer.runtime.errors import EdgeferError, WorkerFailed
+from edgefer.runtime.files import write_atomic
+from edgefer.sweep import ray_cluster
 from edgefer.sweep.perform import Faces, Outcome, perform
 from edgefer.sweep.runs import Run
-from edgefer.train.run import Listener
+from edgefer.training.run import Listener
 
 RETRIES = 20  # of one run, when its machine or process dies
 SILENT = Listener(lambda _epoch: None, lambda _loss: None)
@@ -76,7 +76,7 @@ def spread(
     WorkerFailed for a run that was cut off RETRIES times, and what a run raised.
     """
     outcomes: dict[str, Outcome] = {}
-    with cluster.connected(address) as ray, _marked(out) as mark:
+    with ray_cluster.connected(address) as ray, _marked(out) as mark:
         shown = {side: ray.put(data) for side, data in faces.items()}
         waiting = {}
         for run in runs:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from edgefer import __version__, records
-from edgefer.files import write_atomic
-from edgefer.records import Scores, TrainingRecord
+from edgefer import __version__
+from edgefer.runtime import records
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.records import Scores, TrainingRecord
+from edgefer.sweep.registry import Row, Sweep
 from edgefer.sweep.runs import Run, finished
-from edgefer.sweep.table import Row, Sweep
-from edgefer.train import recipes
+from edgefer.training import recipes
 
 SCHEMA = "edgefer/sweep/1"
 Draw = Callable[[Sequence[str], Sequence[Sequence[str]]], str]

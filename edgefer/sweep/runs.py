@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from edgefer import arch, records, resources
-from edgefer.errors import BadCheckpoint, BadSetting
-from edgefer.files import sha256
-from edgefer.records import TrainingRecord
-from edgefer.sweep.table import Row, Sweep
-from edgefer.train import recipes
-from edgefer.train.recipes import Plan
+from edgefer import arch
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadCheckpoint, BadSetting
+from edgefer.runtime.files import sha256
+from edgefer.runtime.records import TrainingRecord
+from edgefer.sweep.registry import Row, Sweep
+from edgefer.training import recipes
+from edgefer.training.recipes import Plan
 
 LENGTH = "epochs"  # the one setting of a row that may be asked for otherwise, to shorten a sweep
 RUNS = "runs"  # of all sweeps into one folder, so that runs which two of them have in common are done once

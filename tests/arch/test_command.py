@@ -7,8 +7,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from edgefer.commands.count import count
-from edgefer.errors import UnknownName
+from edgefer.cli.count import count
+from edgefer.runtime.errors import UnknownName
 
 
 def _run(*arguments: str) -> str:

@@ -12,7 +12,7 @@ from edgefer.arch.count import count, count_arch, rules
 from edgefer.arch.count.memory import peak
 from edgefer.arch.count.trace import operations
 from edgefer.arch.ean import EAN, VARIANTS, Variant
-from edgefer.fold import Deployed, fold
+from edgefer.pipeline.fold import Deployed, fold
 
 every_arch = pytest.mark.parametrize("name", ARCHS)
 

@@ -15,9 +15,9 @@ from torch.nn import functional
 from edgefer import arch
 from edgefer.arch import ARCHS
 from edgefer.arch.count import skeleton
-from edgefer.data.preprocess import LUMA
-from edgefer.errors import ExportFailed, UnknownName
-from edgefer.fold import Deployed, fold, fold_input
+from edgefer.pipeline.fold import Deployed, fold, fold_input
+from edgefer.runtime.errors import ExportFailed, UnknownName
+from edgefer.runtime.preprocess import LUMA
 from tests.made import shake, untrained
 
 HEAVY = 20_000_000  # parameters: of such a network only shapes are tested, or its tests would take minutes

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import arch, pipeline, spec
-from edgefer.export import exporter
-from edgefer.train import weights
+from edgefer import arch
+from edgefer.pipeline import build, targets
+from edgefer.pipeline.export import exporter
+from edgefer.training import weights
 from tests.cli.made import FP32, Mount, Ran, Run, in_process
 from tests.made import write_csv
 
@@ -26,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
 @pytest.fixture(scope="session")
 def model() -> bytes:
     """The shipped EAN as ONNX."""
-    from edgefer.fold import Deployed
+    from edgefer.pipeline.fold import Deployed
 
     ean = arch.get("ean")
     return exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
@@ -45,8 +46,8 @@ def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
         for name in ("onnx-fp32", "onnx-int8"):
-            job = pipeline.Job(ean, name, spec.target(name), weights.load(ean, None), pipeline.Calibrate())
-            pipeline.build(job, out)
+            job = build.Job(ean, name, targets.target(name), weights.load(ean, None), build.Calibrate())
+            build.build(job, out)
     return out
 
 

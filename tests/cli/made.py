@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 import pytest
 
-from edgefer import package, resources, verify
 from edgefer.cli import main
+from edgefer.runtime import bundle, resources, verify
 
 PROGRAM = [sys.executable, "-c", "from edgefer.cli import main; main()"]
 FP32, INT8 = "ean.onnx-fp32", "ean.onnx-int8"
@@ -73,7 +73,7 @@ def whole(out: Path, *names: str) -> None:
     """Assert that `out` holds these bundles, each whole, and nothing else, hidden or not."""
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     for name in names:
-        verify.golden(package.read(out / name))
+        verify.golden(bundle.read(out / name))
 
 
 def raising(error: Exception) -> Callable[..., NoReturn]:

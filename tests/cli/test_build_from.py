@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from edgefer.train import weights
+from edgefer.training import weights
 from tests.cli.made import BUILD, BUILD_INT8, FP32, RANGES, SHIPPED, Run, raising, whole
 from tests.data.made import write_tree
 from tests.made import write_csv, write_weights

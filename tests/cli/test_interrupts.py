@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import verify
+from edgefer.runtime import verify
 from tests.cli.made import BUILD, FP32, PROGRAM, Ran, Run, whole
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from edgefer.data.dataset import SPLITS
-from edgefer.files import sha256
+from edgefer.runtime.files import sha256
 from tests.cli.made import SHIPPED, Run, raising
 from tests.data.made import row, write_rows
 from tests.made import write_csv

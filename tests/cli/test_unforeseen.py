@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import package, verify
+from edgefer.runtime import bundle, verify
 from tests.cli.made import FP32, PROGRAM, Ran, Run, raising
 
 
@@ -26,7 +26,7 @@ from tests.cli.made import FP32, PROGRAM, Ran, Run, raising
 def test_errors_of_the_system(
     run: Run, made: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, words: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(package, "sha256", raising(error))
+    monkeypatch.setattr(bundle, "sha256", raising(error))
     run("verify", made / FP32).fails(code, *words)
 
 

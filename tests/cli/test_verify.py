@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import package, verify
+from edgefer.runtime import bundle, verify
 from tests.cli.made import FP32, INT8, Ran, Run
 from tests.data.made import write_tree
 from tests.made import write_csv, write_weights
-from tests.test_bundle_damage import edit, renew
+from tests.runtime.test_bundle_damage import edit, renew
 
 
 def test_verify(run: Run, made: Path) -> None:
@@ -77,7 +77,7 @@ def fails_after_golden(ran: Ran, code: int, *words: str) -> None:
     ran.fails(code, *words)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", package.PICTURE])
+@pytest.mark.parametrize("name", ["model.onnx", bundle.PICTURE])
 def test_verify_of_a_forged_file(run: Run, earlier: Path, name: str) -> None:
     (earlier / FP32 / name).write_bytes(b"forged")
     edit(earlier / FP32, lambda content: renew(content, earlier / FP32, name))

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefer.data.fer2013 import FERPLUS
-from edgefer.errors import EdgeferError
+from edgefer.data.readers.fer2013 import FERPLUS
+from edgefer.runtime.errors import EdgeferError
 
 HEADER = "emotion,pixels,Usage"
 USAGES = ("Training", "PublicTest", "PrivateTest")

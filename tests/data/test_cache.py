@@ -21,8 +21,8 @@ from edgefer.data.dataset import Dataset, fingerprint, image_hashes, load, scan
 from edgefer.data.folds import hold_out
 from edgefer.data.listing import Entry
 from edgefer.data.npy import Writer
-from edgefer.data.reading import Reading
-from edgefer.errors import BadData, OutputFailed
+from edgefer.data.read_options import Reading
+from edgefer.runtime.errors import BadData, OutputFailed
 from tests.data.made import fails, noise, write_image, write_tree
 
 SIZE = 16

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefer import records
 from edgefer.data.check import check, render
-from edgefer.errors import BadData, EmptyData
+from edgefer.runtime import records
+from edgefer.runtime.errors import BadData, EmptyData
 from tests.data.made import (
     fails,
     good_rows,

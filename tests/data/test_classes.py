@@ -7,7 +7,7 @@ import pytest
 
 from edgefer.data.classes import match
 from edgefer.data.dataset import Dataset
-from edgefer.errors import BadData
+from edgefer.runtime.errors import BadData
 
 NAMES = ("angry", "happy", "sad")
 DATA = Dataset(

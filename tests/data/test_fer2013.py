@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgefer.data.dataset import SPLITS, load
-from edgefer.data.fer2013 import SIDE, read_csv, read_votes
-from edgefer.errors import BadData, EdgeferError, EmptyData, MissingFile
+from edgefer.data.readers.fer2013 import SIDE, read_csv, read_votes
+from edgefer.runtime.errors import BadData, EdgeferError, EmptyData, MissingFile
 from tests.data.made import HEADER, fails, good_rows, noise, one_line, row, text, write_image, write_rows, write_votes
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, load, scan
-from edgefer.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from tests.data.made import fails, noise, one_line, write_image, write_tree
 
 TRAINING, PUBLIC, PRIVATE = range(3)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgefer.data.dataset import SPLITS, Dataset
 from edgefer.data.folds import as_splits, assign, by_image, by_subject, hold_out
-from edgefer.errors import BadData, UnknownName
+from edgefer.runtime.errors import BadData, UnknownName
 from tests.data.made import fails
 
 _ROWS = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 6)), min_size=1, max_size=150)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from edgefer.data.dataset import SPLITS, Dataset, load, scan
 from edgefer.data.layouts import LAYOUTS, detect, listing
 from edgefer.data.listing import Entry, Listing
-from edgefer.data.reading import Reading
-from edgefer.data.scan import Problem
-from edgefer.errors import BadData, EmptyData, MissingFile, UnknownName
+from edgefer.data.read_options import Reading
+from edgefer.data.read_result import Problem
+from edgefer.runtime.errors import BadData, EmptyData, MissingFile, UnknownName
 from tests.data import made_layouts as made
 from tests.data.made import fails, noise, one_line, write_image, write_tree
 from tests.data.made_layouts import MADE

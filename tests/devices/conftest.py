@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.devices import making, table, userland
-from edgefer.errors import NotSetUp
+from edgefer.devices import registry
+from edgefer.devices.emulated import image_build, rootfs
+from edgefer.runtime.errors import NotSetUp
 
 
 def _lacking() -> str | None:
     """Why boards can't be emulated here."""
-    if shutil.which(making.QEMU) is None:
-        return f"needs {making.QEMU} (Debian: apt install qemu-user)"
+    if shutil.which(image_build.QEMU) is None:
+        return f"needs {image_build.QEMU} (Debian: apt install qemu-user)"
     try:
-        userland.require_host()
+        rootfs.require_host()
     except NotSetUp as error:
         return str(error)
     return None
@@ -32,8 +33,8 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", str(home))
-        for name, row in table.emulated().items():
-            making.setup(name, row, None, lambda _: None)
+        for name, row in registry.emulated().items():
+            image_build.setup(name, row, None, lambda _: None)
     return home
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.commands.device import report
-from edgefer.devices import facts
-from edgefer.devices.doctor import Finding, findings
-from edgefer.devices.ssh import Link
-from edgefer.devices.table import Remote
-from edgefer.errors import NotSetUp
+from edgefer.cli.device import report
+from edgefer.devices.board import facts
+from edgefer.devices.board.doctor import Finding, findings
+from edgefer.devices.board.ssh import Link
+from edgefer.devices.registry import Remote
+from edgefer.runtime.errors import NotSetUp
 from tests.devices.fake import Fake
 
 PAGES = Path(__file__).parents[1] / "golden"

@@ -10,22 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer import records
-from edgefer.bench import client, emulator, inside, instructions
-from edgefer.bench.messages import Check
-from edgefer.bench.record import BenchRecord, Settings
-from edgefer.bench.run import Plan, bench
-from edgefer.bench.selection import Subject, of_folder
-from edgefer.devices import emulated, making, places, prefix, table, userland, wheels
-from edgefer.devices.emulated import EmulatedPlace
-from edgefer.errors import NotSetUp, UnknownName
+from edgefer.benchmark import emulator, instructions
+from edgefer.benchmark.run import Plan, bench
+from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.devices import lookup, registry
+from edgefer.devices.emulated import device, image_build, rootfs, sysfs, wheels
+from edgefer.devices.emulated.device import EmulatedPlace
+from edgefer.runtime import client, records, source_fingerprint
+from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.errors import NotSetUp, UnknownName
+from edgefer.runtime.protocol import Check
 
-BOARDS = list(table.emulated())
+BOARDS = list(registry.emulated())
 TARGETS = ("tflite-fp32", "tflite-int8", "onnx-int8", "ncnn-int8")
 
 
 def place(name: str, engine: str | None = None) -> EmulatedPlace:
-    return EmulatedPlace(name, table.emulated()[name], engine)
+    return EmulatedPlace(name, registry.emulated()[name], engine)
 
 
 @pytest.fixture
@@ -38,45 +39,48 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_row_is_a_processor(name: str) -> None:
-    row = table.emulated()[name]
-    board = table.boards()[row.board]
-    content = prefix.files(row, board)
+    row = registry.emulated()[name]
+    board = registry.boards()[row.board]
+    content = sysfs.files(row, board)
     assert content["proc/cpuinfo"].count("CPU part") == board.cores
     assert f"CPU part        : {row.part}\n" in content["proc/cpuinfo"]
     for what in ("possible", "present", "online"):
         assert content[f"sys/devices/system/cpu/{what}"] == f"0-{board.cores - 1}\n"
     assert row.source.startswith("https://") and row.caches_source.startswith("https://")
     assert [cache.level for cache in row.caches] == sorted(cache.level for cache in row.caches)
-    assert prefix.midr(row) >> 4 & 0xFFF == int(row.part, 16)
+    assert sysfs.midr(row) >> 4 & 0xFFF == int(row.part, 16)
 
 
 def test_the_identification_register_is_linux_s() -> None:
     # geerlingguy/sbc-reviews issue 21: "Booted secondary processor 0x0000000100 [0x414fd0b1]"
-    assert prefix.midr(table.emulated()["rpi5-emulated"]) == 0x414FD0B1
+    assert sysfs.midr(registry.emulated()["rpi5-emulated"]) == 0x414FD0B1
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_board_that_is_not_made_names_the_command(name: str, empty: Path) -> None:
     with pytest.raises(NotSetUp, match=f"{name} is not set up .*: run `edgefer device setup {name}`"):
-        places.find(name)
+        lookup.find(name)
     with pytest.raises(NotSetUp, match=f"run `edgefer device setup {name} --engine tflite-runtime`"):
-        places.find(name, "tflite-runtime")
-    assert not emulated.is_set_up(name)
-    findings = {finding.subject: finding for finding in emulated.doctor(name, table.emulated()[name])}
+        lookup.find(name, "tflite-runtime")
+    assert not device.is_set_up(name)
+    findings = {finding.subject: finding for finding in device.doctor(name, registry.emulated()[name])}
     assert not findings["parts"].ok and f"edgefer device setup {name}" in findings["parts"].text
 
 
 def test_an_unknown_set_of_engines(empty: Path) -> None:
     with pytest.raises(UnknownName, match="unknown engine 'tflite'"):
-        places.find(BOARDS[0], "tflite")
+        lookup.find(BOARDS[0], "tflite")
 
 
 def test_without_qemu_the_package_is_named(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    for call in (lambda: place(BOARDS[0]), lambda: making.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, print)):
+    for call in (
+        lambda: place(BOARDS[0]),
+        lambda: image_build.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, print),
+    ):
         with pytest.raises(NotSetUp, match="install the package qemu-user"):
             call()
-    (first, *_) = emulated.doctor(BOARDS[0], table.emulated()[BOARDS[0]])
+    (first, *_) = device.doctor(BOARDS[0], registry.emulated()[BOARDS[0]])
     assert (first.subject, first.ok) == ("emulator", False)
 
 
@@ -89,10 +93,10 @@ def test_an_interrupted_setup_leaves_nothing_half_made(part: str, empty: Path, m
         (folder / "usr/bin").mkdir(parents=True)
         (folder / "usr/bin/python3.11").touch()
 
-    monkeypatch.setattr(userland, "make", interrupted if part == "userland" else root)
+    monkeypatch.setattr(rootfs, "make", interrupted if part == "userland" else root)
     monkeypatch.setattr(wheels, "_pip", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        making.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, lambda _: None)
+        image_build.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, lambda _: None)
     left = [path.name for path in empty.glob("*")] if empty.is_dir() else []
     assert left == ([] if part == "userland" else ["userland"])
 
@@ -100,14 +104,14 @@ def test_an_interrupted_setup_leaves_nothing_half_made(part: str, empty: Path, m
 @pytest.mark.usefixtures("boards")
 def test_a_second_setup_says_that_it_is_there() -> None:
     heard: list[str] = []
-    emulated.setup(BOARDS[0], table.emulated()[BOARDS[0]], None, heard.append)
+    device.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, heard.append)
     assert heard == [f"{BOARDS[0]} is there already, with LiteRT, ONNX Runtime and ncnn"]
 
 
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_doctor_finds_it_well(name: str) -> None:
-    findings = emulated.doctor(name, table.emulated()[name])
+    findings = device.doctor(name, registry.emulated()[name])
     assert all(finding.ok for finding in findings if finding.needed), findings
     assert findings[-1].text.startswith("Python 3.")
 
@@ -115,12 +119,12 @@ def test_the_doctor_finds_it_well(name: str) -> None:
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_guest_sees_the_board(name: str) -> None:
-    row = table.emulated()[name]
+    row = registry.emulated()[name]
     code = (
         "import os, sys, pathlib; print(os.cpu_count(), os.uname().machine, *(e for e in sys.path if 'edgefer' in e));"
         "print(open('/proc/cpuinfo').read().count(sys.argv[1]), pathlib.Path('/etc/ld.so.cache').stat().st_size)"
     )
-    done = emulator.python(making.find(name, row, None).emulator(), "-c", code, row.part)
+    done = emulator.python(image_build.find(name, row, None).emulator(), "-c", code, row.part)
     first, second = done.out.splitlines()
     assert first.split()[:2] == ["4", "aarch64"]
     assert second.split() == ["4", "0"]
@@ -146,7 +150,7 @@ def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path
     assert found.machine.board == f"Raspberry Pi 4 Model B, emulated by QEMU {found.versions['qemu']} (cortex-a72)"
     assert (found.machine.memory, found.machine.cores, found.machine.architecture) == (None, 4, "aarch64")
     assert (run.before.governor, run.before.frequency, run.before.temperature) == (None, None, None)
-    assert found.versions["worker"] == inside.checksum()
+    assert found.versions["worker"] == source_fingerprint.checksum()
 
 
 @pytest.mark.usefixtures("boards")
@@ -198,7 +202,7 @@ def test_counts_repeat_wherever_they_are_taken(dist: Path, tmp_path: Path, monke
 
 @pytest.mark.usefixtures("boards")
 def test_another_processor_is_another_folder() -> None:
-    row = table.emulated()["rpi4-emulated"]
-    made = making.find("rpi4-emulated", row, None)
-    other = making.find("rpi4-emulated", replace(row, revision="2"), None)
+    row = registry.emulated()["rpi4-emulated"]
+    made = image_build.find("rpi4-emulated", row, None)
+    other = image_build.find("rpi4-emulated", replace(row, revision="2"), None)
     assert made.lacks() == [] and other.lacks() == ["its processor"]

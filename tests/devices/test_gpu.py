@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgefer import records, shell
-from edgefer.bench import client
-from edgefer.bench.messages import Answer, Check, Request
-from edgefer.bench.record import BenchRecord, Gpu, Settings
-from edgefer.bench.selection import Subject, of_folder
-from edgefer.commands.bench import bench
+from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.cli.bench import bench
 from edgefer.devices import gpu, gpu_driver
 from edgefer.devices.gpu import GpuPlace
-from edgefer.errors import BrokenBundle, GoldenMismatch, NoGpu, NotSetUp
-from edgefer.verify import GoldenCheck
-from tests.bench.made import record, result, run, write
+from edgefer.runtime import client, records, shell
+from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
+from edgefer.runtime.errors import BrokenBundle, GoldenMismatch, NoGpu, NotSetUp
+from edgefer.runtime.protocol import Answer, Check, Request
+from edgefer.runtime.verify import GoldenCheck
+from tests.benchmark.made import record, result, run, write
 from tests.runtime.made import need_vulkan
 from tests.test_benchmarks import BENCHMARKS, script
 

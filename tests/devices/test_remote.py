@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer.bench import client, run
-from edgefer.bench.messages import Check, Request
-from edgefer.bench.record import Settings
-from edgefer.bench.run import Plan
-from edgefer.bench.selection import Subject, of_folder
-from edgefer.devices import away, payload, setup
-from edgefer.devices.remote import RemotePlace
-from edgefer.devices.table import Remote
-from edgefer.errors import (
+from edgefer.benchmark import run
+from edgefer.benchmark.run import Plan
+from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.devices.board import job, payload, setup
+from edgefer.devices.board.remote import RemotePlace
+from edgefer.devices.registry import Remote
+from edgefer.runtime import client
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import (
     AccessDenied,
     BadData,
     BrokenBundle,
@@ -31,6 +31,7 @@ from edgefer.errors import (
     Unreachable,
     WorkerFailed,
 )
+from edgefer.runtime.protocol import Check, Request
 from tests.devices.fake import Fake
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a board is a Unix")
@@ -247,7 +248,7 @@ def test_only_the_light_half_travels(subject: Subject) -> None:
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed.content))) as archive:
         names = archive.getnames()
     assert names[-1] == "run/plan.json"
-    assert "run/edgefer/bench/worker.py" in names
+    assert "run/edgefer/runtime/worker.py" in names
     assert sum(name.endswith("model.tflite") for name in names) == 1
     assert not any(name.startswith(("run/edgefer/train", "run/edgefer/commands")) for name in names)
     assert len(packed.content) < 2**20
@@ -256,7 +257,7 @@ def test_only_the_light_half_travels(subject: Subject) -> None:
 def test_patience_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEFER_LOST_SECONDS", "soon")
     with pytest.raises(NotSetUp, match="EDGEFER_LOST_SECONDS is 'soon'"):
-        away.Patience.given()
+        job.Patience.given()
 
 
 def test_setup_is_refused_where_it_can_not_end_well(fake: Fake) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import shell
-from edgefer.devices import ssh
-from edgefer.devices.ssh import Link
-from edgefer.devices.table import Remote
-from edgefer.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
+from edgefer.devices.board import ssh
+from edgefer.devices.board.ssh import Link
+from edgefer.devices.registry import Remote
+from edgefer.runtime import shell
+from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
 from tests.devices.fake import Fake
 
 KITCHEN = Link("kitchen", Remote("pi@10.0.0.7", 2222))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import shell
-from edgefer.devices import engines, wheels
-from edgefer.errors import NotSetUp, UnknownName
-from edgefer.shell import Done
+from edgefer.devices import engine_packages
+from edgefer.devices.emulated import wheels
+from edgefer.runtime import shell
+from edgefer.runtime.errors import NotSetUp, UnknownName
+from edgefer.runtime.shell import Done
 
 TINY = "typing-extensions==4.16.0"
 
@@ -63,9 +64,9 @@ def test_a_failure_is_one_line_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", engines.sets())
+@pytest.mark.parametrize("name", engine_packages.sets())
 def test_every_set_is_exactly_pinned(name: str) -> None:
-    row = engines.sets()[name]
+    row = engine_packages.sets()[name]
     assert row.formats and row.modules and row.title
     assert all(package.count("==") == 1 and not set("<>~*") & set(package) for package in row.packages)
     names = [package.partition("==")[0] for package in row.packages]
@@ -76,16 +77,16 @@ def test_every_set_is_exactly_pinned(name: str) -> None:
 def test_engines_are_those_that_are_built_with() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     built = set(project["optional-dependencies"]["build"])
-    pinned = set(engines.sets()["default"].packages)
+    pinned = set(engine_packages.sets()["default"].packages)
     for engine in ("ai-edge-litert", "onnxruntime", "ncnn"):
         (one,) = (package for package in pinned if package.startswith(f"{engine}=="))
         assert one in built
 
 
 def test_an_unknown_set_names_the_known_ones() -> None:
-    assert engines.find(None)[0] == engines.DEFAULT
+    assert engine_packages.find(None)[0] == engine_packages.DEFAULT
     with pytest.raises(UnknownName, match="unknown engine 'tflite-runtme': did you mean tflite-runtime"):
-        engines.find("tflite-runtme")
+        engine_packages.find("tflite-runtme")
 
 
 @pytest.mark.usefixtures("cache_home")  # skips where there is no network either

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from edgefer.bench import client, instructions
-from edgefer.bench.instructions import Counted
+from edgefer.benchmark import instructions
+from edgefer.benchmark.instructions import Counted
 from edgefer.cli import main
+from edgefer.runtime import client
 from tests.gate.made import Machine
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from edgefer import package
-from edgefer.bench import machine
-from edgefer.bench.record import SCHEMA, BenchRecord, MachineState, Memory, Result, Run, Settings
 from edgefer.gate import baseline
 from edgefer.gate.interleave import order
 from edgefer.gate.verdict import Process, Role
-from edgefer.records import Dtypes
-from tests.test_snippets import MANIFESTS
+from edgefer.runtime import bundle as package
+from edgefer.runtime import machine
+from edgefer.runtime.bench_record import SCHEMA, BenchRecord, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.records import Dtypes
+from tests.pipeline.test_bundle_readme import MANIFESTS
 
 FRAME = 1e-3  # seconds
 ROLES: tuple[Role, ...] = ("base", "head", "control")

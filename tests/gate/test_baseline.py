@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from edgefer import records, runtime
-from edgefer.bench import machine, worker
-from edgefer.bench.instructions import Counted
-from edgefer.errors import BadRecord, MissingFile
-from edgefer.gate import baseline, exact
-from edgefer.gate.exact import Count
+from edgefer.benchmark.instructions import Counted
+from edgefer.gate import baseline, static_metrics
+from edgefer.gate.static_metrics import Count
+from edgefer.runtime import engines, machine, records, worker
+from edgefer.runtime.errors import BadRecord, MissingFile
 from tests.gate.made import bundle, recorded, run
 
 
@@ -87,10 +86,10 @@ def test_instructions_that_were_not_counted_are_none(tmp_path: Path) -> None:
     assert (found.instructions, notes) == ({}, [])
 
 
-@pytest.mark.parametrize("kind", runtime.ENGINES)
+@pytest.mark.parametrize("kind", engines.ENGINES)
 def test_every_format_has_its_engines_and_its_slack(kind: str) -> None:
     assert baseline.ENGINES[kind] <= set(worker.PACKAGES)
-    assert kind in exact.SLACK and kind in exact.ELSEWHERE
+    assert kind in static_metrics.SLACK and kind in static_metrics.ELSEWHERE
 
 
 def test_what_bench_wrote_is_read(tmp_path: Path) -> None:
@@ -99,15 +98,15 @@ def test_what_bench_wrote_is_read(tmp_path: Path) -> None:
     assert baseline.read(tmp_path / "baseline.json") == there
 
 
-@pytest.mark.parametrize("schema", ["edgefer/bench/0", "edgefer/bench/99", "edgefer/gate/1", None])
+@pytest.mark.parametrize("schema", ["edgefer/benchmark/0", "edgefer/benchmark/99", "edgefer/gate/1", None])
 def test_another_schema_is_one_clear_line(tmp_path: Path, schema: str | None) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps({**records.plain(recorded(bundle(tmp_path))), "schema": schema}))
-    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer compares with 'edgefer/bench/1'"):
+    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer compares with 'edgefer/benchmark/1'"):
         baseline.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"schema": "edgefer/bench/1"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"schema": "edgefer/benchmark/1"}'])
 def test_what_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(content)

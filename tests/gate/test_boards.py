@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import records
-from edgefer.bench.instructions import Counted
-from edgefer.bench.machine import local_device
-from edgefer.bench.selection import Subject
-from edgefer.devices import places, table
-from edgefer.devices.place import ThisMachine
-from edgefer.devices.table import Remote
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.selection import Subject
+from edgefer.devices import lookup, registry
+from edgefer.devices.device import ThisMachine
+from edgefer.devices.registry import Remote
 from edgefer.gate.record import GateRecord
+from edgefer.runtime import records
+from edgefer.runtime.machine import local_device
 from tests.gate.conftest import Gate
 from tests.gate.made import Machine, bundle, recorded
 
@@ -43,7 +43,7 @@ def boards(
     def find(name: str) -> ThisMachine:
         return Board(name, costs[name], versions or {}) if name in costs else ThisMachine(name)
 
-    monkeypatch.setattr(places, "find", find)
+    monkeypatch.setattr(lookup, "find", find)
 
 
 def test_one_board_that_costs_more_is_named(
@@ -75,7 +75,7 @@ def test_a_device_that_the_gate_does_not_take(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: int
 ) -> None:
     monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
-    table.save({"kitchen": Remote("pi@10.0.0.7")})
+    registry.save({"kitchen": Remote("pi@10.0.0.7")})
     there = bundle(tmp_path)
     done = gate(there, there, "--device", name)
     assert done.code == code

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from edgefer import package, records
-from edgefer.bench import client, instructions
-from edgefer.bench.instructions import Counted
-from edgefer.gate import quality
-from edgefer.gate.quality import Quality
+from edgefer.benchmark import instructions
+from edgefer.benchmark.instructions import Counted
+from edgefer.gate import accuracy
+from edgefer.gate.accuracy import Quality
 from edgefer.gate.record import GateRecord
+from edgefer.runtime import bundle as package
+from edgefer.runtime import client, records
 from tests.gate.conftest import Gate
 from tests.gate.made import FRAME, Machine, bundle, operators, recorded
 from tests.made import write_csv
@@ -91,7 +92,7 @@ def test_folders_are_compared_by_name(gate: Gate, tmp_path: Path) -> None:
 def test_accuracy_is_gated_on_a_given_set(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b")
     found = {base: Quality(65.0, 99.0), head: Quality(64.5, None)}
-    monkeypatch.setattr(quality, "measure", lambda each, test, tick: found[each.folder])
+    monkeypatch.setattr(accuracy, "measure", lambda each, test, tick: found[each.folder])
     data = write_csv(tmp_path / "faces.csv")
     done = gate(base, head, "--data", data, "--exact-only")
     assert done.code == 18, done
@@ -134,10 +135,10 @@ def test_a_baseline_of_more_bundles_misses_them(gate: Gate, tmp_path: Path) -> N
 
 def test_an_unknown_schema_is_one_line(gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
-    path.write_text('{"schema": "edgefer/bench/99"}')
+    path.write_text('{"schema": "edgefer/benchmark/99"}')
     done = gate("--baseline", path, bundle(tmp_path))
     assert done.code == 16
-    assert done.err.count("\n") == 1 and "edgefer/bench/99" in done.err
+    assert done.err.count("\n") == 1 and "edgefer/benchmark/99" in done.err
 
 
 def test_ctrl_c_leaves_nothing(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer.bench.record import Run, Settings
 from edgefer.gate.interleave import SETTINGS, Effort, Plan, Taken, copies, order, take
 from edgefer.gate.verdict import Role, Thresholds
+from edgefer.runtime.bench_record import Run, Settings
 from tests.gate import made
 
 FOLDERS: dict[Role, Path] = {role: Path(role) for role in made.ROLES}

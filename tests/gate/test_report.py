@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import records, text_table
-from edgefer.gate import exact, report
-from edgefer.gate.exact import Count, Figures
+from edgefer.gate import report, static_metrics
 from edgefer.gate.record import SCHEMA, GateRecord
+from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Thresholds, added, judge, missing
+from edgefer.runtime import records, text_table
 from tests.gate.made import round_of
 
 PAGES = Path(__file__).parents[1] / "golden"
@@ -34,8 +34,13 @@ RECORD = GateRecord(
         judge("ean.once", [round_of(4, 0.15, 0.01, 0), round_of(4, 0.0, 0.01, 1)], [], LIMITS),
         judge("ean.noisy", [round_of(4, 0.0, 0.3, 0)], [], LIMITS),
         judge("ean.few", [round_of(1, 0.0, 0.01, 0)], [], LIMITS),
-        judge("ean.wider", [], exact.compare(BASE, WIDER), LIMITS),
-        judge("ean.smaller", [round_of(4, 0.0, 0.01, 0)], exact.compare(WIDER, replace(BASE, accuracy=65.5)), LIMITS),
+        judge("ean.wider", [], static_metrics.compare(BASE, WIDER), LIMITS),
+        judge(
+            "ean.smaller",
+            [round_of(4, 0.0, 0.01, 0)],
+            static_metrics.compare(WIDER, replace(BASE, accuracy=65.5)),
+            LIMITS,
+        ),
         missing("ean.gone"),
         added("ean.new"),
     ],

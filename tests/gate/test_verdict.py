@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefer.gate import exact
-from edgefer.gate.exact import Figures
+from edgefer.gate import static_metrics
+from edgefer.gate.static_metrics import Figures
 from edgefer.gate.verdict import Outcome, Process, Role, Thresholds, Verdict, estimate, judge, overall
 from tests.gate.made import FRAME, round_of
 
@@ -102,7 +102,7 @@ def test_a_faster_one_is_ok() -> None:
 
 def test_an_exact_figure_decides_alone() -> None:
     base = Figures(100, 1000, 10, {})
-    worse = exact.compare(base, replace(base, macs=1100))
+    worse = static_metrics.compare(base, replace(base, macs=1100))
     found = judge("ean.x", [], worse, LIMITS)
     assert found.outcome == "regressed"
     assert found.line == "ean.x: regressed: MACs 1,000 -> 1,100 (+10.0 %); latency not compared"

@@ -9,20 +9,21 @@ import ncnn
 import onnxruntime
 import pytest
 
-from edgefer import package, runtime, verify
-from edgefer.bench.record import Gpu
-from edgefer.errors import NoGpu, UnknownName
-from edgefer.runtime import onnx_gpu, openvino_gpu, vulkan
+from edgefer.runtime import bundle as package
+from edgefer.runtime import engines, verify
+from edgefer.runtime.bench_record import Gpu
+from edgefer.runtime.engines import onnx_gpu, openvino_gpu, vulkan
+from edgefer.runtime.errors import NoGpu, UnknownName
 from tests.runtime.made import Info, Layer, Net, Part, Session, need_vulkan
 
-ROWS = [(kind, provider) for kind, providers in runtime.PROVIDERS.items() for provider in providers]
+ROWS = [(kind, provider) for kind, providers in engines.PROVIDERS.items() for provider in providers]
 TARGETS = {"onnx": "onnx-fp32", "openvino": "openvino-fp32", "ncnn": "ncnn-fp32"}
 CARD = Gpu("A card", "1.2.3", None)
 CUDA, TENSORRT, CPU = "CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"
 
 
 def test_every_format_has_a_row() -> None:
-    assert runtime.PROVIDERS.keys() == runtime.ENGINES.keys()
+    assert engines.PROVIDERS.keys() == engines.ENGINES.keys()
 
 
 @pytest.mark.parametrize(("kind", "provider"), ROWS)
@@ -39,10 +40,10 @@ def test_a_provider_runs_the_golden_pair_or_says_what_it_lacks(dist: Path, kind:
         assert check.difference <= check.tolerance
 
 
-@pytest.mark.parametrize("kind", runtime.PROVIDERS)
+@pytest.mark.parametrize("kind", engines.PROVIDERS)
 def test_an_unknown_provider_is_refused_before_anything_is_loaded(kind: str) -> None:
     with pytest.raises(UnknownName, match=f"way of {kind} to a GPU 'metal'"):
-        runtime.load(Path("nowhere"), kind, 1, "metal")
+        engines.load(Path("nowhere"), kind, 1, "metal")
 
 
 @pytest.mark.parametrize("provider", onnx_gpu.NAMES)
@@ -169,6 +170,6 @@ def test_ncnn_without_a_device_or_without_vulkan(monkeypatch: pytest.MonkeyPatch
 def test_without_a_provider_nothing_of_a_gpu_is_told(dist: Path) -> None:
     for kind, target in TARGETS.items():
         bundle = package.read(dist / f"ean.{target}")
-        model = runtime.load(bundle.path(bundle.manifest.model), kind)
+        model = engines.load(bundle.path(bundle.manifest.model), kind)
         assert not hasattr(model, "gpu")
         assert not hasattr(model, "notes")

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from edgefer.arch.architecture import Arch
 from edgefer.arch.count import rules
 from edgefer.arch.count.trace import Op, Shape, elements, operations
-from edgefer.arch.row import Arch
 
 FLOAT32 = 4
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import arch, pipeline, spec
-from edgefer.devices import userland
-from edgefer.train import weights
+from edgefer import arch
+from edgefer.devices.emulated import rootfs
+from edgefer.pipeline import build, targets
+from edgefer.training import weights
 from tests.cli.made import PROGRAM, Ran
 from tests.devices.ssh.made import PACKAGES, Board, furnish, lacking
 
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The arm64 system that all boards share; nothing is written to it."""
     folder = tmp_path_factory.mktemp("userland") / "root"
-    userland.make(folder, PACKAGES)
+    rootfs.make(folder, PACKAGES)
     furnish(folder)
     folder.parent.chmod(0o755)
     return folder
@@ -75,7 +76,7 @@ def board(make_board: MakeBoard) -> Board:
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """edgefer as it is now: a run's name follows the sources, and someone may be editing them."""
-    top, folder = Path(pipeline.__file__).parents[1], tmp_path_factory.mktemp("installed")
+    top, folder = Path(build.__file__).parents[2], tmp_path_factory.mktemp("installed")
     for name in ("edgefer", "targets"):
         shutil.copytree(top / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -173,6 +174,6 @@ def kitchen(board: Board, host: Host, engines: Path) -> Iterator[Board]:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One bundle; tests must not change it."""
     out, row = tmp_path_factory.mktemp("bundle"), arch.get("ean")
-    target = spec.target(TARGET)
-    pipeline.build(pipeline.Job(row, TARGET, target, weights.load(row, None), pipeline.Calibrate()), out)
+    target = targets.target(TARGET)
+    build.build(build.Job(row, TARGET, target, weights.load(row, None), build.Calibrate()), out)
     return out / f"ean.{TARGET}"

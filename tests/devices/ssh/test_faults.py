@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import records
-from edgefer.bench import client
-from edgefer.bench.messages import Answer
-from edgefer.bench.record import BenchRecord, Run, Settings
-from edgefer.bench.selection import of_folder
-from edgefer.devices import places
+from edgefer.benchmark.selection import of_folder
+from edgefer.devices import lookup
+from edgefer.runtime import client, records
+from edgefer.runtime.bench_record import BenchRecord, Run, Settings
+from edgefer.runtime.protocol import Answer
 from tests.devices.ssh.conftest import Host, MakeBoard
 from tests.devices.ssh.made import Board, until
 
@@ -36,7 +35,7 @@ def measure(host: Host, bundle: Path, said: list[str], monkeypatch: pytest.Monke
     for name, value in host.environment.items():
         monkeypatch.setenv(name, value)
     request = client.request(of_folder(bundle), FEW)
-    yield lambda count=1: list(places.find("kitchen").answers([request] * count, said.append))
+    yield lambda count=1: list(lookup.find("kitchen").answers([request] * count, said.append))
 
 
 def run_of(answer: Answer) -> Run:
@@ -98,7 +97,7 @@ def test_a_setup_that_runs_out_of_disk_leaves_nothing(
 ) -> None:
     board = make_board(size="90m")
     host.knows("kitchen", board)
-    without_the_check = "import edgefer.devices.doctor as d; d.DISK = 0; from edgefer.cli import main; main()"
+    without_the_check = "import edgefer.devices.board.doctor as d; d.DISK = 0; from edgefer.cli import main; main()"
     monkeypatch.setattr("tests.devices.ssh.conftest.PROGRAM", ["python", "-c", without_the_check])
     host.set_up("kitchen", "--offline").fails(
         13, "can't install LiteRT, ONNX Runtime and ncnn on kitchen", "disk is full"
@@ -167,7 +166,7 @@ def test_ctrl_c_stops_the_board_and_keeps_what_is_measured(kitchen: Board, host:
     record = records.read(BenchRecord, host.folder / "b.json")
     assert record.interrupted
     assert 1 <= len(record.results[0].runs) < 20
-    assert not kitchen.processes("edgefer.bench")
+    assert not kitchen.processes("edgefer.benchmark")
 
 
 def test_a_busy_board_is_waited_for_and_then_told(

@@ -7,9 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
-from edgefer import records
-from edgefer.bench.merge import DevicesRecord
-from edgefer.bench.record import BenchRecord
+from edgefer.benchmark.merge import DevicesRecord
+from edgefer.runtime import records
+from edgefer.runtime.bench_record import BenchRecord
 from tests.devices.ssh.conftest import Host, MakeBoard
 from tests.devices.ssh.made import Board
 

@@ -1,0 +1,107 @@
+"""The columns of a bench's table: what each is called, and its figure of a result; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgefer.benchmark import statistics
+from edgefer.runtime import units
+from edgefer.runtime.bench_record import Result, Run
+
+Value = float | int | str | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """name heads a column for people, who see `show(value)`; key, with the unit, heads one of plain figures."""
+
+    name: str
+    key: str
+    value: Callable[[Result], Value]
+    show: Callable[[Any], str]
+
+
+def over_runs(result: Result, figure: Callable[[Run], float | None]) -> float | None:
+    """The median over the runs that tell `figure`; None if none does."""
+    told = [found for run in result.runs if (found := figure(run)) is not None]
+    return statistics.median(told) if told else None
+
+
+def _runs(figure: Callable[[Run], float | None]) -> Callable[[Result], Value]:
+    return lambda result: over_runs(result, figure)
+
+
+def _samples(statistic: Callable[[Sequence[float]], float]) -> Callable[[Result], Value]:
+    return lambda result: over_runs(result, lambda run: statistic(run.samples) if run.timed else None)
+
+
+def _cpu(run: Run) -> float | None:
+    if run.cpu_user_percent is None or run.cpu_system_percent is None:
+        return None
+    return run.cpu_user_percent + run.cpu_system_percent
+
+
+def _memory(name: str) -> Callable[[Result], Value]:
+    def value(result: Result) -> Value:
+        found = over_runs(result, lambda run: getattr(run.memory, name))
+        return None if found is None else round(found)
+
+    return value
+
+
+def doubted(result: Result) -> list[str]:
+    """What is wrong with its runs, run by run."""
+    told = [warning for run in result.runs for warning in run.warnings]
+    return [*(f"invalid: {reason}" for run in result.runs for reason in run.invalid), *told]
+
+
+def kinds(result: Result) -> str:
+    """The first words of what was wrong: busy, throttled."""
+    return ", ".join(dict.fromkeys(text.partition(":")[0] for text in doubted(result)))
+
+
+COLUMNS = (
+    Column("bundle", "id", lambda r: r.id, str),
+    Column("model", "model_bytes", lambda r: r.model_bytes, units.size),
+    Column("MACs", "macs", lambda r: r.macs, units.millions),
+    Column("ops", "operators", lambda r: sum(r.operators.values()), units.count),
+    Column("instr.", "instructions_per_frame", lambda r: r.instructions_per_frame, units.millions),
+    Column("load", "load_seconds", _runs(lambda run: run.load_seconds), units.seconds),
+    Column("first", "first_seconds", _runs(lambda run: run.first_seconds), units.milliseconds),
+    Column("min", "min_seconds", _samples(statistics.minimum), units.milliseconds),
+    Column("median", "median_seconds", _samples(statistics.median), units.milliseconds),
+    Column("p90", "p90_seconds", _samples(statistics.p90), units.milliseconds),
+    Column("p99", "p99_seconds", _samples(statistics.p99), units.milliseconds),
+)
+
+
+def _throughput(result: Result) -> Value:
+    """Frames a second, where batches were timed."""
+    median = _samples(statistics.median)(result)
+    return result.settings.batch / median if result.settings.mode == "batch" and isinstance(median, float) else None
+
+
+# Those of a GPU and of batches, each shown where a result has it.
+BATCH = Column("batch", "batch", lambda r: r.settings.batch, units.count)
+SOMETIMES = (
+    Column(
+        "on the GPU", "device_seconds", _runs(lambda run: run.device_seconds if run.timed else None), units.milliseconds
+    ),
+    Column("frames/s", "frames_per_second", _throughput, units.rate),
+    Column("GPU memory", "gpu_memory_bytes", _memory("gpu"), units.mebibytes),
+)
+MEAN = Column("mean", "mean_seconds", _samples(statistics.mean), units.milliseconds)
+USAGE = (
+    Column("user", "cpu_user_percent", _runs(lambda run: run.cpu_user_percent), units.percent),
+    Column("system", "cpu_system_percent", _runs(lambda run: run.cpu_system_percent), units.percent),
+    Column("memory", "memory_percent", _runs(lambda run: run.memory_percent), units.percent),
+)
+CPU = Column("CPU", "cpu_percent", _runs(_cpu), units.percent)
+LAST = (
+    Column("peak", "peak_bytes", _memory("peak"), units.mebibytes),
+    Column("model's", "model_memory_bytes", _memory("model"), units.mebibytes),
+    Column("provider", "provider", lambda r: r.runs[0].provider, str),
+    Column("warnings", "warnings", kinds, str),
+)

@@ -1,0 +1,149 @@
+"""A worker in qemu-user: of this machine's own architecture, or of another one in a userland of its own.
+
+Memory is laid out the same in each run, as far as that goes: paths, environment and addresses are the same
+whoever starts it and from wherever, because what a processor executes depends on where things lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from edgefer.runtime import client, shell
+from edgefer.runtime.errors import WorkerFailed
+from edgefer.runtime.protocol import Answer, Request
+
+# What would change the way through the same code: the hash seed, addresses that the kernel and QEMU choose at
+# random, threads, and the length of the environment and of the bundle's path, which move everything in memory.
+STEADY = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LANG": "C.UTF-8"}
+KEPT = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY")
+SEED = "1"
+PLACES = 100
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A userland: its root for qemu's -L (with the processor's own /proc and /sys), and packages for its Python.
+
+    python is the path of its interpreter in the root; `variables` are added to its environment.
+    """
+
+    root: Path
+    packages: Path
+    python: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A dynamic qemu-user; cpu is the model it emulates, getppid the number of the system call that marks.
+
+    guest is None where the worker is this very Python.
+    """
+
+    program: str
+    cpu: str
+    getppid: int
+    guest: Guest | None = None
+
+    @property
+    def version(self) -> str | None:
+        """QEMU's, 7.2.22 for example; None if it does not tell."""
+        return _version(self.program)
+
+    @property
+    def takes_plugins(self) -> bool:
+        """Whether it was built for that: a static one is not."""
+        return _takes_plugins(self.program)
+
+
+@cache
+def _takes_plugins(program: str) -> bool:
+    return "\n-plugin" in (shell.answer([program, "-help"]) or "")
+
+
+@cache
+def _version(program: str) -> str | None:
+    words = (shell.answer([program, "--version"]) or "").split()
+    return words[2] if words[1:2] == ["version"] and len(words) > 2 else None
+
+
+# Haswell: AVX2, the newest that QEMU 7.2 emulates. It has no AVX-512, so an engine takes its AVX2 kernels.
+EMULATORS = {"x86": Emulator("qemu-x86_64", "Haswell", 110)}
+ARM64_GETPPID = 173
+
+
+def python(emulator: Emulator, *words: str) -> shell.Done:
+    """Run the guest's Python with these arguments."""
+    assert emulator.guest is not None
+    with place() as folder:
+        line, environment = _lay(emulator.guest, folder)
+        return shell.run([emulator.program, "-cpu", emulator.cpu, *line, *words], "", environment, folder)
+
+
+def ask(request: Request, emulator: Emulator, options: Sequence[str] = (), **variables: str) -> Answer:
+    """The answer of a worker in the emulator, which gets more `options`, and the worker more environment variables.
+
+    Raises what client.ask raises.
+    """
+    with place() as folder:
+        if request.folder is not None:
+            copy = shutil.copytree(request.folder, folder / "bundle")
+            request = replace(request, folder=str(copy))
+        line = [*fixed_addresses(), emulator.program, "-seed", SEED, "-cpu", emulator.cpu, *options]
+        if emulator.guest is None:
+            runner, environment = list(client.WORKER[:1]), this_python()
+        else:
+            runner, environment = _lay(emulator.guest, folder)
+        return client.ask(request, [*line, *runner, *client.WORKER[1:]], environment, folder, **variables)
+
+
+def _lay(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """What runs Python, and its environment: only links in `folder`, so that no path tells whose cache it is."""
+    links = {"root": guest.root, "packages": guest.packages, "self/edgefer": client.PACKAGE}
+    (folder / "self").mkdir()
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    environment = {
+        **STEADY,
+        "HOME": str(folder),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONPATH": f"{folder}/packages:{folder}/self",
+        **guest.variables,
+    }
+    return ["-L", f"{folder}/root", f"{folder}/root/{guest.python}"], environment
+
+
+def this_python() -> dict[str, str]:
+    """The environment of a worker in this Python, the same whoever starts it, as far as that goes."""
+    known = client.environment()
+    return STEADY | {name: known[name] for name in KEPT if name in known}
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Path]:
+    """An empty folder whose path is the same each time, or as long where that one is in use."""
+    for number in range(PLACES):
+        folder = Path(tempfile.gettempdir()) / f"edgefer-count-{number:02}"
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            break
+    else:
+        raise WorkerFailed(f"{folder} and those before it are in use: remove what earlier runs left there.")
+    try:
+        yield folder.resolve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def fixed_addresses() -> tuple[str, ...]:
+    """What keeps Linux from choosing addresses at random; nothing where that is forbidden, as in some containers."""
+    line = ("setarch", "-R")
+    return line if shell.answer([*line, "true"]) is not None else ()

@@ -1,0 +1,123 @@
+"""edgefer count: what a network counts as, by the conventions of the papers, and beside what they print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.cli.common import console, json_option, load_torch, print_json
+
+if TYPE_CHECKING:
+    from edgefer.arch import Arch
+    from edgefer.arch.count import Count
+    from edgefer.arch.count.memory import Peak
+    from edgefer.arch.count.trace import Op
+
+BYTES = ("torchsummary", "torchsummary_modules")
+MEANINGS = {
+    "parameters": "trainable",
+    "parameters_and_statistics": "with the running means and variances of batch norms",
+    "macs": "multiply-accumulates of convolutions, linear layers and attention's products",
+    "macs_without_attention": "the same without attention's products",
+    "ptflops": "MACs, biases of convolutions, 2 x outputs of norms (ptflops)",
+    "ptflops_modules": "the same, outputs of activations and inputs of poolings where they are modules",
+    "thop": "MACs, biases of convolutions, 2 x outputs of norms, average pooling modules (thop)",
+    "torchsummary": "estimate: input, 2 x outputs of layers and norms, parameters, at float32 (torchsummary)",
+    "torchsummary_modules": "the same, and outputs of activations and poolings where they are modules",
+}
+
+
+@click.command()
+@click.argument("arch", metavar="ARCH")
+@click.option(
+    "--classes", type=click.IntRange(min=2), metavar="N", help="Default: as many as the paper's figures have."
+)
+@click.option("--layers", is_flag=True, help="List every operation with what it costs.")
+@json_option
+def count(arch: str, classes: int | None, layers: bool, as_json: bool) -> None:
+    """Count a network's parameters, operations and activation memory, as its paper counts them and as they are.
+
+    \b
+    Example: edgefer count efficientface
+    """
+    from edgefer import arch as archs
+
+    row = archs.get(arch)
+    load_torch(console())
+    from edgefer.arch.count import skeleton, summarise
+    from edgefer.arch.count.memory import peak
+    from edgefer.arch.count.trace import operations
+    from edgefer.pipeline.fold import Deployed
+
+    network, shape = skeleton(row, classes), (1, row.channels, row.crop, row.crop)
+    ops = operations(network, shape)
+    counted = summarise(network, ops, shape)
+    memory = peak(Deployed(network, row.low), (1, 3, row.crop, row.crop))
+    number = classes or row.classes
+    if as_json:
+        record = {"arch": row.name, "classes": number, **asdict(counted), "peak": asdict(memory)}
+        record["printed"] = [asdict(p) | {"ratio": p.ratio(getattr(counted, p.column))} for p in row.printed]
+        print_json(record | ({"layers": [asdict(op) for op in ops]} if layers else {}))
+        return
+    click.echo(f"{row.name}: one image of {row.crop}x{row.crop}x{row.channels}, {number} classes")
+    for text in (_figures(counted, memory), _printed(row, counted), _layers(ops) if layers else ""):
+        if text:
+            click.echo(f"\n{text}")
+    if row.note:
+        click.echo(f"\n{row.name}: {row.note}.")
+    if counted.unknown:
+        click.echo(f"\nIn no figure, because edgefer has no rule for them: {', '.join(counted.unknown)}.")
+
+
+def _figures(counted: Count, memory: Peak) -> str:
+    from edgefer.runtime import units
+    from edgefer.runtime.text_table import table
+
+    rows = [
+        (name, units.mebibytes(getattr(counted, name)) if name in BYTES else f"{getattr(counted, name):,}", meaning)
+        for name, meaning in MEANINGS.items()
+    ]
+    rows += [
+        (
+            "peak float32",
+            units.mebibytes(memory.float32),
+            f"activations at once in the deployed network, at {memory.at}",
+        ),
+        ("peak int8", units.mebibytes(memory.int8), "the same at a byte a value"),
+    ]
+    return table(("figure", "counted", "what it is"), rows)
+
+
+def _printed(row: Arch, counted: Count) -> str:
+    from edgefer.runtime.text_table import table
+
+    rows = [
+        (p.column, p.table, p.text, p.like(getattr(counted, p.column)), f"{p.ratio(getattr(counted, p.column)):.3f}")
+        for p in row.printed
+    ]
+    return (
+        table(("figure", f"where {row.paper} prints it", "printed", "counted", "counted / printed"), rows)
+        if rows
+        else ""
+    )
+
+
+def _layers(ops: list[Op]) -> str:
+    from edgefer.arch.count import rules
+    from edgefer.runtime.text_table import table
+
+    both = {**rules.LAYERS, **rules.ATTENTION}
+    rows = [
+        (
+            op.name,
+            op.kind,
+            "x".join(map(str, op.output[1:])),
+            f"{op.parameters:,}" if op.parameters else "",
+            f"{both[op.kind](op):,}" if op.kind in both else "",
+            f"{rules.THOP[op.kind](op):,}" if op.kind in rules.THOP else "",
+        )
+        for op in ops
+    ]
+    return table(("operation", "kind", "output", "parameters", "MACs", "thop"), rows)

@@ -1,0 +1,93 @@
+"""edgefer data: look at a data set before trusting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgefer.cli.common import PATH, console, json_option, print_json, read_data, reading, reading_options
+
+
+@click.group()
+def data() -> None:
+    """Look at a data set before trusting it.
+
+    \b
+    Example: edgefer data check fer2013.csv
+    """
+
+
+@data.command()
+@click.argument("path", type=PATH)
+@reading_options
+@json_option
+def check(path: Path, as_json: bool) -> None:
+    """Count classes per split, duplicates within and across splits, and unreadable rows.
+
+    PATH is a fer2013.csv (or .gz, .xz, .zip; with fer2013new.csv beside it the FER+ votes too) or
+    an image folder; `edgefer data layouts` lists how that may look. Exits with 5 if a row or an image can't be read.
+
+    \b
+    Example: edgefer data check fer2013.csv --json
+    """
+    from edgefer.data.check import check as run
+    from edgefer.data.check import render
+    from edgefer.runtime.errors import BadData
+
+    with reading(console(), path) as how:
+        report = run(path, how)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(render(report))
+    if report.unreadable:
+        raise BadData(f"{path}: {len(report.unreadable)} rows or images can't be read; mend or remove them.")
+
+
+@data.command()
+@click.argument("path", type=PATH)
+@click.option("--folds", type=click.IntRange(2), default=10, show_default=True)
+@click.option(
+    "--by",
+    default="subject",
+    show_default=True,
+    metavar="WAY",
+    help="subject: a person is in one fold; image: random images, as MicroExpNet's tables have it.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the folds by image.")
+@reading_options
+@json_option
+def folds(path: Path, folds: int, by: str, seed: int, as_json: bool) -> None:
+    """Show the folds of a cross-validation: images, subjects and classes of each.
+
+    \b
+    Example: edgefer data folds CK+ --folds 10
+    """
+    from edgefer.data import fold_report
+    from edgefer.runtime.text_table import table
+
+    report = fold_report.report(read_data(console(), path, 48), folds, by, seed)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(table(*fold_report.rows(report)))
+
+
+@data.command()
+@json_option
+def layouts(as_json: bool) -> None:
+    """List how data sets may lie on disk, and the names for --layout.
+
+    \b
+    Example: edgefer data layouts
+    """
+    from edgefer.data.layouts import LAYOUTS
+    from edgefer.runtime.text_table import table
+
+    if as_json:
+        print_json([{"name": n, "looks": row.looks, "classes": row.names} for n, row in LAYOUTS.items()])
+        return
+    click.echo(
+        table(("layout", "classes", "what lies there"), [(n, str(len(r.names)), r.looks) for n, r in LAYOUTS.items()])
+    )

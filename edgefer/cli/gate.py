@@ -1,0 +1,149 @@
+"""edgefer gate: HEAD against BASE, and an exit code that a build can trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.cli.common import PATH, console, json_option, print_json, reading_options, split_option
+
+if TYPE_CHECKING:
+    from edgefer.gate.record import GateRecord
+
+
+@click.command()
+@click.argument("sides", nargs=-1, required=True, metavar="[BASE] HEAD")
+@click.option(
+    "--baseline", type=PATH, metavar="FILE", help="Instead of BASE: what `edgefer bench --save-baseline` wrote."
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Where; may be given several times. Default: this machine's processor, or the baseline's emulated board. "
+    "An emulated board tells instructions, no latency.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much slower is still fine.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much worse an exact figure may get; points for accuracy and agreement.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(12),
+    default=24,
+    show_default=True,
+    metavar="N",
+    help="Fresh processes of a round before the first look.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(12),
+    default=72,
+    show_default=True,
+    metavar="N",
+    help="At most so many processes a round; then the answer is inconclusive.",
+)
+@click.option("--exact-only", is_flag=True, help="Leave the latency out.")
+@click.option(
+    "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
+)
+@click.option("--data", type=PATH, metavar="PATH", help="Gate accuracy and agreement on this data set too.")
+@reading_options
+@split_option
+@click.option("--arch", metavar="NAME", help="For git refs: the network to build.")
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="For git refs: may be given several times.")
+@click.option("--weights", type=PATH, metavar="FILE", help="For git refs: weights within the repository.")
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write the report as Markdown.")
+@json_option
+def gate(
+    sides: tuple[str, ...],
+    baseline: Path | None,
+    devices: tuple[str, ...],
+    threshold: float,
+    tolerance: float,
+    processes: int,
+    budget: int,
+    exact_only: bool,
+    instructions: bool,
+    data: Path | None,
+    split: str,
+    arch: str | None,
+    targets: tuple[str, ...],
+    weights: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell whether HEAD is slower, larger or less accurate than BASE on this machine, or costs an emulated board more.
+
+    BASE and HEAD are bundles, folders of bundles (compared by name), or git refs (built first, with --arch and
+    --target). Exits with 0 if HEAD is fine, 18 if it regressed, 19 if this machine can't tell.
+
+    \b
+    Example: edgefer gate dist-main/ dist/
+             edgefer gate origin/main HEAD --arch ean --target tflite-int8
+             edgefer gate dist-main/ dist/ --device rpi4-emulated --device rpi5-emulated
+             edgefer gate --baseline baseline.json dist/
+    """
+    from edgefer.cli import gate_steps
+    from edgefer.gate import baseline as recorded
+    from edgefer.gate import gate_devices
+    from edgefer.gate.interleave import Effort
+    from edgefer.gate.run import Limits
+    from edgefer.gate.verdict import Thresholds
+    from edgefer.runtime.files import require_folder
+
+    wanted = 1 if baseline is not None else 2
+    if len(sides) != wanted:
+        raise click.UsageError("give HEAD alone with --baseline, BASE and HEAD without it.")
+    if budget < processes:
+        raise click.UsageError(f"--budget {budget} is less than --processes {processes}.")
+    if markdown is not None:
+        require_folder(markdown.absolute().parent)
+    limits = Limits(Thresholds(latency=threshold / 100, exact=tolerance), Effort(processes, budget))
+    build = gate_steps.build(sides, arch, targets, weights)
+    known = None if baseline is None else recorded.read(baseline)
+    names = gate_devices.names(devices, known)
+    screen = console()
+    tools = gate_steps.tools(screen, names, not exact_only, instructions, data, split)
+    given = sides if baseline is None else (str(baseline), *sides)
+    record = gate_steps.compare(screen, given, known, build, tools, limits, names)
+    _show(record, markdown, as_json)
+    _exit(record)
+
+
+def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
+    from edgefer.gate import report
+    from edgefer.runtime import text_table
+    from edgefer.runtime.files import write_atomic
+
+    if markdown is not None:
+        write_atomic(markdown, f"# Gate\n\n{report.page(record, text_table.markdown)}".encode())
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(report.page(record, text_table.table), nl=False)
+
+
+def _exit(record: GateRecord) -> None:
+    from edgefer.runtime.errors import Inconclusive, Regressed
+
+    failing = [verdict.line for verdict in record.verdicts if verdict.outcome == record.outcome]
+    if record.outcome == "regressed":
+        raise Regressed("; ".join(failing))
+    if record.outcome == "inconclusive":
+        raise Inconclusive(f"{'; '.join(failing)}: measure on a quieter machine or with a larger --budget.")

@@ -1,0 +1,120 @@
+"""edgefer plot: records and papers as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgefer.cli.common import PATH, console, counting, data_option, read_data, split_option
+
+out_option = click.option("--out", type=PATH, required=True, metavar="FILE", help="A .png or .svg file.")
+
+
+@click.group()
+def plot() -> None:
+    """Draw records and the papers' figures as PNG or SVG.
+
+    \b
+    Example: edgefer plot latency bench.json --out latency.png
+    """
+
+
+@plot.command()
+@out_option
+def accuracy(out: Path) -> None:
+    """Accuracy on FER2013 against parameters: the papers' figures, and of weights that were trained here.
+
+    \b
+    Example: edgefer plot accuracy --out accuracy.svg
+    """
+    from edgefer.papers import evidence, plot_points
+    from edgefer.runtime import resources
+
+    draw = _drawing(out)
+    known = evidence.known(resources.folder("benchmarks") / "results")
+    _save(draw.accuracy_parameters([*plot_points.of_papers(), *plot_points.of_trainings(known)]), out)
+
+
+@plot.command()
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@out_option
+def pareto(files: tuple[Path, ...], out: Path) -> None:
+    """Accuracy against latency of bundles, and which of them nothing is faster and more accurate than.
+
+    FILEs are benches (`edgefer bench --json`) and accuracies (what `edgefer verify --data PATH --json` prints).
+
+    \b
+    Example: edgefer plot pareto bench.json verified.json --out pareto.png
+    """
+    from edgefer.papers import plot_points
+
+    draw = _drawing(out)
+    benches, accuracies = plot_points.read(files)
+    _save(draw.accuracy_latency(plot_points.of_bundles(benches, accuracies), draw.machines(benches)), out)
+
+
+@plot.command()
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@out_option
+def latency(files: tuple[Path, ...], out: Path) -> None:
+    """How the latencies of each bundle of a bench spread.
+
+    \b
+    Example: edgefer plot latency bench.json --out latency.png
+    """
+    from edgefer.papers import plot_points
+
+    draw = _drawing(out)
+    _save(draw.latencies(plot_points.read(files)[0]), out)
+
+
+@plot.command()
+@click.argument("bundle", type=PATH)
+@data_option
+@split_option
+@out_option
+def confusion(bundle: Path, data: Path, split: str, out: Path) -> None:
+    """The confusion matrix of a bundle on a data set: what is shown against what it says.
+
+    \b
+    Example: edgefer plot confusion dist/ean.tflite-int8 --data fer2013.csv --out confusion.png
+    """
+    from edgefer.papers import plots
+    from edgefer.runtime import bundle as package
+    from edgefer.runtime import verify
+
+    _drawing(out)
+    screen, read = console(), package.read(bundle)
+    test = read_data(screen, data, read.manifest.contract.resize).split(split)
+    verify.require_classes(read, test)
+    with counting(screen, read.manifest.name, len(test)) as tick:
+        answers = verify.outputs(read, test, tick).argmax(1)
+    shares = plots.shares(answers, test.labels, len(test.names))
+    right = 100 * float((answers == test.labels).mean())
+    title = f"{read.manifest.name}, {len(test)} images of {split}: {right:.2f} %"
+    _save(plots.confusion(shares, test.names, title), out)
+
+
+def _drawing(out: Path) -> Any:
+    """The module that draws, after a look at the file's ending and whether matplotlib is there."""
+    from importlib.util import find_spec
+
+    from edgefer.papers import plots
+    from edgefer.runtime.errors import MissingEngine
+    from edgefer.runtime.files import require_folder
+
+    if out.suffix not in plots.FORMATS:
+        raise click.UsageError(f"--out ends in {' or '.join(plots.FORMATS)}: {out.name} does not.")
+    if find_spec("matplotlib") is None:
+        raise MissingEngine("matplotlib", "train")
+    require_folder(out.absolute().parent)
+    return plots
+
+
+def _save(figure: Any, out: Path) -> None:
+    from edgefer.papers import plots
+
+    plots.save(figure, out)
+    click.echo(f"wrote {out}")

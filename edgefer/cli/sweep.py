@@ -1,0 +1,151 @@
+"""edgefer sweep: grids of trainings, the papers' ablations among them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.cli.common import PATH, console, json_option, load_torch, print_json, read_data, teacher_option
+from edgefer.cli.train import pairs
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgefer.sweep.perform import Outcome
+    from edgefer.sweep.registry import Sweep
+    from edgefer.sweep.runs import Run
+    from edgefer.training.run import Listener
+
+COUNT = click.IntRange(1)
+DATA = "fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table of what is finished."
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--data", type=PATH, metavar="PATH", help=DATA)
+@click.option("--out", type=PATH, default=Path("sweeps"), show_default=True, help="Folder for runs and tables.")
+@click.option("--arch", "archs", multiple=True, metavar="NAME", help="Of a grid of your own; may be repeated.")
+@click.option("--recipe", metavar="NAME", help="Of a grid of your own; default: plain.")
+@click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a recipe's setting; may be repeated.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only rows with such a name, as in 'XXS*'.")
+@click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Runs per row: seeds 0 to N - 1.")
+@click.option("--epochs", type=COUNT, help="Another length than the recipe's (of its first round).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the rows that don't set it.")
+@teacher_option("Default: the shipped teacher.")
+@click.option("--threads", type=COUNT, help="CPU threads of a run; default: all cores, with --ray 1.")
+@click.option("--ray", "address", metavar="ADDRESS", help="Of a Ray cluster, or 'local' for one on this machine.")
+@json_option
+def sweep(
+    name: str | None,
+    data: Path | None,
+    out: Path,
+    archs: tuple[str, ...],
+    recipe: str | None,
+    grid: tuple[str, ...],
+    only: tuple[str, ...],
+    seeds: int,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    teachers: tuple[Path, ...],
+    threads: int | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    """Train a grid of networks and settings; without NAME and --arch: list the sweeps.
+
+    Every run is a training in a folder of its own. Stop it whenever you like: the same command goes on, and does
+    nothing twice; several at once share the runs among them.
+
+    \b
+    Example: edgefer sweep ean-table2 --data fer2013.csv
+             edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
+    """
+    from edgefer.sweep import runs as of
+
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise click.UsageError("torchrun is for one training: start a sweep without it, several times or with --ray.")
+    if not name and not archs:
+        _list(as_json)
+        return
+    chosen = _chosen(name, archs, recipe, grid)
+    asked = pairs(settings) | ({} if epochs is None else {of.LENGTH: str(epochs)})
+    cores = threads or (1 if address else os.cpu_count() or 1)
+    runs = of.expand(chosen, of.Wish(asked, seeds, cores, teachers, only))
+    outcomes = {} if data is None else _do(runs, data, out, address)
+    _tell(chosen, runs, out, as_json)
+    elsewhere = sum(outcome == "elsewhere" for outcome in outcomes.values())
+    if elsewhere:
+        click.echo(f"{elsewhere} runs are being done by other processes: the same command shows them later.", err=True)
+
+
+def _list(as_json: bool) -> None:
+    from edgefer.runtime.text_table import table
+    from edgefer.sweep.registry import SWEEPS
+
+    if as_json:
+        print_json(SWEEPS)
+        return
+    rows = [(each.name, each.what, each.source, each.recipe, str(len(each.rows))) for each in SWEEPS.values()]
+    click.echo(table(("sweep", "what it varies", "source", "recipe", "rows"), rows))
+
+
+def _chosen(name: str | None, archs: tuple[str, ...], recipe: str | None, grid: tuple[str, ...]) -> Sweep:
+    from edgefer.sweep import registry
+
+    if name and (archs or recipe or grid):
+        raise click.UsageError("a sweep with a name has its networks and settings: leave --arch, --recipe, --grid out.")
+    if name:
+        return registry.get(name)
+    return registry.grid(
+        archs, recipe or "plain", {key: text.split(",") for key, text in pairs(grid, "--grid").items()}
+    )
+
+
+def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str, Outcome]:
+    from edgefer.runtime.files import require_folder
+
+    require_folder(out)
+    screen = console()
+    faces = {side: read_data(screen, data, side) for side in sorted({run.plan.arch.resize for run in runs})}
+    load_torch(screen)
+    names = [run.name for run in runs]
+
+    def told(run: Run, outcome: str) -> None:
+        screen.print(f"[{names.index(run.name) + 1}/{len(runs)}] {run.row.name}, seed {run.plan.seed}{outcome}")
+
+    if address is not None:
+        from edgefer.sweep.remote import spread
+
+        return spread(runs, faces, out, address, lambda run, outcome: told(run, f": {outcome}"))
+    from edgefer.sweep.perform import one_by_one
+
+    def listening(run: Run) -> AbstractContextManager[Listener]:
+        told(run, "")
+        return _bar(screen, run, len(faces[run.plan.arch.resize].split("Training")))
+
+    return one_by_one(runs, faces, out, listening)
+
+
+def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Listener]:
+    from edgefer.cli.progress import training
+
+    return training(screen, run.plan.arch.name, run.plan.recipe.most_epochs, -(-images // run.plan.recipe.batch))
+
+
+def _tell(chosen: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
+    from edgefer.runtime.text_table import markdown, table
+    from edgefer.sweep import report
+
+    record = report.collect(chosen, runs, out, shlex.join(["edgefer", *sys.argv[1:]]))
+    files = report.write(record, out, markdown)
+    if as_json:
+        print_json(record)
+        return
+    click.echo(table(*report.cells(record)))
+    click.echo(f"wrote {files[0]} and {files[1].name}")

@@ -1,0 +1,184 @@
+"""edgefer train: data in, weights out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefer.cli.common import (
+    PATH,
+    arch_option,
+    console,
+    data_option,
+    json_option,
+    load_torch,
+    print_json,
+    read_data,
+    teacher_option,
+    weights_file,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgefer.arch import Arch
+    from edgefer.data.dataset import Dataset
+    from edgefer.runtime.records import TrainingRecord
+    from edgefer.training.recipes import Plan
+
+
+def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
+    """`KEY=VALUE` texts as a dictionary; raises click.BadParameter of the option."""
+    for text in settings:
+        if "=" not in text:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
+    return dict(text.split("=", 1) for text in settings)
+
+
+def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
+    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
+    from edgefer.data import classes
+
+    matched = classes.match(faces, network.labels, network.name)
+    for name, count in matched.left_out.items():
+        screen.print(f"{network.name} has no class {name}: {count} images are left out", markup=False)
+    return matched.faces
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How --fold and --hold-out divide the faces anew; without them they stay as they are."""
+
+    fold: int | None
+    folds: int
+    by: str
+    hold_out: int | None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line that makes them again."""
+        fold = () if self.fold is None else ("--fold", str(self.fold), "--folds", str(self.folds), "--by", self.by)
+        return fold + (() if self.hold_out is None else ("--hold-out", str(self.hold_out)))
+
+    def made_from(self, faces: Dataset) -> Dataset:
+        """The faces in these splits; raises BadData or UnknownName."""
+        from edgefer.data import folds
+
+        if self.fold is not None:
+            faces = folds.as_splits(faces, folds.assign(faces, self.folds, self.by), self.fold)
+        return faces if self.hold_out is None else folds.hold_out(faces, self.hold_out)
+
+
+@click.command()
+@arch_option
+@data_option
+@click.option("--recipe", default="plain", show_default=True, metavar="NAME", help="`edgefer recipes` lists them.")
+@click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
+@teacher_option("Several are an ensemble.")
+@click.option(
+    "--pretrained",
+    type=PATH,
+    metavar="WEIGHTS",
+    callback=lambda _context, _option, given: given and weights_file(given),
+    help="Start from these weights of the network, a file or its name for the shipped ones; default: random ones.",
+)
+@click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
+@click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
+@click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image).")
+@click.option("--hold-out", type=click.IntRange(2), help="Where there is no PublicTest: one in so many to choose by.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
+@click.option(
+    "--device",
+    type=click.Choice(("cpu", "cuda")),
+    default="cpu",
+    show_default=True,
+    help="Where it computes; cuda: a GPU.",
+)
+@click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
+@json_option
+def train(
+    arch: str,
+    data: Path,
+    recipe: str,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    teachers: tuple[Path, ...],
+    pretrained: Path | None,
+    fold: int | None,
+    folds: int,
+    by: str,
+    hold_out: int | None,
+    seed: int,
+    threads: int | None,
+    device: str,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Train a network and write its weights, record and learning curves.
+
+    Training images train, PublicTest chooses the epoch, PrivateTest is scored once at the end. Stop it
+    whenever you like: the same command goes on after the last finished epoch.
+
+    \b
+    Example: edgefer train --arch ean --data fer2013.csv
+             torchrun --nproc-per-node 2 -m edgefer train --arch ean --data fer2013.csv --threads 4
+
+    \b
+    Example: edgefer train --arch lcnn --recipe distill --teacher weights/ean.safetensors --set temperature=4 \\
+                 --data fer2013.csv
+    """
+    import os
+
+    from edgefer import arch as archs
+    from edgefer.runtime.files import require_folder
+    from edgefer.training import recipes
+
+    require_folder(out)
+    network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
+    chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
+    splits = Splits(fold, folds, by, hold_out)
+    plan = recipes.Plan(
+        network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device, pretrained
+    )
+    recipes.check_teachers(plan)
+    screen = console()
+    faces = splits.made_from(_of_the_network(screen, read_data(screen, data, network.resize), network))
+    load_torch(screen)
+    record = _run(screen, plan, faces, out)
+    if record is None:
+        return
+    if as_json:
+        print_json(record)
+    else:
+        _tell(record, out / network.name)
+
+
+def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingRecord | None:
+    """Train with a progress bar; of torchrun's processes all but the first are silent and have no record."""
+    from edgefer.cli.progress import training
+    from edgefer.training import parallel
+    from edgefer.training.run import Listener
+    from edgefer.training.run import train as run
+
+    if not parallel.leads():
+        run(plan, faces, out, Listener(lambda _epoch: None, lambda _loss: None))
+        return None
+    batches = -(-len(faces.split("Training")) // plan.recipe.batch)
+    with training(screen, plan.arch.name, plan.recipe.most_epochs, batches) as listener:
+        return run(plan, faces, out, listener)
+
+
+def _tell(record: TrainingRecord, made: Path) -> None:
+    """What the training reached, and the files, which have the name `made` and a suffix."""
+    click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
+    private = record.private
+    if private is not None:
+        click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")
+        if private.unseen is not None:
+            click.echo(f"on the {private.unseen_images} images that Training does not hold: {private.unseen:.2f} %")
+    click.echo(f"wrote {made}.safetensors, .json (the record), .png (the curves), .md (the model card)")

@@ -1,1 +1,0 @@
-"""Thin click commands: parse, call the library, print. Heavy imports are inside the functions."""

@@ -1,0 +1,1 @@
+"""One layout of a data set in each module: it lists images and decodes none."""

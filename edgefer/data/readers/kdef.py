@@ -1,0 +1,58 @@
+"""KDEF, the Karolinska Directed Emotional Faces: AF01/AF01ANS.JPG.
+
+Lundqvist, Flykt and Öhman 1998. A name says session (A, B), sex (F, M), number, expression and view: S straight,
+HL and HR half, FL and FR full left and right. 70 people, each in two sessions: 4,900 pictures (LCNN's paper,
+section on data sets), of which 980 are straight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgefer.arch import LABELS
+from edgefer.data.images import folders, names, where
+from edgefer.data.listing import Entry
+from edgefer.data.read_result import Problem
+from edgefer.runtime.errors import BadData, EmptyData
+
+LOOKS = "AF01/AF01ANS.JPG"
+VIEWS = ("S", "HL", "HR", "FL", "FR")
+_CODES = {"AF": "fear", "AN": "angry", "DI": "disgust", "HA": "happy", "NE": "neutral", "SA": "sad", "SU": "surprise"}
+_FOLDER = re.compile(r"[AB][FM][0-9]{2}")
+_NAME = re.compile(
+    rf"(?P<folder>[AB](?P<person>[FM][0-9]{{2}}))(?P<code>{'|'.join(_CODES)})(?P<view>{'|'.join(VIEWS)})"
+)
+
+
+def find(path: Path) -> Path | None:
+    """`path` or the folder KDEF in it, if nothing but the folders of KDEF's sessions lie there."""
+    for base in (path, path / "KDEF"):
+        found = folders(path, base) if base.is_dir() else []
+        if found and all(map(_FOLDER.fullmatch, found)):
+            return base
+    return None
+
+
+def entries(path: Path, views: tuple[str, ...]) -> Iterator[Entry | Problem]:
+    """The pictures of these views, sorted by name; all are Training, the person is the subject (F01 in AF01 and BF01).
+
+    Raises BadData for another layout, EmptyData if there is no picture of these views.
+    """
+    base = find(path)
+    if base is None:
+        raise BadData(f"{path} is not KDEF: its folders must be like {LOOKS}.")
+    empty = True
+    for folder in folders(path, base):
+        for name in names(path, base / folder):
+            image = (base / folder / name).relative_to(path).as_posix()
+            match = _NAME.fullmatch(Path(name).stem.upper())
+            if not match or match["folder"] != folder:
+                empty = False
+                yield Problem(f"the name must be like {folder}ANS.JPG", where(path, base / folder / name))
+            elif match["view"] in views:
+                empty = False
+                yield Entry(image, LABELS.index(_CODES[match["code"]]), 0, match["person"])
+    if empty:
+        raise EmptyData(f"{path} holds no picture of the views {', '.join(views)}: they are like {LOOKS}.")

@@ -1,0 +1,67 @@
+"""Oulu-CASIA NIR&VIS: sequences from a neutral face to the peak, by camera (VL visible, NI near infrared) and light.
+
+Zhao et al., Image and Vision Computing 2011. 80 people, six expressions: 480 sequences per camera and light. Read as
+MicroExpNet does (Cugu et al. 2019, section 4.3, Table 3: VL and Strong): the last three frames, 1,440 images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgefer.arch import LABELS
+from edgefer.data.images import SUFFIXES, folders, names, require_inside, where
+from edgefer.data.listing import Entry
+from edgefer.data.read_result import Problem
+from edgefer.data.readers.folders import CLASS_WORDS
+from edgefer.runtime.errors import BadData, EmptyData
+
+NAMES = LABELS[:6]  # no neutral
+PEAK = 3  # frames
+CAMERAS, LIGHTS = ("VL", "NI"), ("Strong", "Weak", "Dark")
+_LABEL_OF = {word: NAMES.index(name) for name in NAMES for word in CLASS_WORDS[name]}
+_PERSON = re.compile(r"P[0-9]{3}")
+
+
+def find(path: Path) -> list[Path]:
+    """The folders with cameras and lights: `path` itself, or those in it (B_OriginalImg, cropped versions)."""
+    if _has_lights(path):
+        return [path]
+    return [path / name for name in folders(path, path) if _has_lights(path / name)]
+
+
+def _has_lights(base: Path) -> bool:
+    return any((base / camera / light).is_dir() for camera in CAMERAS for light in LIGHTS)
+
+
+def entries(path: Path, camera: str, light: str) -> Iterator[Entry | Problem]:
+    """The last three frames of each sequence of a camera and a light, sorted by name; all are Training.
+
+    Raises BadData for another layout, or if it lies there twice; EmptyData if there is no sequence.
+    """
+    bases = [base for base in find(path) if (base / camera / light).is_dir()]
+    if len(bases) != 1:
+        there = f"in {', '.join(where(path, base) for base in bases)}: give one of them" if bases else "nowhere"
+        raise BadData(f"{path}: {camera}/{light}/P001/Anger/000.jpeg must lie there once, lies {there}.")
+    folder, empty = bases[0] / camera / light, True
+    for person in folders(path, folder):
+        for expression in folders(path, folder / person):
+            for found in _sequence(path, folder / person / expression):
+                empty = False
+                yield found
+    if empty:
+        raise EmptyData(f"{path} holds no sequence of {camera}/{light}: they are like P001/Anger/000.jpeg.")
+
+
+def _sequence(path: Path, folder: Path) -> Iterator[Entry | Problem]:
+    require_inside(path, folder)
+    person, label = folder.parent.name, _LABEL_OF.get(folder.name.lower())
+    frames = [name for name in names(path, folder) if Path(name).suffix.lower() in SUFFIXES]
+    if label is None or not _PERSON.fullmatch(person):
+        yield Problem(f"must be like P001/Anger, with one of {', '.join(_LABEL_OF)}", where(path, folder))
+    elif not frames:
+        yield Problem("a sequence without a frame", where(path, folder))
+    else:
+        below = folder.relative_to(path).as_posix()
+        yield from (Entry(f"{below}/{name}", label, 0, person) for name in frames[-PEAK:])

@@ -1,0 +1,120 @@
+"""A board over the system's OpenSSH: ~/.ssh/config, keys, agents and jump hosts work as in a terminal."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import IO
+
+from edgefer.devices.registry import Remote
+from edgefer.runtime import shell
+from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
+
+CONNECT = 10  # seconds that a connection may take
+ALIVE, DEATHS = 30, 4  # after so many seconds of silence OpenSSH asks, and gives up after so many without an answer
+OPTIONS = {
+    "BatchMode": "yes",  # a question would wait for ever
+    "ClearAllForwardings": "yes",  # those of ~/.ssh/config belong to the user's own sessions
+    "ConnectTimeout": str(CONNECT),
+    "RemoteCommand": "none",
+    "ServerAliveCountMax": str(DEATHS),
+    "ServerAliveInterval": str(ALIVE),
+}
+OWN_FAILURE = 255  # OpenSSH's exit code where it is not the command's
+# What OpenSSH writes (its messages are not translated; those of the system behind a colon are English too).
+_CHANGED = ("REMOTE HOST IDENTIFICATION HAS CHANGED",)
+_UNKNOWN = ("Host key verification failed", "No ED25519 host key is known", "host key is known for")
+_DENIED = ("Permission denied", "Too many authentication failures", "No supported authentication methods")
+_FULL = ("No space left on device", "Disk quota exceeded")
+_LOST = ("closed by remote host", "Broken pipe", "not responding", "Connection reset by peer")
+_NOISE = ("Warning: Permanently added", "@@@", "debug1:")
+
+
+@dataclass(frozen=True)
+class Link:
+    """The way to the user's board `name`; each call is a connection of its own."""
+
+    name: str
+    device: Remote
+    accept_new: bool = False
+
+    def run(self, script: str, *words: str, given: str | IO[bytes] = "", timeout: float | None = None) -> shell.Done:
+        """Run a POSIX shell script there in the home folder, `words` are its $1, $2...; `timeout` in seconds.
+
+        How the script ended is the caller's to judge. Raises Unreachable, AccessDenied, NotSetUp (no ssh here).
+        """
+        try:
+            done = shell.run(self.line(script, *words), given, timeout=timeout, apart=True)
+        except FileNotFoundError as error:
+            raise NotSetUp("OpenSSH's client is not installed here: install openssh-client, then try again.") from error
+        except subprocess.TimeoutExpired as error:
+            raise Unreachable(f"{self.name} did not answer within {error.timeout:g} s: is it overloaded?") from error
+        if done.code == OWN_FAILURE:
+            raise explained(self, done.err)
+        return done
+
+    def line(self, script: str, *words: str) -> list[str]:
+        """The command that does it: every word is quoted for the shell that the board's sshd hands it to."""
+        accept = {"StrictHostKeyChecking": "accept-new"} if self.accept_new else {}
+        options = [word for key, value in {**OPTIONS, **accept}.items() for word in ("-o", f"{key}={value}")]
+        port = [] if self.device.port is None else ["-p", str(self.device.port)]
+        remote = shlex.join(["sh", "-c", f"LC_ALL=C; export LC_ALL\n{script}", "edgefer", *words])
+        return ["ssh", "-T", "-a", "-x", *options, *port, "--", self.device.host, remote]
+
+    def by_hand(self) -> str:
+        """The command with which a person reaches the board."""
+        port = [] if self.device.port is None else ["-p", str(self.device.port)]
+        return shlex.join(["ssh", *port, self.device.host])
+
+
+def explained(link: Link, said: str) -> EdgeferError:
+    """What OpenSSH itself complained of, as one clear line."""
+    name, host = link.name, link.device.host
+    if any(text in said for text in _CHANGED):
+        return AccessDenied(
+            f"{name} ({host}) shows another host key than before: if it was installed anew, forget the old key with "
+            f"`ssh-keygen -R {shlex.quote(known_as(link))}` and accept the new one with `{link.by_hand()}`; "
+            "if it was not, someone may stand in between."
+        )
+    if any(text in said for text in _UNKNOWN):
+        return AccessDenied(
+            f"{name} ({host}) is new to this machine, its host key is not known: run `{link.by_hand()}` once and "
+            "accept it, or give --accept-new-host-key to `edgefer device add`."
+        )
+    if any(text in said for text in _DENIED):
+        return AccessDenied(
+            f"{name} ({host}) refuses this user and key ({last(said)}): `{link.by_hand()}` must work without a "
+            "password; `ssh-copy-id` installs a key, and an agent holds one that has a passphrase."
+        )
+    return Unreachable(f"can't reach {name} ({last(said)}): is it on and `{link.by_hand()}` right?")
+
+
+def was_lost(error: Unreachable) -> bool:
+    """Whether there was a connection, which broke: what was begun may go on there."""
+    return any(text in str(error) for text in _LOST)
+
+
+def known_as(link: Link) -> str:
+    """Under what name known_hosts holds the board."""
+    port = [] if link.device.port is None else ["-p", str(link.device.port)]
+    told = shell.answer(["ssh", "-G", *port, "--", link.device.host]) or ""
+    settings = dict(line.partition(" ")[::2] for line in told.splitlines())
+    alias = settings.get("hostkeyalias", "none")
+    if alias != "none":
+        return alias
+    name, number = settings.get("hostname", link.device.host), settings.get("port", "22")
+    return name if number == "22" else f"[{name}]:{number}"
+
+
+def refused(name: str, what: str, done: shell.Done) -> EdgeferError:
+    """Why a script on the board failed: a full disk, or the last thing that it wrote."""
+    if any(text in done.err for text in _FULL):
+        return OutputFailed(f"can't {what} on {name}: its disk is full; free some space there.")
+    return NotSetUp(f"can't {what} on {name} ({last(done.err)}): `edgefer device doctor {name}` tells what it lacks.")
+
+
+def last(said: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_NOISE)]
+    return lines[-1].rstrip(".") if lines else "it said nothing"

@@ -1,0 +1,166 @@
+"""Several devices at once: boards side by side, what runs on this machine one after the other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from edgefer.benchmark import run
+from edgefer.benchmark.run import Plan, Tell
+from edgefer.benchmark.selection import Subject
+from edgefer.devices import lookup, registry
+from edgefer.devices.registry import Remote
+from edgefer.runtime import client
+from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.errors import EdgeferError, WorkerFailed
+from edgefer.runtime.interrupts import Terminated, raise_on_sigterm
+from edgefer.runtime.protocol import Failure
+
+Hear = Callable[[str, str, int, int], None]  # device, what it does, steps done, steps in all
+POLL = 0.2  # seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure on one device, once with each of the settings; see benchmark.run.Plan."""
+
+    device: str
+    engine: str | None
+    subjects: tuple[Subject, ...]
+    settings: tuple[Settings, ...]
+    processes: int
+    protocol: str | None
+    instructions: bool
+
+
+@dataclass
+class Outcome:
+    """What came back: records in the order of the jobs, the failures of devices that have none, an interrupt."""
+
+    records: dict[str, BenchRecord] = field(default_factory=dict)
+    failures: list[EdgeferError] = field(default_factory=list)
+    stopped: KeyboardInterrupt | Terminated | None = None
+
+
+def plans(job: Job) -> list[Plan]:
+    """The job with its device opened; raises what places.find and Place.expand raise."""
+    place = lookup.find(job.device, job.engine)
+    subjects, count = place.expand(job.subjects), place.count if job.instructions else None
+    return [Plan(subjects, settings, job.processes, place, job.protocol, count) for settings in job.settings]
+
+
+def lanes(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that may run at the same time: each board by itself, all that use this machine in one lane."""
+    own = registry.own()
+    boards = [[job] for job in jobs if isinstance(own.get(job.device), Remote)]
+    here = [job for job in jobs if job.device not in own]
+    return [*boards, *([here] if here else [])]
+
+
+def measure(jobs: Sequence[Job], hear: Hear) -> Outcome:
+    """Measure on all devices; one that fails does not stop the others."""
+    if len(jobs) == 1:
+        return _alone(jobs[0], hear)
+    return _side_by_side(jobs, hear)
+
+
+def _alone(job: Job, hear: Hear) -> Outcome:
+    """In this process; its failure is raised."""
+    record = _job(job, lambda told: hear(*told))
+    return Outcome({job.device: record}, stopped=KeyboardInterrupt() if record.interrupted else None)
+
+
+def _side_by_side(jobs: Sequence[Job], hear: Hear) -> Outcome:
+    """Each lane in a process. An interrupt is handed on: each then ends as with Ctrl-C and its record says so."""
+    context = multiprocessing.get_context("spawn")
+    said: Any = context.Queue()
+    children = [context.Process(target=_lane, args=(lane, said)) for lane in lanes(jobs)]
+    outcome = Outcome()
+    for child in children:
+        child.start()
+    while any(child.is_alive() for child in children):
+        try:
+            _drain(said, outcome, hear)
+        except (KeyboardInterrupt, Terminated) as stop:
+            outcome.stopped = stop
+            _tell(children, signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM)
+    _drain(said, outcome, hear)
+    for lane, child in zip(lanes(jobs), children, strict=True):
+        if child.exitcode:
+            names = ", ".join(job.device for job in lane)
+            outcome.failures.append(
+                WorkerFailed(f"{names}: the process that measured there ended with {child.exitcode}.")
+            )
+    outcome.records = {job.device: outcome.records[job.device] for job in jobs if job.device in outcome.records}
+    return outcome
+
+
+def _tell(children: Sequence[SpawnProcess], number: signal.Signals) -> None:
+    for child in children:
+        if child.pid is not None and child.is_alive():
+            os.kill(child.pid, number)
+
+
+def _drain(said: Any, outcome: Outcome, hear: Hear) -> None:
+    """Take what the children said until nothing came for a moment."""
+    while True:
+        try:
+            told = said.get(timeout=POLL)
+        except queue.Empty:
+            return
+        if isinstance(told, BenchRecord):
+            outcome.records[told.device] = told
+        elif isinstance(told, Failure):
+            outcome.failures.append(client.raised(told))
+        else:
+            hear(*told)
+
+
+def _lane(jobs: Sequence[Job], said: Any) -> None:
+    """A child: its own process group, so that Ctrl-C reaches it once, by way of its parent."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    raise_on_sigterm()
+    for job in jobs:
+        try:
+            said.put(_job(job, said.put))
+        except EdgeferError as error:
+            where = "" if job.device in str(error) else f"{job.device}: "
+            said.put(Failure(type(error).__name__, f"{where}{error}"))
+        except (KeyboardInterrupt, Terminated):
+            return
+
+
+def _job(job: Job, put: Callable[[tuple[str, str, int, int]], None]) -> BenchRecord:
+    wanted, done = plans(job), -1
+    steps = sum(plan.steps for plan in wanted)
+
+    def tick(what: str) -> None:
+        nonlocal done
+        done += 1
+        say(what)
+
+    def say(what: str) -> None:
+        put((job.device, what, max(0, done), steps))
+
+    first, *rest = wanted
+    record = run.bench(first, tick, say)
+    for plan in rest:
+        if not record.interrupted:
+            record = _longer(record, plan, tick, say)
+    return record
+
+
+def _longer(record: BenchRecord, plan: Plan, tick: Tell, say: Tell) -> BenchRecord:
+    """The record with the plan's results; an interrupt keeps what there is."""
+    try:
+        more = run.bench(plan, tick, say)
+    except KeyboardInterrupt:
+        return replace(record, interrupted=True)
+    return replace(more, results=[*record.results, *more.results])

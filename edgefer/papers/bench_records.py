@@ -1,0 +1,70 @@
+"""The benches that are recorded, as results to choose from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefer.benchmark import merge
+from edgefer.runtime import bench_record
+from edgefer.runtime.bench_record import BenchRecord, Result
+
+_SCHEMA_WITHIN = 200  # characters from the start of a record
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A result, its record and the file that it stands in."""
+
+    file: str
+    record: BenchRecord
+    result: Result
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it ran on a GPU; a driver that computes on the processor is none."""
+        gpu = self.record.machine.gpu
+        return gpu is not None and not gpu.software
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether its times are a processor's."""
+        return self.record.machine.gpu is None
+
+
+@dataclass(frozen=True)
+class Benches:
+    """All benches that are recorded; left_out: what could not be measured, by the record's name."""
+
+    taken: tuple[Taken, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def read(folders: Iterable[Path]) -> Benches:
+    """Every bench in the folders; raises BadRecord. Records of other kinds are passed over."""
+    found: list[Taken] = []
+    left: list[tuple[str, str]] = []
+    for path in (path for folder in folders for path in sorted(folder.glob("*.json"))):
+        if _is_bench(path):
+            for record in merge.read(path):
+                found += (Taken(path.name, record, result) for result in record.results)
+                left += ((path.stem, line) for line in record.left_out)
+    return Benches(tuple(found), tuple(left))
+
+
+def _is_bench(path: Path) -> bool:
+    with path.open(encoding="utf-8") as file:
+        head = file.read(_SCHEMA_WITHIN)
+    return any(f'"{schema}"' in head for schema in (bench_record.SCHEMA, merge.SCHEMA))
+
+
+def first(taken: Sequence[Taken], bundles: Sequence[str], where: Callable[[Taken], bool]) -> Taken | None:
+    """The first result of the first of the bundles that is there, trained or not."""
+    return next((t for bundle in bundles for t in taken if plain(t.result.bundle) == bundle and where(t)), None)
+
+
+def plain(bundle: str) -> str:
+    """The name that a bundle of random weights would have if they were trained: lcnn-untrained-seed0.onnx-fp32."""
+    return re.sub(r"-untrained-seed\d+(?=\.)", "", bundle)

@@ -1,0 +1,75 @@
+"""Bundles to be timed: from the shipped weights, or from random ones, which take as long. Needs the extra build."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from edgefer.arch import Arch
+from edgefer.pipeline import targets
+from edgefer.pipeline.calibration import shipped_path
+from edgefer.pipeline.export import RANGES_OF
+from edgefer.runtime import bundle as package
+from edgefer.runtime import resources
+from edgefer.runtime.errors import EdgeferError
+from edgefer.runtime.files import sha256
+from edgefer.training import stand_in
+
+_EDGEFER = Path(package.__file__).parents[1]
+
+
+def folder() -> Path:
+    """Where bundles are kept."""
+    return resources.cache() / "tables"
+
+
+def sources(row: Arch) -> str:
+    """Checksum of what a bundle of the network follows from, its weights aside."""
+    inside = (
+        "arch/blocks.py",
+        f"arch/{row.module}.py",
+        "pipeline/*.py",
+        "pipeline/export/*.py",
+    )
+    digest = hashlib.sha256(repr(row).encode())
+    for path in (path for pattern in inside for path in sorted(_EDGEFER.glob(pattern))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+    """The bundle of the network for the target `name` in <out>/<checksum>, built if it is not there yet.
+
+    Raises what pipeline.build raises, MissingEngine.
+    """
+    out = out / sources(row)[:12]
+    for place in (out / f"{row.name}.{name}", out / f"{row.name}-untrained-seed{stand_in.SEED}.{name}"):
+        if _there(place, row):
+            return place
+    stage(f"building {row.name}.{name}")
+    return _build(row, name, out)
+
+
+def _there(place: Path, row: Arch) -> bool:
+    if not (place / package.MANIFEST).is_file():
+        return False
+    shipped = resources.folder("weights") / f"{row.name}.safetensors"
+    try:
+        manifest = package.read(place).manifest
+    except EdgeferError:
+        return False
+    return not shipped.is_file() or manifest.weights_sha256 == sha256(shipped)
+
+
+def _build(row: Arch, name: str, out: Path) -> Path:
+    from edgefer.pipeline import build, synthetic_faces
+
+    loaded, random = stand_in.load(row)
+    if random:
+        loaded = replace(loaded, untrained=stand_in.SEED)
+    target = targets.target(name)
+    recorded = shipped_path(row.name, RANGES_OF[target.format]).is_file()
+    calibrate = build.Calibrate(faces=None if recorded or random else synthetic_faces.faces())
+    return build.build(build.Job(row, name, target, loaded, calibrate), out).folder

@@ -1,0 +1,129 @@
+"""Columns that are counted: parameters, operations, modelled memory, shapes of layers.
+
+The counts lie in benchmarks/results/counts.json with the checksum of the networks' sources, so that rendering needs
+no torch; where that is not of these sources, all is counted again and written there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from edgefer import arch
+from edgefer.arch import Arch
+from edgefer.arch.architecture import Column, Printed
+from edgefer.papers.transcription import Cell
+from edgefer.papers.verdict import At, Found, Missing, compared
+from edgefer.runtime import records
+
+SCHEMA = "edgefer/counts/1"
+FILE = "counts.json"
+SOURCE = f"benchmarks/results/{FILE}"
+_ARCH = Path(arch.__file__).parent
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted.
+
+    sources      checksum of edgefer/arch
+    torch        what wrote the checkpoints
+    networks     network -> the figures of arch.count.Count
+    checkpoints  network -> bytes of a training checkpoint, see checkpoints
+    shapes       network -> figure of its layers, see shapes
+    """
+
+    schema: str
+    sources: str
+    torch: str
+    networks: dict[str, dict[str, int]]
+    checkpoints: dict[str, int]
+    shapes: dict[str, dict[str, int]]
+
+
+def sources() -> str:
+    """Checksum of everything that a count follows from."""
+    digest = hashlib.sha256()
+    for path in sorted(_ARCH.rglob("*.py"), key=lambda path: path.relative_to(_ARCH).as_posix()):
+        digest.update(path.relative_to(_ARCH).as_posix().encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def load(folder: Path) -> Counts:
+    """The counts of these sources: those in the folder, or new ones, which needs torch."""
+    path = folder / FILE
+    if path.is_file():
+        known = records.read(Counts, path)
+        if known.sources == sources():
+            return known
+    from edgefer.papers import count_networks
+
+    made = count_networks.everything()
+    records.write(path, made)
+    return made
+
+
+# The figures of arch.count.Count that a column of that convention may mean. Which of several it is, the network's
+# row says (arch.architecture.Printed): a tool counts activations where the author wrote them as modules.
+_COUNTED: dict[tuple[str, str], tuple[Column, ...]] = {
+    ("parameters", ""): ("parameters", "parameters_and_statistics"),
+    ("parameters", "trainable"): ("parameters",),
+    ("parameters", "keras"): ("parameters_and_statistics",),
+    ("flops", "macs"): ("macs",),
+    ("flops", "ptflops"): ("ptflops", "ptflops_modules"),
+    ("flops", "thop"): ("thop",),
+    ("flops", "unknown"): ("thop",),
+    ("modelled-memory", ""): ("torchsummary", "torchsummary_modules"),
+}
+_SAID: dict[Column, str] = {
+    "parameters": "counted: trainable parameters",
+    "parameters_and_statistics": "counted: parameters and batch norm's running statistics",
+    "macs": "counted: multiply-accumulates",
+    "ptflops": "counted as ptflops does: multiply-accumulates, biases, 2 x outputs of norms",
+    "ptflops_modules": "counted as ptflops does, with activations and poolings, which are modules there",
+    "thop": "counted as thop does: multiply-accumulates, biases, 2 x outputs of norms, average pooling modules",
+    "torchsummary": "modelled as torchsummary does, MiB: input, 2 x outputs of layers and norms, parameters",
+    "torchsummary_modules": "modelled as torchsummary does, MiB, with activations and poolings, modules there",
+}
+MEBIBYTE = 2.0**20
+
+
+def _same(cell: Cell, row: Arch) -> list[Printed]:
+    """What the network's row says of this very figure."""
+    meant = _COUNTED[cell.column.kind, cell.column.convention]
+    figure = _digits(cell.printed.strip("~>"))
+    return [p for p in row.printed if p.column in meant and _digits(p.text.split()[0]) == figure]
+
+
+def column(cell: Cell, row: Arch) -> Column:
+    """The count that a cell means: the one that the row names for this very figure, else for one of its kind."""
+    meant = _COUNTED[cell.column.kind, cell.column.convention]
+    named = (printed.column for printed in row.printed if printed.column in meant)
+    return next(iter([*(printed.column for printed in _same(cell, row)), *named, *meant]))
+
+
+def _digits(text: str) -> Decimal:
+    return Decimal("".join(c for c in text if c.isdigit() or c == "."))
+
+
+def counted(at: At, counts: Counts) -> Found:
+    """Parameters, operations and modelled memory of the cell's network."""
+    row = arch.get(at.cell.row.arch)
+    which = column(at.cell, row)
+    figure = counts.networks[row.name][which]
+    value = figure / MEBIBYTE if at.cell.column.kind == "modelled-memory" else figure
+    # The row explains the difference that it tells of, no other.
+    known = any(p.column == which and p.instead == p.like(figure) for p in _same(at.cell, row))
+    told = at.cell.column.key in at.cell.row.notes
+    return compared(at, value, _SAID[which], SOURCE, row.note if known and not told else "")
+
+
+def shape(at: At, counts: Counts) -> Found:
+    """A size, stride or number of layers of the cell's network, where edgefer reads it from the network."""
+    shapes = counts.shapes.get(at.cell.row.arch, {})
+    for key in (f"{at.cell.row.name}/{at.cell.column.key}", at.cell.column.key):
+        if key in shapes:
+            return compared(at, shapes[key], "read from the network as it is built", SOURCE)
+    return Missing("a part of another form in edgefer's network")

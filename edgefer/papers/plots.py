@@ -1,0 +1,188 @@
+"""Plots, one function each, from points and records to a figure. Needs matplotlib, which the extra train brings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.papers import label_placement as labels
+from edgefer.papers.bench_records import plain
+from edgefer.papers.plot_points import MEASURED, Point, front
+from edgefer.papers.transcription import papers
+from edgefer.runtime.bench_record import BenchRecord
+from edgefer.runtime.errors import BadData
+from edgefer.runtime.files import write_atomic
+
+# Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what they say.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FORMATS = (".png", ".svg")
+
+
+def save(figure: Any, path: Path) -> None:
+    """As PNG or SVG, by the file's ending; the same bytes every time."""
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "edgefer"}):
+        kind = path.suffix.removeprefix(".")
+        figure.savefig(content, format=kind, dpi=figure.dpi, metadata={"Date": None} if kind == "svg" else None)
+    write_atomic(path, content.getvalue())
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _milliseconds(axis: Any) -> None:
+    """A logarithmic axis with 1, 2 and 5 of each decade as they are spoken."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
+
+
+def _below(figure: Any) -> None:
+    """The legend where it can cover nothing."""
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+
+
+def _require(there: bool, message: str) -> None:
+    if not there:
+        raise BadData(message)
+
+
+def accuracy_parameters(points: Sequence[Point]) -> Any:
+    """Accuracy on FER2013 against parameters, as LCNN's Figure 18: printed points hollow, measured ones filled."""
+    from matplotlib.ticker import EngFormatter
+
+    figure, axes = _figure(10, 6.5)
+    for number, group in enumerate(dict.fromkeys(point.group for point in points)):
+        of_group = [point for point in points if point.group == group]
+        measured, colour = group == MEASURED, COLOURS[number % len(COLOURS)]
+        axes.scatter(
+            [point.x for point in of_group],
+            [point.y for point in of_group],
+            s=52 if measured else 34,
+            marker=MARKERS[number % len(MARKERS)],
+            facecolors=colour if measured else "none",
+            edgecolors=colour,
+            linewidths=1.4,
+            label=MEASURED + ", PrivateTest, centre crop" if measured else f"printed in {_cited(group)}",
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.margins(x=0.12, y=0.1)
+    axes.set(xlabel="parameters", ylabel="accuracy on FER2013 in %", title="Accuracy against parameters")
+    _below(figure)
+    labels.put(axes, [(point.x, point.y) for point in points], [point.name for point in points])
+    return figure
+
+
+def _cited(file: str) -> str:
+    return papers()[file].paper.cite.partition(",")[0]
+
+
+def accuracy_latency(points: Sequence[Point], on: str) -> Any:
+    """Accuracy against latency of bundles, with the Pareto front: what nothing is faster and more accurate than."""
+    _require(bool(points), "no bundle is in both a bench and a record of accuracies: give both files.")
+    figure, axes = _figure(9, 6)
+    best = front(points)
+    axes.step(
+        [p.x for p in best],
+        [p.y for p in best],
+        where="post",
+        color="0.55",
+        linewidth=1.2,
+        label="Pareto front (filled)",
+    )
+    for number, group in enumerate(dict.fromkeys(point.group for point in points)):
+        of_group = sorted((point for point in points if point.group == group), key=lambda point: point in best)
+        colour = COLOURS[number % len(COLOURS)]
+        axes.scatter(
+            [point.x for point in of_group],
+            [point.y for point in of_group],
+            s=48,
+            marker=MARKERS[number % len(MARKERS)],
+            facecolors=[colour if point in best else "white" for point in of_group],
+            edgecolors=colour,
+            linewidths=1.4,
+            zorder=3,
+        )
+        axes.scatter([], [], s=48, marker=MARKERS[number % len(MARKERS)], color=colour, label=group)
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.15)
+    _milliseconds(axes.xaxis)
+    axes.set(xlabel="median latency in ms", ylabel="accuracy in %", title=f"Accuracy against latency, {on}")
+    _below(figure)
+    labels.put(axes, [(p.x, p.y) for p in points], [p.name for p in points], [(p.x, p.y) for p in best])
+    return figure
+
+
+def machines(records: Sequence[BenchRecord]) -> str:
+    """What the records were measured on, for a title."""
+    return ", ".join(dict.fromkeys(record.machine.board or record.machine.cpu for record in records))
+
+
+def latencies(records: Sequence[BenchRecord]) -> Any:
+    """How the latencies of each bundle spread: quartiles, median, from the fastest to the 99th percentile."""
+    taken = {
+        plain(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results
+    }
+    taken = {name: samples for name, samples in taken.items() if samples}
+    _require(bool(taken), "the record holds no times: those of emulated devices mean nothing.")
+    ordered = sorted(taken, key=lambda name: -float(np.median(taken[name])))
+    figure, axes = _figure(9, 1.4 + 0.34 * len(ordered))
+    for row, name in enumerate(ordered):
+        low, q1, middle, q3, p99 = np.percentile(taken[name], [0, 25, 50, 75, 99])
+        axes.plot([low, p99], [row, row], color=COLOURS[0], linewidth=1.2)
+        axes.barh(row, q3 - q1, left=q1, height=0.5, color="#b9d9ec", edgecolor=COLOURS[0])
+        axes.plot([middle, middle], [row - 0.25, row + 0.25], color=COLOURS[1], linewidth=2.2)
+        axes.annotate(
+            f"{middle:#.3g}".rstrip("."), (p99, row), (6, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    axes.set_yticks(range(len(ordered)), ordered, fontsize=9)
+    axes.set_xscale("log")
+    _milliseconds(axes.xaxis)
+    axes.margins(x=0.1)
+    axes.grid(axis="y", visible=False)
+    title = f"Latency on {machines(records)}"
+    axes.set(xlabel="ms per inference: fastest to 99th percentile, quartiles, median (and its figure)", title=title)
+    return figure
+
+
+def confusion(shares: NDArray[np.float64], names: Sequence[str], title: str) -> Any:
+    """A confusion matrix; rows are what is shown and sum to 1, columns what is said."""
+    figure, axes = _figure(6.6, 5.8)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        axes.text(
+            column, row, f"{share:.2f}", ha="center", va="center", fontsize=9, color="white" if share > 0.65 else "0.15"
+        )
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="said", ylabel="shown", title=title)
+    return figure
+
+
+def shares(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Of each class (row) the share that was taken for each (column); zeros for a class without an image."""
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (labels, answers), 1)
+    found: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return found

@@ -1,0 +1,1 @@
+"""From weights to a bundle: fold, calibrate, export, quantize, verify, package."""

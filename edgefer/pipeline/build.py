@@ -1,0 +1,223 @@
+"""The stages, in order: fold -> export -> calibrate -> lower -> inspect -> verify -> package."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgefer import __version__
+from edgefer.arch import Arch
+from edgefer.arch.count import count
+from edgefer.data.dataset import Dataset
+from edgefer.pipeline import bundle_readme, calibration, synthetic_faces
+from edgefer.pipeline.calibration import CalibrationRecord
+from edgefer.pipeline.export import RANGES_OF, Exporter, exporter
+from edgefer.pipeline.float_model import Floating
+from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.ranges import Method
+from edgefer.pipeline.targets import Precision, Target
+from edgefer.runtime import bundle, contract, engines, environment, golden, records
+from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
+from edgefer.training.torch_threads import torch_threads
+from edgefer.training.weights import Weights
+
+# How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
+# build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
+# quantisation are rounded differently by different kernels.
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
+# How far it may be from the float network's at build time: more is a broken conversion, not rounding.
+BROKEN: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Faces to calibrate on and how to; or a recorded calibration (None: the shipped one)."""
+
+    faces: Dataset | None = None
+    recorded: Path | None = None
+    method: Method = "percentile"
+    count: int = 512
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bundle to be built: <arch>.<name>, or <arch>-untrained-seed<N>.<name>."""
+
+    arch: Arch
+    name: str
+    target: Target
+    weights: Weights
+    calibrate: Calibrate
+
+    @property
+    def id(self) -> str:
+        """The identifier that is the bundle's folder and selector."""
+        seed = self.weights.untrained
+        return f"{self.arch.name}{'' if seed is None else f'-untrained-seed{seed}'}.{self.name}"
+
+
+def build(
+    job: Job, out: Path, stage: Callable[[str], None] = lambda _: None, floating: Floating | None = None
+) -> bundle.Bundle:
+    """Make the bundle <out>/<job.id>; `stage` hears what is being done.
+
+    `floating` is the job's float network where several targets are built from it: what they share is then made once.
+
+    Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; an earlier bundle is
+    then still whole.
+    """
+    if job.arch.name in job.target.cannot:
+        raise ExportFailed(f"{job.id} can't be built: {job.target.cannot[job.arch.name]}")
+    bundle.require_place(out / job.id)
+    source = _calibration(job)
+    stage("loading the converter")
+    backend = exporter(job.target.format)
+    stage("folding")
+    floating = floating or Floating(job.arch, job.weights)
+    network = floating.network
+    stage("exporting")
+    model = floating.model(job.target.format)
+    stage("calibrating")
+    record = _measure(floating, job, source) if isinstance(source, Dataset) else source
+    stage("lowering the precision")
+    files = _lower(backend, model, job, record)
+    dtypes = _inspect(backend, files, job)
+    stage("verifying")
+    agreed, entry, pair = _golden(network, files, job)
+    stage("packaging")
+    files |= pair | {bundle.LABELS: ("\n".join(job.arch.labels) + "\n").encode()}
+    if record is not None:
+        files[bundle.CALIBRATION] = records.dumps(record).encode()
+    counted = count(job.weights.network, job.arch.crop, job.arch.channels)
+    training = job.weights.record
+    manifest = bundle.Manifest(
+        schema=bundle.SCHEMA,
+        name=job.id,
+        arch=job.arch.name,
+        target=job.name,
+        format=job.target.format,
+        precision=job.target.precision,
+        model=job.target.file,
+        edgefer=__version__,
+        paper=job.arch.paper,
+        parameters=counted.parameters,
+        macs=counted.macs,
+        contract=agreed,
+        dtypes=dtypes,
+        golden=entry,
+        weights_sha256=job.weights.sha256,
+        calibration=None if record is None else calibration.summary(record),
+        training=training,
+        accuracy=_accuracy(job, record),
+        needs=job.target.needs,
+        versions=environment.versions(backend.PACKAGES),
+        files=bundle.entries(files),
+        own=None if job.arch.own is None else asdict(job.arch.own) | {"preprocessing": network.preprocessing},
+    )
+    files[bundle.README] = bundle_readme.readme(manifest).encode()
+    return bundle.write(out / job.id, replace(manifest, files=bundle.entries(files)), files)
+
+
+def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
+    """Where int8 gets its ranges from: a record, or faces. Asked before the conversion, which takes its time."""
+    if job.target.precision != "int8":
+        return None
+    engine, wanted = RANGES_OF[job.target.format], job.calibrate
+    if wanted.faces is not None:
+        return calibration.choose(wanted.faces, wanted.count, wanted.seed)
+    if wanted.recorded is None and job.weights.untrained is not None:
+        return synthetic_faces.faces()
+    shipped = calibration.shipped_path(job.arch.name, engine)
+    if wanted.recorded is None and not shipped.is_file():
+        raise BadCalibration(
+            f"edgefer ships no activation ranges for {job.arch.name} on {engine}: "
+            "calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+        )
+    return calibration.load(wanted.recorded or shipped, job.arch.name, engine, job.weights.sha256)
+
+
+def _measure(floating: Floating, job: Job, faces: Dataset) -> CalibrationRecord:
+    return floating.measure(job.target.format, faces, job.calibrate.method, job.calibrate.seed)
+
+
+def _lower(backend: Exporter, model: bytes, job: Job, record: CalibrationRecord | None) -> dict[str, bytes]:
+    missing = () if record is None else sorted(backend.activations(model) - record.ranges.keys())
+    if missing:
+        raise BadCalibration(
+            f"no activation range for the tensor {missing[0]}: the ranges were recorded with other converter "
+            "versions; install those of edgefer[build] or calibrate with --calibration PATH."
+        )
+    return backend.lower(model, job.target, None if record is None else record.ranges)
+
+
+def _inspect(backend: Exporter, files: dict[str, bytes], job: Job) -> records.Dtypes:
+    dtypes = backend.dtypes(files, job.target)
+    if job.target.precision == "int8" and dtypes.float_inside:
+        kinds = ", ".join(sorted(set(dtypes.float_inside)))
+        raise NotInteger(f"{job.id} kept float operators inside: {kinds}. No bundle was written; try another target.")
+    return dtypes
+
+
+def _golden(
+    network: Deployed, files: dict[str, bytes], job: Job
+) -> tuple[contract.Contract, bundle.Golden, dict[str, bytes]]:
+    """Show the golden picture to the file and to the float network: they must agree."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        model = engines.load(Path(folder) / job.target.file, job.target.format)
+        agreed = contract.make(job.arch, model.layout, model.input, model.output)
+        pixels = contract.to_pixels(golden.picture()[None], agreed)
+        given = contract.to_input(pixels, agreed)
+        returned = model.run(given)
+    reference = _float_answer(network, pixels)
+    distance = float(np.abs(contract.dequantise(returned, agreed.output)[0] - reference).max())
+    limit = BROKEN[job.target.precision]
+    if not distance <= limit:  # so that NaN fails too
+        raise GoldenMismatch(
+            f"{job.id} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
+            "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
+            "try another target or other faces."
+        )
+    entry = bundle.Golden(
+        picture=bundle.PICTURE,
+        input=bundle.GIVEN,
+        output=bundle.EXPECTED,
+        tolerance=TOLERANCE[job.target.precision],
+        reference=[round(float(p), 6) for p in reference],
+        distance=round(distance, 6),
+    )
+    pair = {bundle.PICTURE: golden.png(), bundle.GIVEN: given.tobytes(), bundle.EXPECTED: returned.tobytes()}
+    return agreed, entry, pair
+
+
+def _float_answer(network: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
+        answer: NDArray[np.float32] = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()[0]
+    return answer
+
+
+def _accuracy(job: Job, ranges: CalibrationRecord | None) -> dict[str, Any]:
+    """What the training record knows of the float network; `verify --data` tells an artifact's own."""
+    training = job.weights.record
+    if job.weights.untrained is not None:
+        drawn_from = ranges is not None and ranges.faces.source == synthetic_faces.SOURCE
+        int8 = f"; its int8 ranges are those of {synthetic_faces.COUNT} {synthetic_faces.SOURCE}" if drawn_from else ""
+        return {
+            "float": f"none, it is untrained, seed {job.weights.untrained}: its weights are random, for measuring what "
+            f"it costs, and its answers mean nothing{int8}"
+        }
+    if training is None:
+        return {"float": "not measured: no training record beside the weights"}
+    known = {"PublicTest": training.public.accuracy}
+    if training.private is not None:
+        known["PrivateTest"] = training.private.accuracy
+    return {"float": known}

@@ -1,0 +1,133 @@
+"""Choosing calibration faces, and the record that stands for them afterwards.
+
+A calibration record holds row numbers, a checksum and activation ranges, never a face. The records
+in calibration/ are the default for the shipped weights; every int8 bundle carries its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.arch import Arch
+from edgefer.data.dataset import Dataset
+from edgefer.pipeline.ranges import Method, Range
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadCalibration
+from edgefer.runtime.preprocess import centre_crop, to_rgb
+
+SCHEMA = "edgefer/calibration/1"
+AT_LEAST = 2
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """The faces that were shown: rows of the source, their count per class, digest of their pixels."""
+
+    source: str
+    split: str
+    rows: list[int]
+    classes: dict[str, int]
+    sha256: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CalibrationRecord:
+    """Activation ranges of one float model, tied to the weights they were measured on."""
+
+    schema: str
+    arch: str
+    weights_sha256: str
+    engine: str
+    versions: dict[str, str]
+    method: Method
+    faces: CalibrationSet
+    ranges: dict[str, Range]
+
+
+def choose(data: Dataset, count: int, seed: int) -> Dataset:
+    """`count` Training faces, as many of each class as there are, in the order of the source.
+
+    Raises EmptyData if there is no Training split or a class without a face, BadCalibration if fewer
+    than two faces are left.
+    """
+    train = data.split("Training")
+    if len(train) < AT_LEAST:
+        raise BadCalibration(
+            f"{data.source} has {len(train)} Training face: calibration needs at least {AT_LEAST}, better 100 or more."
+        )
+    train.require_every_class()
+    random = np.random.default_rng(seed)
+    queues = [random.permutation(np.flatnonzero(train.labels == k)) for k in range(len(train.names))]
+    picked: list[int] = []
+    for turn in range(max(map(len, queues))):
+        picked += [int(q[turn]) for q in queues if turn < len(q)]
+        if len(picked) >= count:
+            break
+    return train.take(np.sort(np.array(picked[:count], dtype=np.int64)))
+
+
+def describe(faces: Dataset, seed: int) -> CalibrationSet:
+    """What a record keeps of the chosen faces."""
+    counts = np.bincount(faces.labels, minlength=len(faces.names))
+    return CalibrationSet(
+        source=Path(faces.source).name,
+        split="Training",
+        rows=[int(r) for r in faces.rows],
+        classes=dict(zip(faces.names, map(int, counts), strict=True)),
+        sha256=hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes()).hexdigest(),
+        seed=seed,
+    )
+
+
+def images(faces: Dataset, arch: Arch) -> NDArray[np.uint8]:
+    """The faces as the deployed model gets them: uint8 (N, crop, crop, 3)."""
+    return to_rgb(centre_crop(faces.resized(arch.resize).pixels[:], arch.crop))
+
+
+def summary(record: CalibrationRecord) -> dict[str, object]:
+    """What a manifest says of the calibration; the record itself lies beside it."""
+    return {
+        "method": record.method,
+        "source": record.faces.source,
+        "split": record.faces.split,
+        "faces": len(record.faces.rows),
+        "sha256": record.faces.sha256,
+        "seed": record.faces.seed,
+    }
+
+
+def shipped_path(arch: str, engine: str) -> Path:
+    """Where the default record of a network lies, if it has one."""
+    return resources.folder("calibration") / f"{arch}.{engine}.json"
+
+
+def load(path: Path, arch: str, engine: str, weights_sha256: str) -> CalibrationRecord:
+    """A recorded calibration; raises BadCalibration if it is of other weights, network or engine."""
+    record = records.read(CalibrationRecord, path)
+    if record.schema != SCHEMA:
+        raise BadCalibration(
+            f"{path} has the schema {record.schema!r}, this edgefer reads {SCHEMA!r}: calibrate again on faces."
+        )
+    for what, found, wanted in (
+        ("network", record.arch, arch),
+        ("engine", record.engine, engine),
+        ("weights", record.weights_sha256, weights_sha256),
+    ):
+        if found != wanted:
+            raise BadCalibration(
+                f"the recorded activation ranges in {path.name} belong to the {what} {found[:12]}, "
+                f"not {wanted[:12]}: calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+            )
+    for name, (low, high) in record.ranges.items():
+        if not -np.inf < low <= 0 <= high < np.inf:
+            raise BadCalibration(
+                f"{path} has the range {low} to {high} for the tensor {name}, it must be finite and hold 0: "
+                "calibrate again on faces."
+            )
+    return record

@@ -1,0 +1,65 @@
+"""The heavy half: a folded network becomes an engine's file. Host only; never imported on a device.
+
+Each module to_* is an `Exporter`; models travel between its functions as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.targets import Format, Target
+from edgefer.runtime.errors import MissingEngine
+from edgefer.runtime.quiet import quiet
+from edgefer.runtime.records import Dtypes
+
+Ranges = Mapping[str, tuple[float, float]]
+Activations = dict[str, NDArray[np.float32]]
+
+EXPORTERS: dict[Format, str] = {
+    "tflite": "to_tflite",
+    "onnx": "to_onnx",
+    "openvino": "to_openvino",
+    "ncnn": "to_ncnn",
+}
+
+# Tensor names that ranges are recorded under: OpenVINO's and ncnn's int8 are made from the ONNX graph.
+RANGES_OF: dict[Format, Format] = {"tflite": "tflite", "onnx": "onnx", "openvino": "onnx", "ncnn": "onnx"}
+
+
+class Exporter(Protocol):
+    """What each module of this package offers."""
+
+    PACKAGES: tuple[str, ...]
+
+    def convert(self, network: Deployed, crop: int) -> bytes:
+        """The network as the engine's float model."""
+
+    def observe(self, model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
+        """Run the float model on uint8 (crop, crop, 3) images; for each, the values of every activation."""
+
+    def activations(self, model: bytes) -> set[str]:
+        """Names of the tensors that int8 needs a range for."""
+
+    def given(self, model: bytes) -> str:
+        """The input's name among them."""
+
+    def lower(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+        """File names and contents of the model in the target's precision and io."""
+
+    def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes:
+        """What those files are made of, as read from them."""
+
+
+def exporter(kind: Format) -> Exporter:
+    """The module that writes this format; raises MissingEngine if a package of it is absent."""
+    try:
+        with quiet():
+            return cast(Exporter, import_module(f"edgefer.pipeline.export.{EXPORTERS[kind]}"))
+    except ModuleNotFoundError as error:
+        raise MissingEngine(error.name or str(error), "build") from error

@@ -1,0 +1,54 @@
+"""The float model that an artifact is compared with: a bundle (light) or the network itself (torch)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgefer import arch
+from edgefer.data.dataset import Dataset
+from edgefer.runtime import bundle as package
+from edgefer.runtime import verify
+from edgefer.runtime.errors import BadWeights
+from edgefer.runtime.quiet import quiet
+from edgefer.runtime.verify import Reference
+
+
+def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> Reference:
+    """The float model that `bundle` came from, run on the faces of `test`.
+
+    `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
+    is not of the weights that the bundle was made from; of a network of the user's own it must be a bundle.
+    """
+    if source is not None and source.is_dir():
+        return _of_bundle(bundle, test, source)
+    if bundle.manifest.own is not None:
+        raise BadWeights(
+            f"{bundle.manifest.name} is of your own network {bundle.manifest.own.get('source')}: compare with its fp32 "
+            f"bundle, --float {bundle.folder.parent / bundle.manifest.arch}.onnx-fp32; `edgefer build` with "
+            "--target onnx-fp32 makes it."
+        )
+    with quiet():
+        from edgefer.training import loop, weights
+
+    network = arch.get(bundle.manifest.arch)
+    loaded = weights.load(network, source)
+    _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
+    outputs = loop.logits(loaded.network, test, network).numpy()
+    return Reference(f"{network.name} in torch, unfolded", outputs)
+
+
+def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> Reference:
+    exact = package.read(folder)
+    if exact.manifest.precision != "fp32":
+        raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
+    _require_same(bundle, exact.manifest.weights_sha256, str(folder))
+    return Reference(exact.manifest.name, verify.outputs(exact, test))
+
+
+def _require_same(bundle: package.Bundle, found: str, source: str) -> None:
+    wanted = bundle.manifest.weights_sha256
+    if found != wanted:
+        raise BadWeights(
+            f"{bundle.manifest.name} was made from the weights {wanted[:12]}, {source} has {found[:12]}: "
+            "give the weights it was made from, or an fp32 bundle of them, with --float."
+        )

@@ -1,0 +1,41 @@
+"""What is read from TOML: build targets. An unknown key is an error that names the known ones."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import UnknownName
+
+Format = Literal["tflite", "onnx", "openvino", "ncnn"]
+Precision = Literal["fp32", "fp16", "dynamic", "int8"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A row of targets/targets.toml; the comments there say what each key means."""
+
+    format: Format
+    precision: Precision
+    io: Literal["float32", "int8"]
+    file: str
+    needs: str
+    float_only: tuple[str, ...] = ()
+    cannot: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def targets() -> dict[str, Target]:
+    """Every build target by name."""
+    path = resources.folder("targets") / "targets.toml"
+    return records.structure(dict[str, Target], tomllib.loads(path.read_text()), str(path))
+
+
+def target(name: str) -> Target:
+    """The target called `name`; raises UnknownName with the nearest names."""
+    if name not in targets():
+        raise UnknownName("target", name, targets())
+    return targets()[name]

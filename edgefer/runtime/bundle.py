@@ -1,0 +1,202 @@
+"""The bundle: model, labels, contract, golden pair and checksums in one folder.
+
+A reader never follows a path out of the folder and trusts no byte whose checksum it has not seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgefer.runtime import records
+from edgefer.runtime.contract import Contract
+from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed
+from edgefer.runtime.files import require_folder, sha256, staged_folder
+from edgefer.runtime.records import Dtypes
+
+_SCHEMAS = "edgefer/bundle/"
+SCHEMA = f"{_SCHEMAS}1"
+MANIFEST, LABELS, README = "manifest.json", "labels.txt", "README.md"
+CALIBRATION = "calibration.json"
+PICTURE, GIVEN, EXPECTED = "golden/picture.png", "golden/input.bin", "golden/output.bin"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Size in bytes and SHA-256 of one file of the bundle."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A made picture, the input tensor it becomes, and the output the model must give.
+
+    input and output are raw little-endian arrays of the contract's dtype and shape. tolerance is in
+    the output's real values (probabilities). reference is the float network's answer and
+    distance the largest difference from it.
+    """
+
+    picture: str
+    input: str
+    output: str
+    tolerance: float
+    reference: list[float]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """manifest.json: everything that is known of a bundle."""
+
+    schema: str
+    name: str
+    arch: str
+    target: str
+    format: str
+    precision: str
+    model: str
+    edgefer: str
+    paper: str
+    parameters: int
+    macs: int
+    contract: Contract
+    dtypes: Dtypes
+    golden: Golden
+    weights_sha256: str
+    calibration: dict[str, Any] | None
+    training: records.TrainingRecord | None
+    accuracy: dict[str, Any]
+    needs: str
+    versions: dict[str, str]
+    files: dict[str, FileEntry]
+    own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
+
+    @property
+    def model_bytes(self) -> int:
+        """Size of the model: its file, and for OpenVINO and ncnn the weights beside it."""
+        stem = PurePosixPath(self.model).stem
+        return sum(entry.bytes for name, entry in self.files.items() if PurePosixPath(name).stem == stem)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose files are all there and unchanged."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """A file of the bundle by its name in the manifest."""
+        return self.folder / name
+
+
+def entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
+    """Sizes and checksums, by name."""
+    return {name: FileEntry(len(c), hashlib.sha256(c).hexdigest()) for name, c in sorted(files.items())}
+
+
+def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+    """Write the bundle as a whole or not at all; one of the same name is replaced.
+
+    Raises OutputFailed, also for what `require_place` refuses.
+    """
+    require_place(folder)
+    with staged_folder(folder) as stage:
+        for name, content in files.items():
+            path = stage / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (stage / MANIFEST).write_bytes(records.dumps(_content(manifest)).encode())
+    return Bundle(folder, manifest)
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    """What is written: of edgefer's own networks there is no key `own`."""
+    content: dict[str, Any] = records.plain(manifest)
+    return content if manifest.own is not None else {key: value for key, value in content.items() if key != "own"}
+
+
+def require_place(folder: Path) -> None:
+    """Raise OutputFailed if no bundle can be written there, or something that edgefer did not write would be lost.
+
+    A bundle, whole or damaged, may be replaced.
+    """
+    require_folder(folder.parent)
+    present = _files_in(folder) if folder.is_dir() else {"."} if folder.exists() else set()
+    foreign = sorted(present - _written(folder))
+    if foreign:
+        raise OutputFailed(
+            f"{folder / foreign[0]} is there and not edgefer's, a build would delete it: "
+            "move it away or choose another folder with --out."
+        )
+
+
+def _written(folder: Path) -> set[str]:
+    """Names of the files that edgefer wrote into a bundle's folder; none if it is no bundle."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = content["schema"].startswith(_SCHEMAS)
+        return {MANIFEST, *content["files"]} if ours else set()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
+
+
+def read(folder: Path) -> Bundle:
+    """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
+    if folder.is_file():
+        raise MissingFile(f"{folder} is a file: give the bundle's folder.")
+    if not folder.is_dir():
+        raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise BrokenBundle(
+                f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}: "
+                "build the bundle again or install the edgefer that made it."
+            )
+        manifest = records.structure(Manifest, content, str(folder / MANIFEST))
+    except OSError as error:
+        raise BrokenBundle(
+            f"{folder} has no readable {MANIFEST} ({error.strerror}): give a bundle that edgefer build made."
+        ) from error
+    except (ValueError, RecursionError, BadRecord) as error:
+        raise BrokenBundle(
+            f"{folder / MANIFEST} is damaged ({error}): remove the folder and build the bundle again."
+        ) from error
+    _check(folder, manifest)
+    return Bundle(folder, manifest)
+
+
+def _check(folder: Path, manifest: Manifest) -> None:
+    named = {manifest.model, manifest.golden.picture, manifest.golden.input, manifest.golden.output}
+    for name in sorted(named - manifest.files.keys()):
+        raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not _inside(folder, name):
+            raise BrokenBundle(f"{folder}: the path {name!r} leads out of the bundle: don't trust its source.")
+        if not path.is_file():
+            raise BrokenBundle(f"{folder}: {name} is missing: copy or build the bundle again.")
+        if path.stat().st_size != entry.bytes or sha256(path) != entry.sha256:
+            raise BrokenBundle(f"{folder}: {name} is not the file that was built: copy or build the bundle again.")
+    foreign = sorted(_files_in(folder) - manifest.files.keys() - {MANIFEST})
+    if foreign:
+        raise BrokenBundle(f"{folder}: {foreign[0]} is not in the manifest: remove it.")
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
+def _inside(folder: Path, name: str) -> bool:
+    """Whether `name` stays in the folder, links included."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+        return False
+    return (folder / name).resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,66 @@
+"""TFLite files on LiteRT, or on tflite-runtime 2.14 where that is what the device has."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.quiet import quiet
+
+try:
+    from ai_edge_litert.interpreter import Interpreter
+
+    ENGINE = f"LiteRT {metadata.version('ai-edge-litert')}"
+except ModuleNotFoundError:
+    from tflite_runtime.interpreter import Interpreter
+
+    ENGINE = f"tflite-runtime {metadata.version('tflite-runtime')}"
+
+
+class TFLiteModel:
+    """See runtime.Model."""
+
+    engine = ENGINE
+    layout: Layout = "NHWC"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        with quiet():
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        self.provider = _provider(self._interpreter)
+        given, returned = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+        self._indices = given["index"], returned["index"]
+        self.input, self.output = _spec(given), _spec(returned)
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference; the result is a copy."""
+        self._interpreter.set_tensor(self._indices[0], given)
+        self._interpreter.invoke()
+        result: NDArray[Any] = self._interpreter.get_tensor(self._indices[1])
+        return result
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    shape = tuple(int(n) for n in detail["shape"])
+    if detail["dtype"] == np.float32:
+        return TensorSpec(detail["name"], shape, "float32")
+    scale, zero_point = detail["quantization"]
+    return TensorSpec(detail["name"], shape, "int8", float(scale), int(zero_point))
+
+
+def _provider(interpreter: Any) -> str:
+    """XNNPACK where it took over parts of the graph; only a private method of the interpreter tells."""
+    if not hasattr(interpreter, "_get_ops_details"):
+        return "not told"
+    parts = sum(node["op_name"] == "DELEGATE" for node in interpreter._get_ops_details())
+    return f"XNNPACK, {parts} part{'s' * (parts != 1)}" if parts else "built-in kernels"
+
+
+def load(path: Path, threads: int) -> TFLiteModel:
+    """Open a .tflite file."""
+    return TFLiteModel(path, threads)

@@ -1,0 +1,109 @@
+"""Writing so that nothing half-written is ever seen, and reading with checksums."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgefer.runtime.errors import EdgeferError, MissingFile, OutputFailed
+from edgefer.runtime.interrupts import held
+
+_ELSEWHERE = "choose another folder with --out"
+_FULL = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EROFS: f"the file system is read-only: {_ELSEWHERE}",
+}
+_REASONS = _FULL | {
+    errno.EACCES: f"no permission to write there: {_ELSEWHERE}",
+    errno.EPERM: f"no permission to write there: {_ELSEWHERE}",
+    errno.ENOTDIR: f"a part of the path is a file: {_ELSEWHERE}",
+    errno.EEXIST: f"a part of the path is a file: {_ELSEWHERE}",  # what mkdir says of it
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's write errors into one clear line about `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: {_ELSEWHERE}")
+        raise OutputFailed(f"can't write {path}: {reason}.") from error
+
+
+def explained(error: OSError) -> EdgeferError:
+    """An error of the system that no reader or writer foresaw, as one of edgefer's."""
+    if error.errno in _FULL:
+        where = error.filename or "standard output or a temporary file"
+        return OutputFailed(f"can't write {where}: {_FULL[error.errno]}.")
+    if error.filename is None:
+        return EdgeferError(f"the system refused something ({error}): `edgefer --debug` shows where.")
+    return MissingFile(f"can't use {error.filename} ({error.strerror}): check the path and its permissions.")
+
+
+def require_folder(folder: Path) -> None:
+    """Raise OutputFailed if nothing can be written to `folder`: better before the work than after it."""
+    with writing(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` beside `path`, then rename: readers see the old file or the whole new one."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), 0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """An empty folder that becomes `target` when the block ends well.
+
+    On any error, interrupt included, the folder is removed and an earlier `target` is still whole.
+    """
+    with writing(target):
+        target = target.resolve()  # a link's own folder is replaced, not the link
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            stage.chmod(0o755)
+            yield stage
+            with held():
+                _replace(target, stage)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _replace(target: Path, stage: Path) -> None:
+    old = stage.with_name(f"{stage.name}.old")
+    if target.exists():
+        target.rename(old)
+    try:
+        stage.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,104 @@
+"""What a machine is, and the state it is in before and after a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+from edgefer.runtime import proc, shell
+from edgefer.runtime.bench_record import Machine, MachineState
+from edgefer.runtime.errors import UnknownName
+
+CPU = "sys/devices/system/cpu"
+# Bits of `vcgencmd get_throttled`; bit n + 16 is the same at some time since boot.
+# https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+THROTTLED = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+TEMPERATURES = (1, 150)  # degrees Celsius that a sensor in order can show
+
+
+def describe(root: Path = proc.ROOT) -> Machine:
+    """The machine that this process runs on."""
+    cpuinfo = root / "proc/cpuinfo"
+    return Machine(
+        cpu=proc.field(cpuinfo, "model name", "Model", "Hardware") or platform.processor() or platform.machine(),
+        cores=os.cpu_count() or 1,
+        memory=proc.total_memory(root),
+        system=platform.system(),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        board=proc.emulated() or proc.text(root / "proc/device-tree/model"),
+    )
+
+
+def state(root: Path = proc.ROOT) -> MachineState:
+    """How it is now; of an emulated one nothing can be told."""
+    if proc.emulated():
+        own = sum(proc.own_seconds())
+        return MachineState(time.monotonic(), None, None, None, None, None, None, own, None, None, None)
+    busy, stolen = proc.cpu_seconds(root)
+    temperatures = [t / 1000 for t in proc.numbers(root, "sys/class/thermal/thermal_zone*/temp")]
+    throttles = proc.numbers(root, f"{CPU}/cpu[0-9]*/thermal_throttle/core_throttle_count")
+    now, since_boot = _throttled()
+    return MachineState(
+        clock=time.monotonic(),
+        load_average=proc.load_average(root),
+        governor=_governor(root),
+        frequency=_frequency(root),
+        temperature=max((t for t in temperatures if TEMPERATURES[0] <= t <= TEMPERATURES[1]), default=None),
+        busy=busy,
+        stolen=stolen,
+        own=sum(proc.own_seconds()),
+        throttled=now,
+        since_boot=since_boot,
+        throttles=int(sum(throttles)) if throttles else None,
+    )
+
+
+def _governor(root: Path) -> str | None:
+    """The governor, or all of them where cores differ."""
+    paths = sorted(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
+    return ", ".join(sorted({found for path in paths if (found := proc.text(path))})) or None
+
+
+def _frequency(root: Path) -> float | None:
+    """Hertz of the fastest core."""
+    kilohertz = proc.numbers(root, f"{CPU}/cpu[0-9]*/cpufreq/scaling_cur_freq")
+    if kilohertz:
+        return max(kilohertz) * 1e3
+    megahertz = proc.field(root / "proc/cpuinfo", "cpu MHz")
+    return None if megahertz is None else float(megahertz) * 1e6
+
+
+def _throttled() -> tuple[list[str] | None, list[str] | None]:
+    """What a Raspberry Pi's firmware says, now and since boot; None elsewhere."""
+    said = shell.answer(["vcgencmd", "get_throttled"])
+    return (None, None) if said is None else throttle_bits(said)
+
+
+def throttle_bits(said: str) -> tuple[list[str] | None, list[str] | None]:
+    """`throttled=0x50005` -> the flags that are up now, and those that were since boot."""
+    try:
+        bits = int(said.partition("=")[2], 16)
+    except ValueError:
+        return None, None
+    return _flags(bits), _flags(bits >> 16)
+
+
+def _flags(bits: int) -> list[str]:
+    return [name for place, name in enumerate(THROTTLED) if bits >> place & 1]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local_device(name: str | None = None) -> str:
+    """What this machine's CPU is called as a device: x86, or the architecture; raises UnknownName for another one."""
+    architecture = platform.machine().lower()
+    here = "x86" if architecture in {"x86_64", "amd64", "i686"} else architecture
+    if name not in {None, here}:
+        raise UnknownName("device", name or "", [here])
+    return here

@@ -1,0 +1,63 @@
+"""Accuracy and what goes with it, from logits or probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.dataset import Dataset, image_hashes
+from edgefer.data.readers.fer2013 import ferplus_columns
+from edgefer.runtime.records import Scores
+
+
+def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
+    """Which test images do not stand, pixel for pixel, in the Training split of `whole`: bool (N,).
+
+    None if there is no Training split to look in.
+    """
+    if not whole.has("Training"):
+        return None
+    known = set(image_hashes(whole.split("Training").pixels))
+    return np.array([digest not in known for digest in image_hashes(test.pixels)])
+
+
+def score(outputs: NDArray[Any], test: Dataset, unseen: NDArray[np.bool_] | None = None) -> Scores:
+    """Top-1 accuracy and recall of outputs (N, classes), in percent."""
+    answers = outputs.argmax(1)
+    right = answers == test.labels
+    recall = {
+        name: round(100 * float(right[test.labels == k].mean()), 2)
+        for k, name in enumerate(test.names)
+        if (test.labels == k).any()
+    }
+    return Scores(
+        images=len(test),
+        accuracy=round(100 * float(right.mean()), 3),
+        unseen_images=None if unseen is None else int(unseen.sum()),
+        unseen=None if unseen is None or not unseen.any() else round(100 * float(right[unseen].mean()), 3),
+        recall=recall,
+        confusion=_confusion(test.labels, answers, len(test.names)),
+        ferplus=_ferplus(test, answers),
+    )
+
+
+def _confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> list[list[int]]:
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, answers), 1)
+    found: list[list[int]] = counts.tolist()
+    return found
+
+
+def _ferplus(test: Dataset, answers: NDArray[np.int64]) -> float | None:
+    """Percent of the answers that are FER+'s majority, of the faces whose majority is one of the test's classes."""
+    columns = ferplus_columns(test.names)
+    if test.votes is None or columns is None:
+        return None
+    most = test.votes.max(1)
+    clear = (test.votes == most[:, None]).sum(1) == 1
+    own = clear & (test.votes[:, columns].max(1) == most)
+    if not own.any():
+        return None
+    return round(100 * float((test.votes[own][:, columns].argmax(1) == answers[own]).mean()), 3)

@@ -1,0 +1,80 @@
+"""What is said to a worker and what it answers: one JSON record each way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TypeVar
+
+from edgefer.runtime import records
+from edgefer.runtime.bench_record import Machine, Run, Settings
+from edgefer.runtime.errors import BadRecord
+from edgefer.runtime.verify import GoldenCheck
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """For counting instead of timing: blocks of so many frames, a marker before each and after the last."""
+
+    blocks: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """For verifying instead of timing: the golden pair, and the outputs for `faces`.
+
+    faces is a .npy file of uint8 (N, resize, resize, 3), or None.
+    """
+
+    faces: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """The bundle in `folder`, or (None) the network called `eager` in torch, under `settings`.
+
+    count or check: what to do instead of timing. provider: the way to the hardware, of those that
+    runtime.PROVIDERS lists for the bundle's format; None is the processor.
+    """
+
+    folder: str | None
+    eager: str | None
+    settings: Settings
+    count: Blocks | None = None
+    check: Check | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error of edgefer.runtime.errors by its class, and its message."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run, and where it ran; or why there is none. run is None too if the request was to count or check.
+
+    golden, outputs: what a check found; outputs are probabilities (N, classes).
+    """
+
+    run: Run | None
+    machine: Machine | None
+    versions: dict[str, str]
+    failure: Failure | None
+    golden: GoldenCheck | None = None
+    outputs: list[list[float]] | None = None
+
+
+def parse(kind: type[T], text: str, source: str) -> T:
+    """One of the records above from its JSON; raises BadRecord naming `source`."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{source} is not JSON ({error}).") from error
+    return records.structure(kind, content, source)

@@ -1,0 +1,178 @@
+"""A run on a board, out of its host's sight: `python -m edgefer.runtime.runner start|wait|stop` in the run's folder.
+
+`start` leaves a process behind that answers the plan's requests one by one; it holds a lock on the folder until it
+ends, however it ends. `wait` sleeps on that lock, so nothing is sent to and fro meanwhile, and then tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it would share the processor with it
+    from edgefer.runtime.protocol import Answer, Request
+
+PLAN, BEGUN, ANSWERS, LOG, PID = "plan.json", "begun", "answers", "log", "pid"
+MARKER = "edgefer:report\n"  # before the report: a login script may have written something
+GRACE = 10.0  # seconds between asking the run to end and making it
+FORGOTTEN = 7 * 24 * 3600  # seconds after which a run that nobody fetched is removed
+
+
+def start(folder: Path) -> None:
+    """Begin the run, or go on with one that was cut off; leave it alone if it goes on or is finished."""
+    found = (folder / BEGUN).is_file()
+    lock = _try_lock(folder)
+    if lock is not None and not _finished(folder):
+        _forget_others(folder)
+        (folder / ANSWERS).mkdir(exist_ok=True)
+        if not found:
+            (folder / BEGUN).write_text(time.strftime("%Y-%m-%d %H:%M:%S"))
+        with (folder / LOG).open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "edgefer.runtime.runner", "run"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                pass_fds=[lock],  # the lock is held as long as someone has the file open
+                start_new_session=True,
+            )
+        (folder / PID).write_text(str(child.pid))
+    _tell(folder, found, lock is None, [])
+
+
+def run(folder: Path) -> None:
+    """Answer all requests that have no answer yet; ends after one that failed."""
+    from edgefer.runtime import records, system_load
+    from edgefer.runtime.files import write_atomic
+    from edgefer.runtime.protocol import parse
+    from edgefer.runtime.remote_job import Plan
+
+    plan = parse(Plan, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
+    with _alone(folder):
+        timed = any(request.check is None and request.count is None for request in plan.requests)
+        doubt = system_load.wait(plan.idle) if timed else None
+        for number, request in enumerate(plan.requests):
+            path = folder / ANSWERS / f"{number:06}.json"
+            if path.is_file():
+                continue
+            answer = system_load.doubted(_ask(request), doubt)
+            write_atomic(path, records.dumps(answer).encode())
+            if answer.failure is not None:
+                return
+
+
+def _ask(request: Request) -> Answer:
+    """A worker's answer, also where there is none."""
+    from edgefer.runtime import client
+    from edgefer.runtime.errors import EdgeferError
+    from edgefer.runtime.protocol import Answer, Failure
+
+    try:
+        return client.ask(request)
+    except EdgeferError as error:
+        return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
+
+
+def wait(folder: Path) -> None:
+    """Sleep until the run is over, then tell."""
+    import fcntl
+
+    with _opened(folder) as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        _tell(folder, True, False, _answers(folder))
+
+
+def stop(folder: Path) -> None:
+    """End the run if it goes on, then tell what was finished."""
+    give_up = time.monotonic() + GRACE
+    while (lock := _try_lock(folder)) is None:
+        hard = time.monotonic() > give_up
+        with suppress(OSError, ValueError):  # not written yet, or it has just ended
+            os.killpg(int((folder / PID).read_text()), signal.SIGKILL if hard else signal.SIGTERM)
+        time.sleep(0.1)
+    _tell(folder, True, False, _answers(folder))
+    os.close(lock)
+
+
+def _tell(folder: Path, found: bool, running: bool, answers: list[object]) -> None:
+    """An errand.Report; the answers as they are, checked by the host."""
+    report = {
+        "begun": (folder / BEGUN).read_text() if (folder / BEGUN).is_file() else "",
+        "found": found,
+        "running": running,
+        "answers": answers,
+        "free": shutil.disk_usage(folder).free,
+        "log": (folder / LOG).read_text(errors="replace")[-2000:] if (folder / LOG).is_file() else "",
+    }
+    print(f"{MARKER}{json.dumps(report)}", flush=True)
+
+
+def _answers(folder: Path) -> list[object]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / ANSWERS).glob("[0-9]*.json"))]
+
+
+def _finished(folder: Path) -> bool:
+    """Whether there is nothing left to do: every request has its answer, or one failed."""
+    answers = _answers(folder)
+    failed = any(isinstance(answer, dict) and answer.get("failure") for answer in answers)
+    return failed or len(answers) == len(json.loads((folder / PLAN).read_text(encoding="utf-8"))["requests"])
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _try_lock(folder: Path) -> int | None:
+    """The folder, open and locked; None if someone else has it locked."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for other runs on this board, and for a setup: a lock on edgefer's folder."""
+    import fcntl
+
+    with _opened(folder.resolve().parents[1]) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_others(folder: Path) -> None:
+    """Remove runs that ended long ago and nobody asked for since."""
+    for other in folder.resolve().parent.iterdir():
+        with suppress(OSError):
+            if time.time() - other.stat().st_mtime > FORGOTTEN and (lock := _try_lock(other)) is not None:
+                shutil.rmtree(other, ignore_errors=True)
+                os.close(lock)
+
+
+def main() -> None:
+    """What to do is the first word."""
+    {"start": start, "run": run, "wait": wait, "stop": stop}[sys.argv[1]](Path.cwd())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""An artifact against its own promises: checksums, contract, golden pair; with data, its accuracy.
+
+Imports the light half only. The float model that `--data` compares with is another bundle, or the
+network itself, and only then torch is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.dataset import Dataset
+from edgefer.data.mapped import chunks
+from edgefer.runtime import bundle as package
+from edgefer.runtime import contract, engines, metrics
+from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
+from edgefer.runtime.records import Scores
+
+DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
+AGREEMENT_LIMIT = 97.0  # percent of the images on which it must give float's answer
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """Largest difference from the golden output, in probability, and what is allowed."""
+
+    engine: str
+    difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A float model by its name, and its outputs (N, classes) on a test split."""
+
+    name: str
+    outputs: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AccuracyCheck:
+    """Scores of an artifact and of its float model (`exact`); drop in points, agreement in percent."""
+
+    split: str
+    reference: str
+    artifact: Scores
+    exact: Scores
+    drop: float
+    agreement: float
+
+
+def golden(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
+    """Run the golden pair; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
+    manifest = bundle.manifest
+    model = open_model(bundle, threads, provider)
+    given = _array(bundle, manifest.golden.input, manifest.contract.input)
+    expected = contract.dequantise(
+        _array(bundle, manifest.golden.output, manifest.contract.output), manifest.contract.output
+    )
+    prepared = contract.to_input(contract.to_pixels(_picture(bundle), manifest.contract), manifest.contract)
+    if not np.array_equal(prepared, given):
+        raise GoldenMismatch(
+            f"{manifest.name}: the golden picture, preprocessed by the contract, is not the golden input: "
+            "Pillow's resizing or the contract changed; build the bundle again with what is installed here."
+        )
+    returned = contract.dequantise(model.run(given), manifest.contract.output)
+    difference = float(np.abs(returned - expected).max())
+    tolerance = manifest.golden.tolerance
+    if not difference <= tolerance:  # so that NaN fails too
+        raise GoldenMismatch(
+            f"{manifest.name}: the golden output is {difference:.4f} off in probability on {model.engine}, "
+            f"{tolerance} is allowed: this engine does not run the model as it was built; it needs {manifest.needs}."
+        )
+    return GoldenCheck(model.engine, round(difference, 6), tolerance)
+
+
+def open_model(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> engines.Model:
+    """Load the model; raises BrokenBundle if its input or output is not what the contract says.
+
+    `provider` is one of runtime.PROVIDERS, None the processor; raises MissingEngine or NoGpu where it can't be had.
+    """
+    manifest = bundle.manifest
+    try:
+        model = engines.load(bundle.path(manifest.model), manifest.format, threads, provider)
+    except EdgeferError:
+        raise
+    except Exception as error:  # the engines' exceptions have no base in common
+        reason = " ".join(str(error).split())[:200]
+        raise BrokenBundle(
+            f"{manifest.name}: the {manifest.format} engine can't load it ({reason}): it needs {manifest.needs}."
+        ) from error
+    for what, found, promised in (
+        ("input", model.input, manifest.contract.input),
+        ("output", model.output, manifest.contract.output),
+        ("layout", model.layout, manifest.contract.layout),
+    ):
+        if found != promised:
+            raise BrokenBundle(
+                f"{manifest.name}: the contract promises the {what} {promised}, the model has {found}: "
+                "build the bundle again."
+            )
+    return model
+
+
+def _array(bundle: package.Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.generic]:
+    values = np.frombuffer(bundle.path(name).read_bytes(), np.dtype(spec.dtype).newbyteorder("<"))
+    if values.size != int(np.prod(spec.shape)):
+        raise BrokenBundle(
+            f"{bundle.manifest.name}: {name} holds {values.size} values, {spec.shape} are promised: "
+            "build the bundle again."
+        )
+    return values.reshape(spec.shape)
+
+
+def _picture(bundle: package.Bundle) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    path = bundle.path(bundle.manifest.golden.picture)
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
+    except Exception as error:  # Pillow raises whatever the broken bytes provoke
+        raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
+
+
+def outputs(bundle: package.Bundle, data: Dataset, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
+    """Probabilities (N, classes) of the artifact, one face at a time as on a device."""
+    model, agreed = open_model(bundle), bundle.manifest.contract
+    return np.concatenate(list(_each(model, agreed, data, tick)))
+
+
+def _each(
+    model: engines.Model, agreed: contract.Contract, data: Dataset, tick: Callable[[], None]
+) -> Iterator[NDArray[np.float32]]:
+    for faces in chunks(data.pixels):
+        for pixels in contract.to_pixels(faces, agreed):
+            yield contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)
+            tick()
+
+
+def accuracy(
+    found: NDArray[np.float32], test: Dataset, split: str, unseen: NDArray[np.bool_] | None, reference: Reference
+) -> AccuracyCheck:
+    """The scores of an artifact, whose outputs on `test` are `found`, beside those of its float model."""
+    artifact, exact = metrics.score(found, test, unseen), metrics.score(reference.outputs, test, unseen)
+    return AccuracyCheck(
+        split=split,
+        reference=reference.name,
+        artifact=artifact,
+        exact=exact,
+        drop=round(exact.accuracy - artifact.accuracy, 3),
+        agreement=round(100 * float((found.argmax(1) == reference.outputs.argmax(1)).mean()), 3),
+    )
+
+
+def require_classes(bundle: package.Bundle, test: Dataset) -> None:
+    """Raise BadData if `test` has other classes than the bundle: better before its faces are run."""
+    if test.names != bundle.manifest.contract.labels:
+        raise BadData(
+            f"{test.source} has the classes {', '.join(test.names)}, "
+            f"{bundle.manifest.name} was trained on {', '.join(bundle.manifest.contract.labels)}: give data of those."
+        )
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """Outputs of one artifact on two machines: images with the same answer, percent; the largest difference."""
+
+    agreement: float
+    difference: float
+
+
+def same(there: NDArray[np.float32], here: NDArray[np.float32]) -> Sameness:
+    """Compare probabilities (N, classes) of the same images."""
+    agreement = 100 * float((there.argmax(1) == here.argmax(1)).mean())
+    return Sameness(round(agreement, 3), round(float(np.abs(there - here).max()), 6))
+
+
+def judge(name: str, check: AccuracyCheck) -> None:
+    """Raise AccuracyDropped if the artifact is further from float than the limits allow."""
+    if check.drop > DROP_LIMIT or check.agreement < AGREEMENT_LIMIT:
+        raise AccuracyDropped(
+            f"{name} loses {check.drop} points on {check.split} (at most {DROP_LIMIT}) and agrees with float on "
+            f"{check.agreement} % (at least {AGREEMENT_LIMIT} %): calibrate it on more or other faces."
+        )

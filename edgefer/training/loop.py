@@ -1,0 +1,230 @@
+"""Training of one network: seeded, one checkpoint an epoch, resumable.
+
+An epoch depends only on (seed, epoch, weights, optimiser state), so a run that was killed and
+resumed gives the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from edgefer.arch import Arch
+from edgefer.data.dataset import Dataset
+from edgefer.runtime.records import Epoch
+from edgefer.training import losses, parallel, schedule
+from edgefer.training.augment import augment, centre, erase, grey, mix, relight, spread
+from edgefer.training.class_balance import balanced
+from edgefer.training.losses import Teacher
+from edgefer.training.recipes import Plan, Recipe
+
+EVAL_PIXELS = 256 * 48 * 48  # of the faces that are shown at once in evaluation
+EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
+
+
+@dataclass
+class State:
+    """Everything that changes while training; what a checkpoint holds.
+
+    best are the weights of the best epoch so far, master those of the round's teacher (rounds after the first).
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    curve: list[Epoch] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    master: dict[str, Tensor] = field(default_factory=dict)
+    round: int = 0
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is evaluated and kept: the running average where there is one, else the network."""
+        return self.network if self.average is None else self.average.module
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What does not change: the faces, their soft labels (N, classes), the faces that choose, teachers from outside."""
+
+    learn: Dataset
+    labels: Tensor
+    public: Dataset
+    teachers: Sequence[Teacher] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Grey views (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device."""
+
+    views: Tensor
+    labels: Tensor
+
+
+def _step_before_pointwise(network: nn.Module) -> None:
+    """Let 1x1 convolutions with a stride take every so manieth pixel first, which is the same.
+
+    The gradient of LCNN's, 8 channels with stride 2 and channels last, crashes torch 2.13.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
+            down, right = module.stride
+            module.register_forward_pre_hook(lambda _, given, y=down, x=right: (given[0][:, :, ::y, ::x],))
+            module.stride = (1, 1)
+
+
+def start(row: Arch, recipe: Recipe, device: str = "cpu") -> State:
+    """A fresh network of `row` before the first epoch."""
+    network = row.build()
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # benchmarks/tables/training.md
+    _step_before_pointwise(network)
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
+    average = None
+    if recipe.average:
+        decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    return State(network, _optimizer(network, recipe), average)
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    spared = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, recipe.lr)
+    return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+
+
+def take(state: State, tensors: dict[str, Tensor]) -> None:
+    """Let a network that has not learned yet, and its running average, start from these weights."""
+    state.network.load_state_dict(tensors)
+    state.judged.load_state_dict(tensors)
+
+
+def next_round(state: State, plan: Plan) -> None:
+    """The best student becomes the teacher; its successor starts from its weights, or afresh (EAN, section 3.3)."""
+    number, best = state.round + 1, state.best
+    torch.manual_seed(plan.seed + number)
+    fresh = start(plan.arch, plan.recipe, plan.device)
+    if plan.recipe.hand_over:
+        take(fresh, best)
+    state.network, state.optimizer, state.average = fresh.network, fresh.optimizer, fresh.average
+    state.round, state.master = number, best
+
+
+def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
+    """float32 (N, classes) of the network of `row` on the centre crops; it is put into evaluation mode."""
+    network.eval()
+    batch, device = max(1, EVAL_PIXELS // row.resize**2), next(network.parameters()).device
+    with torch.inference_mode():
+        parts = [network(centre(data.pixels[i : i + batch], row, device)) for i in range(0, len(data), batch)]
+    return torch.cat(parts).cpu()
+
+
+def _hits(network: nn.Module, data: Dataset, row: Arch) -> float:
+    return float((logits(network, data, row).argmax(1).numpy() == data.labels).mean())
+
+
+def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
+    """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
+    learner = parallel.Learner(state.network)
+    while not schedule.over(plan.recipe, state.curve, state.round):
+        if schedule.round_over(plan.recipe, state.curve, state.round):
+            next_round(state, plan)
+            learner = parallel.Learner(state.network)
+        began, number = time.perf_counter(), len(state.curve)
+        lr = schedule.rate(plan.recipe, schedule.of(state.curve, state.round), state.round, 0.0)
+        loss, right = _one_epoch(state, learner, plan, lesson, tick)
+        hits = parallel.led(lambda: _hits(state.judged, lesson.public, plan.arch))
+        took = time.perf_counter() - began
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, took, state.round)
+        state.curve.append(epoch)
+        if schedule.best(state.curve) is epoch:
+            state.best = {name: value.detach().cpu().clone() for name, value in state.judged.state_dict().items()}
+        yield epoch
+
+
+def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
+    """Who is listened to in this round: those from outside, and the student of the round before."""
+    if not plan.recipe.alpha:
+        return []
+    heard = list(lesson.teachers)
+    if state.master:
+        network = plan.arch.build()
+        network.load_state_dict(state.master)
+        heard.append(Teacher(plan.arch, network.eval().to(plan.device)))
+    return heard
+
+
+def precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Convolutions and products in it compute with numbers of that type; weights and sums stay float32."""
+    return torch.autocast(device.type, torch.bfloat16) if name == "bfloat16" else contextlib.nullcontext()
+
+
+def step(
+    state: State, learner: parallel.Learner, recipe: Recipe, row: Arch, teachers: Sequence[Teacher], batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Learn from one batch: its mean loss, and the logits (N, classes) before, on its device."""
+    with precision(recipe.precision, batch.views.device):
+        out = learner(spread(batch.views, row).contiguous(memory_format=torch.channels_last)).float()
+    with precision(recipe.teacher_precision, batch.views.device):
+        heard = losses.hear(teachers, batch.views, recipe.temperature) if teachers else None
+    loss = losses.loss(out, batch.labels, heard, recipe)
+    state.optimizer.zero_grad()
+    learner.backward(loss)
+    state.optimizer.step()
+    if state.average is not None:
+        state.average.update_parameters(state.network)
+    return loss.detach(), out.detach()
+
+
+def _batch(plan: Plan, lesson: Lesson, index: Tensor, generator: torch.Generator) -> Batch:
+    """The faces `index` of Training as the recipe shows them, on the device."""
+    recipe, device = plan.recipe, torch.device(plan.device)
+    faces = grey(lesson.learn.pixels[index.numpy()], device)
+    views = augment(faces, plan.arch.crop, recipe.turn, recipe.zoom, generator)
+    views = relight(views, recipe.contrast, recipe.brightness, generator)
+    views = erase(views, recipe.erase, generator)
+    return Batch(*mix(views, lesson.labels[index].to(device), recipe.mixup, generator))
+
+
+def _one_epoch(
+    state: State, learner: parallel.Learner, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
+) -> tuple[float, float]:
+    """Mean loss and accuracy of one pass over the training faces."""
+    recipe, earlier = plan.recipe, schedule.of(state.curve, state.round)
+    teachers = _teachers(state, plan, lesson)
+    seed = plan.seed * EPOCH_SEEDS + len(state.curve)
+    torch.manual_seed(seed)  # dropout
+    generator = torch.Generator().manual_seed(seed)  # order and augmentation
+    order = torch.randperm(len(lesson.learn), generator=generator)
+    if recipe.balanced:
+        order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, len(state.curve)))
+    steps = math.ceil(len(order) / recipe.batch)
+    state.network.train()
+    total, right = 0.0, 0.0
+    for number in range(steps):
+        index = order[number * recipe.batch : (number + 1) * recipe.batch]
+        for group in state.optimizer.param_groups:
+            group["lr"] = schedule.rate(recipe, earlier, state.round, (number + 1) / steps)
+        batch = _batch(plan, lesson, index, generator)
+        mine = learner.share(len(index))
+        mean, out = step(state, learner, recipe, plan.arch, teachers, Batch(batch.views[mine], batch.labels[mine]))
+        loss, answers = mean.item(), out.argmax(1).cpu().numpy()
+        counted = len(answers) if learner.weight else 0
+        total += loss * counted
+        right += int((answers == lesson.learn.labels[index[mine].numpy()])[:counted].sum())
+        tick(loss)
+    total, right = parallel.total(total, right)
+    return total / len(order), right / len(order)

@@ -1,0 +1,105 @@
+"""The model card of a weights file, from its training record (Mitchell et al., Model Cards, FAT* 2019)."""
+
+from __future__ import annotations
+
+from edgefer.runtime.records import Scores, TrainingRecord
+from edgefer.runtime.text_table import markdown
+from edgefer.training.schedule import best
+
+_LIMITS = """\
+- FER2013's labels are noisy (label noise): its faces were found by web search and sorted in a hurry, people agree with
+  its labels on about two faces of three, and FER+'s ten annotators gave another majority on 37 % of them.
+- Nobody recorded who is on the faces. Web search for English words brings mostly young and light-skinned adults,
+  actors and stock photographs; children, old people and darker skin are under-represented, and accuracy for them is
+  unknown.
+- Posed or exaggerated expressions, one moment, no context, 48 x 48 grey pixels. Faces in profile, covered or in the
+  dark are rare.
+- Classes with few images are the worst: look at their recall above before you use one.
+- The network always answers with one of its classes, also for what is no face."""
+
+_USES = """\
+Fit: research; measuring what a network of this size costs on a device; interfaces in which a wrong answer costs nothing
+and which the person in front of them has agreed to.
+
+It must not decide anything about a person: no hiring, grading, policing, credit, health or safety decision, no
+watching of people who have not agreed. An expression on a face is not what a person feels or intends. (In the European
+Union, regulation 2024/1689 forbids emotion recognition at work and in schools, with few exceptions.) FER2013's faces
+are for research use; ask what that means for your product."""
+
+
+def render(record: TrainingRecord) -> str:
+    """The card, as Markdown."""
+    test, name = record.private or record.public, "PrivateTest" if record.private else "PublicTest"
+    lines = [
+        f"# {record.arch}: model card",
+        "",
+        "Written by `edgefer train` from the record beside it; not edited by hand.",
+        "",
+        f"Weights `{record.arch}.safetensors`, SHA-256 {record.weights_sha256}. Trained with edgefer {record.edgefer}, "
+        f"recipe {record.recipe['name']}, seed {record.seed}, on {_machine(record)}, "
+        f"{record.seconds / 60:.0f} minutes:",
+        "",
+        f"    {record.command}",
+        *_started(record),
+        "",
+        f"![learning curves]({record.arch}.png)",
+        "",
+        "## Data",
+        "",
+        f"{_images(record)}. Training was trained on, PublicTest chose the epoch ({record.best_epoch} of "
+        f"{len(record.curve)}, {best(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. SHA-256 of "
+        f"pixels, labels and splits: {record.data['sha256']}.",
+        "",
+        f"## Accuracy on {name}",
+        "",
+        *_accuracy(test),
+        "",
+        *_classes(test, record.data["classes"]),
+        "",
+        "## Limits",
+        "",
+        _LIMITS,
+        "",
+        "## Uses",
+        "",
+        _USES,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _started(record: TrainingRecord) -> list[str]:
+    if record.pretrained is None:
+        return []
+    return ["", f"It started from `{record.pretrained['file']}`, SHA-256 {record.pretrained['sha256']}."]
+
+
+def _machine(record: TrainingRecord) -> str:
+    threads = record.environment.threads
+    return record.gpu or f"{threads} thread{'s' * (threads != 1)} of {record.environment.cpu}"
+
+
+def _images(record: TrainingRecord) -> str:
+    return ", ".join(f"{split} {count:,} images" for split, count in record.data["images"].items())
+
+
+def _accuracy(test: Scores) -> list[str]:
+    told = [f"- centre crop: {test.accuracy:.2f} % of {test.images:,} images"]
+    if test.ten_crop is not None:
+        told.append(f"- mean of ten crops: {test.ten_crop:.2f} %")
+    if test.unseen is not None:
+        told.append(f"- centre crop, {test.unseen_images:,} images that Training does not hold: {test.unseen:.2f} %")
+    if test.ferplus is not None:
+        told.append(f"- answers equal to FER+'s majority, which is another labelling: {test.ferplus:.2f} %")
+    return told
+
+
+def _classes(test: Scores, names: list[str]) -> list[str]:
+    """Recall, and the confusion matrix where it was recorded: rows are the labels, columns the answers."""
+    matrix = test.confusion
+    if matrix is None:
+        return [markdown(("class", "recall"), [(n, f"{r:.2f} %") for n, r in test.recall.items()])]
+    rows = [
+        (name, f"{test.recall[name]:.2f} %" if name in test.recall else "-", *map(str, counts))
+        for name, counts in zip(names, matrix, strict=True)
+    ]
+    return [markdown(("class", "recall", *(f"as {name}" for name in names)), rows)]

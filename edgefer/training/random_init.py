@@ -1,0 +1,67 @@
+"""Random weights, for measuring what a network costs where nobody has trained it. Never a default."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import nn
+
+from edgefer.arch import Arch
+from edgefer.pipeline import synthetic_faces
+from edgefer.training.augment import centre
+from edgefer.training.weights import Weights
+
+_Norm = nn.modules.batchnorm._BatchNorm
+_DROPOUT = (nn.Dropout, nn.Dropout2d)
+
+
+def make(arch: Arch, seed: int) -> Weights:
+    """The network with weights from `seed`, in evaluation mode; its batch norms have seen drawn pictures."""
+    network = arch.build(seed=seed)
+    if not any(isinstance(module, _Norm | nn.LayerNorm) for module in network.modules()):
+        _spread(network, seed)
+    _settle(network, arch)
+    return Weights(network.eval(), _checksum(network), None, seed)
+
+
+def _spread(network: nn.Module, seed: int) -> None:
+    """Weights that keep the size of activations: torch's own halve it at every layer, and no norm makes up for it."""
+    torch.manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
+def _settle(network: nn.Module, arch: Arch) -> None:
+    """Give batch norms the statistics of drawn pictures: those of a fresh network let activations vanish or explode.
+
+    Rounded, so that they, and the weights' checksum, are the same on processors that add up in another order.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _Norm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # the plain mean: of one batch, its own statistics
+    network.train()
+    for module in network.modules():
+        if isinstance(module, _DROPOUT):
+            module.eval()
+    data = synthetic_faces.faces().resized(arch.resize)
+    with torch.no_grad():
+        network(centre(data.pixels[:], arch))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        for statistic in (norm.running_mean, norm.running_var):
+            assert statistic is not None
+            statistic.copy_(statistic.bfloat16().float())
+
+
+def _checksum(network: nn.Module) -> str:
+    """Of all tensors, by their names."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,37 @@
+"""Weights for a network that has none: how long it takes does not depend on them. For timing only."""
+
+from __future__ import annotations
+
+import hashlib
+
+from torch import nn
+
+from edgefer.arch import Arch
+from edgefer.runtime.errors import MissingFile
+from edgefer.training import weights
+from edgefer.training.weights import Weights
+
+SEED = 0
+
+
+def load(row: Arch) -> tuple[Weights, bool]:
+    """The shipped weights, or random ones; and whether they are random. Raises BadWeights."""
+    try:
+        return weights.load(row, None), False
+    except MissingFile:
+        network = row.build(seed=SEED).eval()
+        return Weights(network, _checksum(network), None), True
+
+
+def note(row: Arch) -> str:
+    """What a reader of such times must know."""
+    return f"weights: none are shipped for {row.name}, random ones (seed {SEED}) take as long"
+
+
+def _checksum(network: nn.Module) -> str:
+    """Of all tensors, in their order."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""Loading weights into a network: the shipped ones or a user's, never a pickle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from edgefer import arch as archs
+from edgefer.arch import Arch
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadWeights, MissingFile
+from edgefer.runtime.files import sha256
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network with its weights, in evaluation mode; the checksum is of the file.
+
+    untrained is the seed of random weights, which come from no file; None where they were trained.
+    """
+
+    network: nn.Module
+    sha256: str
+    record: records.TrainingRecord | None
+    untrained: int | None = None
+
+
+def find(arch: Arch, path: Path | None) -> Path:
+    """`path`, or the shipped weights of the network; raises MissingFile if there are none."""
+    if path is None:
+        path = resources.folder("weights") / f"{arch.name}.safetensors"
+        if not path.is_file():
+            raise MissingFile(
+                f"edgefer ships no weights for {arch.name}: train some "
+                f"(edgefer train --arch {arch.name} --data PATH) and give them with --weights; "
+                "`edgefer build --untrained` takes random ones, to measure what the network costs."
+            )
+    if not path.is_file():
+        raise MissingFile(f"no weights at {path}: give a .safetensors file.")
+    return path
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file; raises MissingFile or BadWeights."""
+    try:
+        return dict(load_file(path))
+    except OSError as error:
+        raise MissingFile(
+            f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
+        ) from error
+    except SafetensorError as error:
+        raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
+
+
+def arch_of(path: Path) -> Arch:
+    """The network that a weights file of edgefer's says it is of; raises MissingFile, BadWeights or UnknownName."""
+    read(path)
+    with safe_open(path, "pt") as opened:  # type: ignore[no-untyped-call, unused-ignore]
+        name = (opened.metadata() or {}).get("arch")
+    if name is None:
+        raise BadWeights(f"{path} does not say of which network it is: give weights that edgefer trained.")
+    return archs.get(name)
+
+
+def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Raise BadWeights if a value is none that can be computed with."""
+    broken = sorted(name for name, value in tensors.items() if not value.isfinite().all())
+    if broken:
+        raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
+
+
+def load(arch: Arch, path: Path | None) -> Weights:
+    """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
+    path = find(arch, path)
+    tensors = read(path)
+    network = arch.build()
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if found != expected:
+        wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+        raise BadWeights(
+            f"{path} holds the weights of another network: {wrong[0]} is {found.get(wrong[0], 'missing')}, "
+            f"{arch.name} has {expected.get(wrong[0], 'no such tensor')}; name its network with --arch."
+        )
+    require_finite(path, tensors)
+    network.load_state_dict(tensors)
+    return Weights(network.eval(), sha256(path), _record(path, arch))
+
+
+def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:
+    """The training record beside the weights, if it is theirs."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return None
+    record = records.read(records.TrainingRecord, beside)
+    return record if record.weights_sha256 == sha256(path) and record.arch == arch.name else None

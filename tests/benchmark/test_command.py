@@ -1,0 +1,103 @@
+"""`edgefer bench` on the command line; the measuring itself is replaced."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgefer.benchmark import run as runner
+from edgefer.benchmark.run import Plan
+from edgefer.cli.bench import bench
+from edgefer.runtime import machine, records
+from edgefer.runtime.bench_record import BenchRecord, Settings
+from tests.benchmark.made import record, result, run, write
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """What the command asked for."""
+    heard: list[Plan] = []
+
+    def measure(plan: Plan, tick: object, say: object) -> BenchRecord:
+        heard.append(plan)
+        stopped = plan.processes == 99
+        return record([replace(result("ean.tflite-int8", [run()]), settings=plan.settings)], interrupted=stopped)
+
+    monkeypatch.setattr(runner, "bench", measure)
+    return heard
+
+
+def call(folder: Path, *words: str) -> Result:
+    dist = write(folder, {"dist/ean.tflite-int8/manifest.json": "{}"}) / "dist"
+    return CliRunner().invoke(bench, ["--dist", str(dist), "--no-instructions", *words])
+
+
+def test_the_defaults(tmp_path: Path, plans: list[Plan]) -> None:
+    done = call(tmp_path)
+    assert done.exit_code == 0, done.output
+    assert plans[0].settings == Settings()
+    assert (plans[0].processes, plans[0].place.name, plans[0].count) == (3, machine.local_device(), None)
+    assert "x86/ean.tflite-int8" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        (["--threads", "2"], Settings(threads=2)),
+        (["--threads", "all"], Settings(threads=machine.usable_cores())),
+        (["--fps", "30"], Settings(mode="paced", fps=30.0)),
+        (["--batch", "8"], Settings(mode="batch", batch=8)),
+        (["--end-to-end", "--samples", "7"], Settings(scope="end-to-end", samples=7, seconds=None)),
+        (["--protocol", "mit-table2"], Settings(mode="batch", batch=48, samples=300, warmup=10, seconds=None)),
+    ],
+)
+def test_options_become_settings(tmp_path: Path, plans: list[Plan], words: list[str], settings: Settings) -> None:
+    done = call(tmp_path, *words)
+    assert done.exit_code == 0, done.output
+    assert plans[0].settings == settings
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--fps", "30", "--batch", "2"],
+        ["--fps", "0"],
+        ["--protocol", "ean-table5", "--samples", "3"],
+        ["--protocol", "ean-table5", "--batch", "3"],
+        ["--batch", "2", "--end-to-end"],
+        ["--threads", "many"],
+        ["--threads", "0"],
+        ["--processes", "0"],
+    ],
+)
+def test_what_excludes_itself_is_a_usage_error(tmp_path: Path, plans: list[Plan], words: list[str]) -> None:
+    assert call(tmp_path, *words).exit_code == 2
+    assert not plans
+
+
+def test_files(tmp_path: Path, plans: list[Plan]) -> None:
+    paths = [tmp_path / name for name in ("b.json", "base.json", "b.md", "b.csv")]
+    options = ("--json", "--save-baseline", "--markdown", "--csv")
+    done = call(tmp_path, *(word for pair in zip(options, map(str, paths), strict=True) for word in pair))
+    assert done.exit_code == 0, done.output
+    assert records.read(BenchRecord, paths[0]) == records.read(BenchRecord, paths[1])
+    assert json.loads(paths[0].read_text())["schema"] == "edgefer/benchmark/1"
+    assert paths[2].read_text().startswith("# Bench\n")
+    assert paths[3].read_text().startswith("id,model_bytes,")
+
+
+def test_a_file_that_can_not_be_written_is_told_before_measuring(tmp_path: Path, plans: list[Plan]) -> None:
+    (tmp_path / "file").write_text("")
+    assert call(tmp_path, "--json", str(tmp_path / "file" / "b.json")).exit_code != 0
+    assert not plans
+
+
+def test_an_interrupt_writes_what_is_measured(tmp_path: Path, plans: list[Plan]) -> None:
+    done = call(tmp_path, "--processes", "99", "--json", str(tmp_path / "b.json"))
+    assert done.exit_code == 1  # click's own Abort here; edgefer's main makes it 130
+    assert records.read(BenchRecord, tmp_path / "b.json").interrupted
+    assert "interrupted: not everything" in done.output

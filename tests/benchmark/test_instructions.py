@@ -1,0 +1,173 @@
+"""Counting instructions: exact where the emulator is there, a reason where it is not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from edgefer.benchmark import emulator, instructions
+from edgefer.benchmark.emulator import EMULATORS, Emulator, Guest
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.runtime import client, shell, source_fingerprint
+from edgefer.runtime import workload as subject
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import WorkerFailed
+from edgefer.runtime.protocol import Answer
+
+EMULATOR = EMULATORS["x86"]
+VERSIONS = {"python": "3.11.2", "qemu": "7.2.22"}
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A qemu and a compiler that are never started."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(emulator, "_takes_plugins", lambda program: True)
+    monkeypatch.setattr(instructions, "_plugin", lambda known: Path("plugin.so"))
+    monkeypatch.setattr(client, "ask", lambda request, base: None)
+
+
+def counts(monkeypatch: pytest.MonkeyPatch, once: Callable[[], int]) -> Counted:
+    monkeypatch.setattr(instructions, "once", lambda subject, known, plugin: (once(), VERSIONS))
+    return instructions.count(Subject("ean.tflite-int8", Path("x")))
+
+
+def test_without_the_emulator_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert instructions.count(Subject("x", Path("x"))) == Counted(None, 0, "install qemu-user and a C compiler")
+
+
+def test_an_emulator_without_plugins_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(emulator, "_takes_plugins", emulator._takes_plugins.__wrapped__)
+    monkeypatch.setattr(shell, "answer", lambda line: "usage\n-version   display version")
+    reason = instructions.count(Subject("x", Path("x"))).reason
+    assert reason is not None and "built without plugins" in reason
+
+
+def test_no_emulator_for_a_device() -> None:
+    found = instructions.count(Subject("x", Path("x")), "riscv64")
+    assert (found.instructions, found.reason) == (None, "not counted: no emulator for riscv64 is known")
+
+
+def test_the_lower_count_and_the_spread(monkeypatch: pytest.MonkeyPatch, there: None) -> None:
+    taken = iter([1010, 1000])
+    assert counts(monkeypatch, lambda: next(taken)) == Counted(1000, 10, None, VERSIONS)
+
+
+def test_a_model_that_the_emulator_can_not_run(monkeypatch: pytest.MonkeyPatch, there: None) -> None:
+    def once() -> int:
+        raise WorkerFailed("illegal instruction")
+
+    found = counts(monkeypatch, once)
+    assert found.instructions is None
+    assert found.reason == "not counted: qemu-x86_64 can't run it (illegal instruction)"
+
+
+def test_a_place_is_empty_and_the_next_one_has_a_path_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with emulator.place() as first, emulator.place() as second:
+        assert first != second
+        assert len(str(first)) == len(str(second))
+    assert not list(tmp_path.iterdir())
+    with emulator.place() as again:
+        assert again == first
+
+
+def test_two_counts_are_equal(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if platform.machine() != "x86_64" or shutil.which(EMULATOR.program) is None or not shutil.which("cc"):
+        pytest.skip("needs an x86-64 machine with qemu-x86_64 (Debian: qemu-user) and a C compiler")
+    monkeypatch.setitem(os.environ, "XDG_CACHE_HOME", str(tmp_path))
+    found = instructions.count(of_folder(dist / "ean.tflite-int8"))
+    assert found.reason is None
+    assert found.spread == 0
+    assert found.instructions is not None
+    assert 1e6 < found.instructions < 1e7
+    assert len(list((tmp_path / "edgefer").glob("tcg_count-*.so"))) == 1
+    assert found.versions["worker"] == source_fingerprint.checksum()
+
+
+def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
+    """Every file of edgefer's whose code one step of any engine enters."""
+    entered: set[str] = set()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            entered.add(frame.f_code.co_filename)
+
+    for target in ("tflite-int8", "onnx-int8", "openvino-int8", "ncnn-int8"):
+        model = subject.prepare(client.request(of_folder(dist / f"ean.{target}"), Settings()))()
+        sys.setprofile(watch)
+        try:
+            model.step()
+        finally:
+            sys.setprofile(None)
+    own = {
+        Path(name).relative_to(source_fingerprint.PACKAGE).as_posix()
+        for name in entered
+        if name.startswith(str(source_fingerprint.PACKAGE))
+    }
+    assert any(name.startswith("runtime/") for name in own)
+    assert own <= set(source_fingerprint.FILES)
+
+
+@pytest.mark.parametrize("name", source_fingerprint.FILES)
+def test_each_of_its_files_is_there_and_changes_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = source_fingerprint.checksum.__wrapped__()
+    shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_fingerprint, "PACKAGE", tmp_path / "edgefer")
+    assert source_fingerprint.checksum.__wrapped__() == before
+    with (tmp_path / "edgefer" / name).open("a") as file:
+        file.write("\n")
+    assert source_fingerprint.checksum.__wrapped__() != before
+
+
+def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines: list[tuple[list[str], dict[str, str]]] = []
+
+    def ask(request: object, line: list[str], base: dict[str, str], folder: Path) -> Answer:
+        assert (folder / "self/edgefer").readlink() == client.PACKAGE
+        lines.append((line, base))
+        return Answer(None, None, {}, None)
+
+    monkeypatch.setattr(client, "ask", ask)
+    known = Emulator("qemu-aarch64", "cortex-a72", 173, Guest(tmp_path, tmp_path, "usr/bin/python3.11", {"X": "1"}))
+    for padding in ("", "x" * 1000):
+        monkeypatch.setenv("PYTHONPATH", padding)
+        monkeypatch.setenv("HOME", f"/{padding}")
+        emulator.ask(client.request(Subject("x", None, "ean"), Settings()), known)
+    (line, environment), again = lines
+    assert (line, environment) == again
+    assert environment["X"] == "1" and str(tmp_path) not in str((line, environment))
+    assert line[-4:] == [line[-4], "-P", "-m", "edgefer.runtime.worker"]
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "plugin"),
+    [
+        ("qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)", "7.2.22", 1),
+        ("qemu-aarch64 version 8.2.2", "8.2.2", 1),
+        ("qemu-aarch64 version 10.0.2 (Debian)", "10.0.2", 2),
+        ("something else", None, 1),
+        (None, None, 1),
+    ],
+)
+def test_the_plugin_is_of_the_interface_that_qemu_has(
+    said: str | None, version: str | None, plugin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "answer", lambda line: said)
+    assert emulator._version.__wrapped__("qemu") == version
+    assert instructions._plugin_version(version) == plugin
+
+
+def test_where_addresses_can_not_be_fixed_it_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "answer", lambda line: None)  # what a container forbids
+    assert emulator.fixed_addresses.__wrapped__() == ()

@@ -1,0 +1,118 @@
+"""From names to places, and several of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgefer.benchmark import merge
+from edgefer.benchmark.merge import DevicesRecord
+from edgefer.benchmark.selection import of_folder
+from edgefer.cli.bench import bench
+from edgefer.devices import lookup, registry, schedule
+from edgefer.devices.registry import Remote
+from edgefer.devices.schedule import Job
+from edgefer.runtime import machine, records
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import NotSetUp, UnknownName
+
+NOWHERE = Remote("nobody@127.0.0.1", port=9)  # the discard port: nothing listens there
+
+
+@pytest.fixture(autouse=True)
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
+
+
+def test_no_name_is_this_machine() -> None:
+    assert lookup.find(None).name == machine.local_device()
+    assert lookup.names((), every=False) == [machine.local_device()]
+    assert lookup.names(("a", "b", "a"), every=False) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["rpi", "rpi4"])
+def test_a_board_that_is_not_configured_says_how(name: str) -> None:
+    with pytest.raises(NotSetUp) as caught:
+        lookup.find(name)
+    assert "edgefer device add NAME --host pi@ADDRESS" in str(caught.value)
+    assert "--device rpi" in str(caught.value)
+    assert "-emulated" in str(caught.value)
+
+
+def test_a_kind_of_board_is_the_one_that_is_configured() -> None:
+    registry.save({"kitchen": Remote("pi@10.0.0.7", board="rpi4"), "x": Remote("pi@10.0.0.9", board="rpi5")})
+    assert lookup.find("rpi4").name == "kitchen"
+    assert lookup.find("rpi5").name == "x"
+    with pytest.raises(NotSetUp, match="rpi may be kitchen or x"):
+        lookup.find("rpi")
+    with pytest.raises(NotSetUp, match="no rpi3 is configured"):
+        lookup.find("rpi3")
+    with pytest.raises(UnknownName, match="kitchen"):
+        lookup.find("kitchn")
+
+
+@pytest.mark.parametrize("name", registry.everything())
+def test_every_device_is_opened_or_says_what_it_lacks(name: str) -> None:
+    try:
+        assert lookup.find(name).name
+    except (NotSetUp, UnknownName) as error:
+        assert str(error)
+
+
+def job(device: str, folder: Path) -> Job:
+    return Job(device, None, (of_folder(folder),), (Settings(samples=3, warmup=1),), 1, None, False)
+
+
+def test_boards_run_side_by_side_and_the_rest_in_turn() -> None:
+    registry.save({"kitchen": NOWHERE, "hall": NOWHERE})
+    jobs = [job(name, Path("x")) for name in ("x86", "kitchen", "gpu", "hall")]
+    assert [[each.device for each in lane] for lane in schedule.lanes(jobs)] == [["kitchen"], ["hall"], ["x86", "gpu"]]
+
+
+def test_a_device_that_fails_does_not_stop_the_others(dist: Path) -> None:
+    registry.save({"kitchen": NOWHERE})
+    heard: list[str] = []
+    here = machine.local_device()
+    jobs = [job(name, dist / "ean.tflite-fp32") for name in ("kitchen", here)]
+    found = schedule.measure(jobs, lambda device, what, done, total: heard.append(device))
+    assert list(found.records) == [here]
+    assert ["kitchen" in str(failure) for failure in found.failures] == [True]
+    assert here in heard
+
+
+def test_the_command_shows_what_it_has_and_fails(dist: Path, tmp_path: Path) -> None:
+    registry.save({"kitchen": NOWHERE})
+    here = machine.local_device()
+    words = ["--dist", str(dist), "--no-instructions", "--samples", "3", "--processes", "1", "--json"]
+    out = tmp_path / "b.json"
+    done = CliRunner().invoke(
+        bench, ["ean.tflite-fp32", *words, str(out), "--device", here, "--device", "kitchen", "--device", here]
+    )
+    assert done.exit_code != 0
+    assert f"{here}/ean.tflite-fp32" in done.output
+    assert out.is_file()
+    assert [found.device for found in merge.read(out)] == [here]
+
+
+def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
+    base = ["--dist", str(dist), "--save-baseline", str(tmp_path / "b.json"), "--device", "x86", "--device", "gpu"]
+    assert CliRunner().invoke(bench, base).exit_code == 2
+    assert CliRunner().invoke(bench, ["--dist", str(dist), "--all-devices", "--device", "x86"]).exit_code == 2
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_several_batch_sizes_are_one_record(dist: Path) -> None:
+    here = machine.local_device()
+    settings = tuple(Settings(mode="batch", batch=batch, samples=3, warmup=1) for batch in (1, 4))
+    wanted = Job(here, None, (of_folder(dist / "ean.tflite-fp32"),), settings, 1, None, False)
+    found = schedule.measure([wanted], lambda *_: None).records[here]
+    assert [result.settings.batch for result in found.results] == [1, 4]
+
+
+def test_two_devices_are_one_file(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = machine.local_device()
+    one = schedule.measure([job(here, dist / "ean.tflite-fp32")], lambda *_: None).records[here]
+    records.write(tmp_path / "two.json", merge.together([one, one]))
+    assert records.read(DevicesRecord, tmp_path / "two.json").records == [one, one]

@@ -1,0 +1,160 @@
+"""What BASE and HEAD may be; git refs in a small repository, where a copy of a file stands for the build."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edgefer.gate import base_and_head, refs
+from edgefer.gate.base_and_head import Side
+from edgefer.gate.refs import Build
+from edgefer.runtime import shell
+from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile
+from tests.gate.made import bundle
+
+BUILD = Build("ean", ["onnx-fp32"])
+BUILT = partial(refs.built, wanted=BUILD)
+
+
+def side(place: str | Path) -> Side:
+    with base_and_head.opened(str(place), BUILT) as found:
+        return found
+
+
+def git(folder: Path, *words: str) -> str:
+    line = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two commits, fast and slow, each with a bundle in a folder; the build copies it."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    for tag, seconds in (("fast", 0.001), ("slow", 0.002)):
+        shutil.rmtree(folder / "ready", ignore_errors=True)
+        bundle(folder / "ready", seconds=seconds)
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "--message", tag)
+        git(folder, "tag", tag)
+    shutil.rmtree(folder / "ready")  # the working tree is not what is built
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return folder
+
+
+def copy(ref: str, wanted: Build, tree: Path, out: Path) -> None:
+    assert wanted == BUILD
+    shutil.copytree(tree / "ready", out)
+
+
+def clean(repository: Path) -> bool:
+    left = [path for path in repository.parent.iterdir() if path != repository]
+    return not left and len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_a_ref_is_checked_out_and_built(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refs, "_build", copy)
+    with ExitStack() as stack:
+        found = [stack.enter_context(base_and_head.opened(ref, BUILT)) for ref in ("fast", "HEAD")]
+        seconds = [(each.bundles["ean.onnx-fp32"].folder / "model.onnx").read_text() for each in found]
+        assert [float(each) for each in seconds] == [0.001, 0.002]
+        assert [each.single for each in found] == [False, False]
+    assert clean(repository)
+    assert git(repository, "status", "--short").split()[0] == "D"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ExportFailed("no")])
+def test_nothing_is_left_of_a_ref_that_failed(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(refs, "_build", fail)
+    with pytest.raises(type(error) if isinstance(error, Exception) else KeyboardInterrupt):
+        side("fast")
+    assert clean(repository)
+
+
+def test_a_build_that_fails_says_why(repository: Path) -> None:
+    wrong = base_and_head.opened("fast", partial(refs.built, wanted=Build("nope", ["onnx-fp32"])))
+    with pytest.raises(ExportFailed, match="fast can't be built: unknown arch 'nope'"), wrong:
+        pass
+    assert clean(repository)
+
+
+def test_the_build_is_of_the_tree(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines: list[list[str]] = []
+
+    def run(line: list[str], environment: object, folder: Path) -> shell.Done:
+        lines.append(line)
+        assert folder == repository
+        return shell.Done(0, "", "")
+
+    monkeypatch.setattr(shell, "run", run)
+    wanted = Build("ean", ["a", "b"], Path("w.safetensors"))
+    refs._build("fast", wanted, repository, tmp_path / "out")
+    assert lines[0][1] == "-P"  # it holds no edgefer of its own
+    rest = ["--target", "a", "--target", "b", "--weights", str(repository / "w.safetensors")]
+    assert lines[0][4:] == ["build", "--arch", "ean", "--out", str(tmp_path / "out"), *rest]
+    (repository / "edgefer").mkdir()
+    (repository / "edgefer" / "cli.py").touch()
+    refs._build("fast", wanted, repository, tmp_path / "out")
+    assert lines[1][1] == "-c"
+
+
+@pytest.mark.usefixtures("repository")
+def test_paths_come_before_refs(tmp_path: Path) -> None:
+    assert base_and_head.is_ref("fast")
+    bundle(Path("fast"))
+    assert not base_and_head.is_ref("fast")
+    assert not side("fast").single
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("name", ["nothing", "--help", "a b", "slow^9"])
+def test_what_is_nothing_says_so(name: str) -> None:
+    with pytest.raises(MissingFile, match="no bundle, no folder of bundles and no git ref"):
+        side(name)
+
+
+def test_a_folder_without_bundles_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="no bundles in"):
+        side(tmp_path)
+
+
+def test_a_damaged_bundle_is_refused(tmp_path: Path) -> None:
+    (bundle(tmp_path) / "model.onnx").write_text("other")
+    with pytest.raises(BrokenBundle):
+        side(tmp_path)
+
+
+def test_single_bundles_are_compared_whatever_their_names(tmp_path: Path) -> None:
+    one, other = side(bundle(tmp_path, "ean.a")), side(bundle(tmp_path, "ean.b"))
+    (pair,) = base_and_head.pairs(one, other)
+    assert pair.name == "ean.b"
+    assert pair.base is not None and pair.base.manifest.name == "ean.a"
+
+
+def test_folders_are_compared_by_name(tmp_path: Path) -> None:
+    for place, names in (("base", ("ean.a", "ean.b")), ("head", ("ean.b", "ean.c"))):
+        for name in names:
+            bundle(tmp_path / place, name)
+    there = base_and_head.pairs(side(tmp_path / "base"), side(tmp_path / "head"))
+    assert [(pair.name, pair.base is not None, pair.head is not None) for pair in there] == [
+        ("ean.a", True, False),
+        ("ean.b", True, True),
+        ("ean.c", False, True),
+    ]
+    (pair,) = base_and_head.pairs(side(tmp_path / "base"), side(tmp_path / "head" / "ean.b"))
+    assert pair.name == "ean.b"
+    with pytest.raises(MissingFile, match=r"no bundle ean\.c on the other side: it has ean\.a, ean\.b"):
+        base_and_head.pairs(side(tmp_path / "base"), side(tmp_path / "head" / "ean.c"))

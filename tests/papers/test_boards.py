@@ -1,0 +1,123 @@
+"""Counting a table's networks on an emulated board: once each, resumed, left out. Nothing is emulated or built here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgefer.arch import Arch
+from edgefer.benchmark import static_metrics
+from edgefer.benchmark.instructions import Counted
+from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.static_metrics import Exact
+from edgefer.papers import boards, bundles
+from edgefer.papers.measure import Heard, Wish
+from edgefer.runtime import records
+from edgefer.runtime.bench_record import BenchRecord
+from edgefer.runtime.errors import BadRecord
+from edgefer.runtime.files import sha256
+from edgefer.runtime.protocol import Answer, Request
+from tests.benchmark.made import record, run
+
+RECORD = "tables-rpi4-emulated.json"
+
+
+class Board:
+    """An emulated board that counts a million for every bundle; it can be interrupted before one."""
+
+    name, timed = "rpi4-emulated", False
+
+    def __init__(self) -> None:
+        self.left_out: list[str] = []
+        self.counted: list[str] = []
+        self.versions = {"qemu": "7.2"}
+        self.stop_before: str | None = None
+
+    def answers(self, requests: Sequence[Request], say: Callable[[str], None]) -> Iterator[Answer]:
+        for _ in requests:
+            yield Answer(replace(run(), samples=[]), record([]).machine, self.versions, None)
+
+    def count(self, subject: Subject) -> Counted:
+        if subject.name == self.stop_before:
+            raise KeyboardInterrupt
+        self.counted.append(subject.name)
+        return Counted(1_000_000, 0, None)
+
+    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
+        return list(subjects)
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Board:
+    """The board; bundles are folders with a manifest that says nothing."""
+
+    def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+        folder = out / f"{row.name}.{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").write_text(f"{row.name} {name}")
+        return folder
+
+    def read(subject: Subject) -> Exact:
+        assert subject.folder is not None
+        return Exact(sha256(subject.folder / "manifest.json"), {}, 1, 2, 3, {}, {})
+
+    monkeypatch.setattr(bundles, "bundle", bundle)
+    monkeypatch.setattr(static_metrics, "read", read)
+    return Board()
+
+
+def go(board: Board, folder: Path, *names: str, wish: Wish | None = None) -> BenchRecord:
+    heard = Heard(lambda what: None, lambda done, total: None)
+    boards.count(names, wish or Wish(), folder / RECORD, board, heard, folder / "bundles")
+    return records.read(BenchRecord, folder / RECORD)
+
+
+LCNN = ["resnet50.tflite-int8", "resnet50.tflite-fp32", "lcnn.tflite-int8", "lcnn.tflite-fp32"]
+
+
+def test_a_network_of_several_tables_is_counted_once(board: Board, tmp_path: Path) -> None:
+    made = go(board, tmp_path, "lcnn-4", "lcnn-5")
+    assert board.counted == LCNN
+    assert {each.instructions_per_frame for each in made.results} == {1_000_000}
+    assert [each.id for each in made.results] == [f"rpi4-emulated/{name}" for name in LCNN]
+    go(board, tmp_path, "lcnn-3", "microexpnet-6")
+    assert board.counted[4:6] == ["microexpnet-m.tflite-int8", "microexpnet-m.tflite-fp32"]
+    assert not set(board.counted[4:]) & set(LCNN)
+    go(board, tmp_path, "lcnn-3", wish=Wish(again=True))
+    assert board.counted[-4:] == LCNN
+
+
+def test_an_interrupted_count_goes_on(board: Board, tmp_path: Path) -> None:
+    board.stop_before = "lcnn.tflite-int8"
+    with pytest.raises(KeyboardInterrupt):
+        go(board, tmp_path, "lcnn-5")
+    board.stop_before = None
+    made = go(board, tmp_path, "lcnn-5")
+    assert board.counted == LCNN
+    assert not made.interrupted
+    assert {each.instructions_per_frame for each in made.results} == {1_000_000}
+
+
+def test_what_would_take_too_long_says_so_and_can_be_counted_later(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(0, 1000, 90))  # seconds before and after each first run
+    monkeypatch.setattr(boards, "emulating", lambda: next(times))
+    made = go(board, tmp_path, "lcnn-5")
+    assert board.counted == []
+    assert {each.instructions_reason for each in made.results} == {
+        "not counted: it would take about 15 min, more than 10"
+    }
+    monkeypatch.setattr(boards, "emulating", lambda: 0.0)
+    assert {each.instructions_per_frame for each in go(board, tmp_path, "lcnn-5").results} == {1_000_000}
+
+
+def test_counts_of_other_versions_are_not_mixed(board: Board, tmp_path: Path) -> None:
+    go(board, tmp_path, "lcnn-5")
+    board.versions = {"qemu": "8.0"}
+    with pytest.raises(BadRecord, match=r"other versions \(qemu\)"):
+        go(board, tmp_path, "microexpnet-6")
+    assert {each.bundle for each in records.read(BenchRecord, tmp_path / RECORD).results} == set(LCNN)

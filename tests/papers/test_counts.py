@@ -1,0 +1,57 @@
+"""The counts that are kept are those of the networks as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgefer import arch
+from edgefer.papers import count_networks, counted, table_names
+from edgefer.papers.counted import Counts
+from edgefer.runtime import records, resources
+
+RESULTS = resources.folder("benchmarks") / "results"
+KEPT = records.read(Counts, RESULTS / counted.FILE)
+CELLS = [cell for _, table in table_names.tables().values() for cell in table.cells]
+
+
+def test_they_are_of_these_sources() -> None:
+    assert KEPT.sources == counted.sources(), "run edgefer tables --all --out benchmarks/tables"
+    assert KEPT.networks.keys() == arch.ARCHS.keys()
+
+
+@pytest.mark.parametrize("name", arch.ARCHS)
+def test_each_network_counts_so(name: str) -> None:
+    row = arch.get(name)
+    assert count_networks.figures(row) == KEPT.networks[name]
+    assert count_networks.layers(row, CELLS) == KEPT.shapes.get(name, {})
+
+
+@pytest.mark.parametrize("name", ["microexpnet-m", "microexpnet-s", "microexpnet-xs", "microexpnet-xxs", "lcnn"])
+def test_each_checkpoint_is_so_long(name: str) -> None:
+    weights_and_moments = 3 * 4 * KEPT.networks[name]["parameters"]
+    assert count_networks.checkpoint(arch.get(name)) == KEPT.checkpoints[name]
+    assert weights_and_moments < KEPT.checkpoints[name] < weights_and_moments + 90_000
+
+
+def test_counts_of_other_sources_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_networks, "everything", lambda: KEPT)
+    stale = Counts(counted.SCHEMA, "another", "2.0", {}, {}, {})
+    records.write(tmp_path / counted.FILE, stale)
+    assert counted.load(tmp_path) == KEPT
+    assert records.read(Counts, tmp_path / counted.FILE) == KEPT
+
+
+def test_rendering_needs_no_torch() -> None:
+    code = (
+        "import sys; from pathlib import Path; from edgefer import resources; "
+        "from edgefer.papers import evidence, html, names, render, sheet; "
+        "known = evidence.known(resources.folder('benchmarks') / 'results'); "
+        "html.page([sheet.sheet(name, known) for name in names.tables()]); "
+        "print({'torch', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

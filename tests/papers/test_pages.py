@@ -1,0 +1,132 @@
+"""What a table looks like; and that the pages in benchmarks/tables are what the records give."""
+
+from __future__ import annotations
+
+import csv
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edgefer.papers import evidence, html, render, table_names
+from edgefer.papers.grid import Grid, Piece, numbered
+from edgefer.papers.paper_table import Sheet, sheet
+from edgefer.runtime import resources
+from edgefer.runtime import text_table as drawn
+from tests.made import golden
+from tests.papers.made import bench, counted, known, training
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def made() -> list[Sheet]:
+    """Kong et al. Tables 1 and 5 from made records: an accuracy, times of two networks, a wrong count."""
+    bundles = [f"{name}.{target}" for name in ("ean", "vgg16-bn-44") for target in ("onnx-fp32", "tflite-int8")]
+    boards = [
+        counted("rpi4-emulated", "ean.tflite-int8", 1_234_567),
+        counted("rpi5-emulated", "ean.tflite-int8", None, "not counted: it would take about 20 min, more than 10"),
+    ]
+    recorded = known(bench("ean-table5", *bundles), *boards, trainings=(training("ean"),))
+    return [sheet(name, recorded) for name in ("ean-5", "ean-3")]
+
+
+def test_golden_markdown() -> None:
+    golden("tables-ean.md", render.page(made(), drawn.markdown))
+
+
+def test_golden_csv() -> None:
+    golden("tables-ean.csv", render.to_csv(made()))
+
+
+def test_golden_html() -> None:
+    golden("tables-ean.html", html.page(made()))
+
+
+def test_a_line_for_each_figure() -> None:
+    rows = list(csv.DictReader(io.StringIO(render.to_csv(made()))))
+    assert len(rows) == sum(len(each.table.cells) for each in made())
+    wrong = next(row for row in rows if row["network"] == "vgg16-bn-44" and row["column"] == "parameters")
+    assert (wrong["printed"], wrong["edgefer"], wrong["verdict"]) == ("33.634", "30.000", "not met")
+    assert all(row["reason"] for row in rows if row["verdict"] == "missing")
+
+
+def test_ratios_are_over_the_papers_own_network() -> None:
+    grid = made()[0].grid
+    printed = grid.headings.index("over EAN's")
+    row = {cells[0].text: cells for cells in grid.rows}
+    assert (row["VGG-16"][printed].text, row["VGG-16"][printed + 1].text) == ("6.02", "3.00 ◇")
+    assert (row["EAN"][printed].text, row["EAN"][printed + 1].text) == ("1.00", "1.00 ◇")
+    assert row["ResNet-18"][printed + 1].text == ""
+
+
+def of_ean(title: str) -> dict[str, Piece]:
+    """EAN's row of the grid below Table 5 with such a title, by heading."""
+    grid = next(grid for named, grid in made()[0].extras if title in named)
+    return dict(zip(grid.headings, next(cells for cells in grid.rows if cells[0].text == "ean"), strict=True))
+
+
+def test_the_columns_that_the_paper_lacks() -> None:
+    row = of_ean("in deployment")
+    assert row["onnx-fp32, model"].text == "114,568 B"
+    assert row["tflite-int8, mean"].text == "0.299 ms"
+    assert row["FER2013, PrivateTest"].text == "65.37 %"
+    assert row["tflite-fp32, model"].note == "not measured: run edgefer tables ean-5 --measure"
+
+
+def test_instructions_are_of_the_board_and_the_target() -> None:
+    row = of_ean("Raspberry Pis")
+    assert row["tflite-int8, Pi 4"].text == "1.23 M"
+    assert row["tflite-int8, Pi 5"].text == "-"
+    assert row["tflite-int8, Pi 5"].note == "not counted: it would take about 20 min, more than 10"
+    assert row["tflite-fp32, Pi 4"].note == "not counted: run edgefer tables ean-5 --measure --device rpi4-emulated"
+
+
+def test_a_tally_leaves_settings_out() -> None:
+    of = sheet("ean-2", known(trainings=(training("ean"),)))
+    assert of.tally.line == (
+        "16 figures: 1 not met, 15 missing (7 needs RAF-DB, 6 not trained here, 2 follows from other figures)"
+    )
+
+
+def test_equal_notes_have_one_number() -> None:
+    grid = Grid(("a", "b"), ((Piece("1", "printed", "x"), Piece("2", "printed", "y")), (Piece("3", "printed", "x"),)))
+    assert numbered([grid]) == ([[["1 [1]", "2 [2]"], ["3 [1]"]]], ["x", "y"])
+
+
+class Checker(HTMLParser):
+    """Follows which elements are open, and keeps what refers to what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag != "meta":
+            self.open.append(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_is_whole_and_self_contained() -> None:
+    checker = Checker()
+    checker.feed(html.page([sheet(name, evidence.known(BENCHMARKS / "results")) for name in table_names.tables()]))
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+    assert {link.removeprefix("#") for link in checker.links} <= set(checker.ids)
+    assert not checker.tags & {"script", "img", "link", "iframe"}
+
+
+@pytest.mark.parametrize("name", table_names.PAGES)
+def test_the_committed_page_is_what_the_records_give(name: str) -> None:
+    recorded = evidence.known(resources.folder("benchmarks") / "results")
+    sheets = [sheet(each, recorded) for each in table_names.expand((name,))]
+    committed = (BENCHMARKS / "tables" / f"{name}.md").read_text(encoding="utf-8")
+    assert committed == render.page(sheets, drawn.markdown), f"run {render.MADE_BY}"

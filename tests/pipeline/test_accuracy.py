@@ -1,0 +1,79 @@
+"""Int8, whichever way it was calibrated, against float on the whole PrivateTest split of the real FER2013."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefer import arch
+from edgefer.arch import Arch
+from edgefer.data.dataset import Dataset, load
+from edgefer.pipeline import build, targets
+from edgefer.pipeline.float_baseline import float_model
+from edgefer.runtime import bundle as package
+from edgefer.runtime import verify
+from edgefer.runtime.errors import AccuracyDropped
+from edgefer.training import weights
+from tests.made import SHIPPED, write_weights
+
+EAN = arch.get("ean")
+INT8 = [name for name, target in targets.targets().items() if target.precision == "int8"]
+
+
+@pytest.fixture(scope="module")
+def faces(fer2013: Path) -> Dataset:
+    return load(fer2013)
+
+
+def built(name: str, calibrate: build.Calibrate, out: Path, row: Arch = EAN) -> package.Bundle:
+    return build.build(build.Job(row, name, targets.target(name), weights.load(row, None), calibrate), out)
+
+
+@pytest.mark.parametrize("network", SHIPPED)
+@pytest.mark.parametrize("name", targets.targets())
+def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
+    if network != EAN.name and name not in INT8:
+        pytest.skip("EAN is tried on every target, the others where they could lose something: in int8")
+    bundle = built(name, build.Calibrate(), tmp_path, arch.get(network))
+    check = compared(bundle, faces)
+    verify.judge(bundle.manifest.name, check)
+    assert abs(check.drop) <= verify.DROP_LIMIT
+    if name == "tflite-int8":
+        assert check.drop <= 0.3  # of what ships most; int8 may be right by chance where float is not
+    record = weights.load(arch.get(network), None).record
+    assert record is not None and record.private is not None
+    assert check.exact.accuracy == record.private.accuracy
+    assert check.artifact.unseen_images == 3301
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", INT8)
+def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:
+    bundle = built(name, build.Calibrate(faces=faces, seed=seed), tmp_path)
+    verify.judge(bundle.manifest.name, compared(bundle, faces))
+
+
+def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
+    test = faces.split("PrivateTest").resized(arch.get(bundle.manifest.arch).resize)
+    reference = float_model(bundle, test, None)
+    return verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", unseen(faces), reference)
+
+
+def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
+    from edgefer.runtime.metrics import unseen_rows
+
+    return unseen_rows(faces.split("PrivateTest"), faces)
+
+
+def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: Path) -> None:
+    """The check must be able to fail: compare the shipped artifact with the answers of other weights."""
+    bundle = built("onnx-fp32", build.Calibrate(), tmp_path)
+    test = faces.split("PrivateTest").take(np.arange(200))
+    other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
+    from edgefer.training.loop import logits
+
+    wrong = verify.Reference("another network", logits(other.network, test, EAN).numpy())
+    with pytest.raises(AccuracyDropped, match="agrees with float"):
+        verify.judge("x", verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", None, wrong))

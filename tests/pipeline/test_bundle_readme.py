@@ -1,0 +1,143 @@
+"""The page in a bundle. EDGEFER_UPDATE_GOLDEN=1 writes tests/golden/ anew; read the difference then."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefer import arch
+from edgefer.pipeline import bundle_readme
+from edgefer.runtime import bundle as package
+from edgefer.runtime import contract, engines, golden
+from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.records import Dtypes
+from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
+
+PAGES = Path(__file__).parents[1] / "golden"
+FLOAT_IN, FLOAT_OUT = TensorSpec("args_0", (1, 44, 44, 3), "float32"), TensorSpec("output_0", (1, 7), "float32")
+INT8_IN = TensorSpec("args_0", (1, 44, 44, 3), "int8", 1.0, -128)
+INT8_OUT = TensorSpec("output_0", (1, 7), "int8", 1 / 256, -128)
+NCHW = TensorSpec("pixels", (1, 3, 44, 44), "float32"), TensorSpec("probabilities", (1, 7), "float32")
+
+
+def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -> package.Manifest:
+    """What `edgefer build` knows of a bundle when it writes the page."""
+    form, precision = target.split("-")[:2]
+    layout: Layout = "NHWC" if form == "tflite" else "NCHW"
+    names = [model, "model.bin"] if form in ("openvino", "ncnn") else [model]
+    reference = [0.0312, 0.0021, 0.0417, 0.7103, 0.0633, 0.0251, 0.1263]
+    return package.Manifest(
+        schema=package.SCHEMA,
+        name=f"ean.{target}",
+        arch="ean",
+        target=target,
+        format=form,
+        precision=precision,
+        model=model,
+        edgefer="0.0.0",
+        paper="kong2022",
+        parameters=43840,
+        macs=4568040,
+        contract=contract.make(arch.get("ean"), layout, given, returned),
+        dtypes=Dtypes({}, {}, []),
+        golden=package.Golden(package.PICTURE, package.GIVEN, package.EXPECTED, 0.02, reference, 0.003),
+        weights_sha256="0" * 64,
+        calibration=None,
+        training=None,
+        accuracy={"float": {"PublicTest": 68.125, "PrivateTest": 69.9}},
+        needs="an engine",
+        versions={},
+        files={name: package.FileEntry(100_000, "0" * 64) for name in names},
+    )
+
+
+MANIFESTS = [
+    manifest("tflite-int8", "model.tflite", INT8_IN, INT8_OUT),
+    manifest("tflite-int8-floatio", "model.tflite", FLOAT_IN, FLOAT_OUT),
+    manifest("onnx-fp32", "model.onnx", *NCHW),
+    manifest("openvino-fp32", "model.xml", *NCHW),
+    manifest("ncnn-int8", "model.param", *NCHW),
+]
+
+
+@pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
+def test_page_is_the_golden_one(known: package.Manifest) -> None:
+    path, page = PAGES / f"bundle-readme-{known.target}.md", bundle_readme.readme(known)
+    if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
+        path.write_text(page, encoding="utf-8")
+    assert page == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
+def test_python_block_compiles(known: package.Manifest) -> None:
+    compile(python_block(bundle_readme.readme(known)), "README.md", "exec")
+
+
+def test_other_scales_are_rounded_and_clipped() -> None:
+    page = bundle_readme.readme(
+        manifest("tflite-int8", "model.tflite", replace(INT8_IN, scale=0.75, zero_point=5), INT8_OUT)
+    )
+    assert "`q = round(pixel / 0.75) + 5`, clipped to -128 to 127" in page
+    assert "np.clip(np.rint(pixels / 0.75) + 5, -128, 127).astype(np.int8)" in page
+    assert "val q = kotlin.math.round(value / 0.75f).toInt() + 5\n" in page
+
+
+def test_unmeasured_accuracy_says_why() -> None:
+    page = bundle_readme.readme(replace(MANIFESTS[0], accuracy={"float": "not measured: no training record"}))
+    assert "Accuracy of the float network: not measured: no training record.\n" in page
+
+
+def test_int8_needs_code_that_was_written_for_it() -> None:
+    with pytest.raises(FileNotFoundError, match="onnx-python-int8"):
+        bundle_readme.readme(manifest("onnx-int8", "model.onnx", replace(NCHW[0], dtype="int8", scale=1.0), NCHW[1]))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A real bundle around a network of three weights a class."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    content = _model(onnx)
+    known = replace(MANIFESTS[2], files=package.entries({"model.onnx": content}))
+    (tmp_path / "model.onnx").write_bytes(content)
+    pixels = contract.to_pixels(golden.picture()[None], known.contract)
+    given = contract.to_input(pixels, known.contract)
+    returned = engines.load(tmp_path / "model.onnx", "onnx").run(given)
+    files = {"model.onnx": content, package.PICTURE: golden.png(), package.GIVEN: given.tobytes()}
+    files |= {package.EXPECTED: returned.tobytes(), package.LABELS: "\n".join(known.contract.labels).encode()}
+    files[package.README] = bundle_readme.readme(known).encode()
+    return package.write(tmp_path / known.name, replace(known, files=package.entries(files)), files).folder
+
+
+def _model(onnx: Any) -> bytes:
+    """Mean colour -> linear -> softmax."""
+    make = onnx.helper
+    weights = np.random.default_rng(0).normal(0, 0.01, (3, 7)).astype(np.float32)
+    nodes = [
+        make.make_node("GlobalAveragePool", ["pixels"], ["mean"]),
+        make.make_node("Flatten", ["mean"], ["colour"]),
+        make.make_node("MatMul", ["colour", "weights"], ["logits"]),
+        make.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    ends = [make.make_tensor_value_info(s.name, onnx.TensorProto.FLOAT, s.shape) for s in NCHW]
+    graph = make.make_graph(nodes, "tiny", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weights, "weights")])
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def test_python_snippet_gives_the_golden_answer(bundle: Path, tmp_path: Path) -> None:
+    check_python_snippet(bundle, tmp_path)
+    label, probability = run_python_snippet(bundle).split()
+    assert label in arch.LABELS
+    assert 1 / 7 < float(probability) < 1
+
+
+def test_a_failing_snippet_shows_its_error(bundle: Path) -> None:
+    (bundle / "model.onnx").unlink()
+    with pytest.raises(AssertionError, match=r"model\.onnx"):
+        run_python_snippet(bundle)

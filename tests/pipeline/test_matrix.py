@@ -1,0 +1,107 @@
+"""Every network on every target, untrained: each builds, verifies and holds what its target promises, or says why not.
+
+`make test` builds one network of each module, the smallest; `make matrix` (pytest -m matrix) the others too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from edgefer import arch
+from edgefer.arch import ARCHS
+from edgefer.arch.count import skeleton
+from edgefer.pipeline import build as pipeline
+from edgefer.pipeline import bundle_readme, synthetic_faces, targets
+from edgefer.pipeline.float_model import Floating
+from edgefer.runtime import bundle as package
+from edgefer.runtime import verify
+from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.errors import ExportFailed
+from edgefer.training import random_init
+from tests.test_benchmarks import script
+
+LONG = {"densenet"}  # modules whose smallest network takes minutes: `make matrix` only
+
+# Element types of weights, as the engines call them.
+KINDS = {"fp32": ("float32", "float"), "fp16": ("float16",), "dynamic": ("int8",), "int8": ("int8",)}
+WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
+
+
+def _work(name: str) -> tuple[int, int]:
+    row = arch.get(name)
+    return row.crop, sum(p.numel() for p in skeleton(row).parameters())
+
+
+_SMALLEST = {arch.get(name).module: name for name in sorted(ARCHS, key=_work, reverse=True)}
+ONE_EACH = tuple(name for module, name in _SMALLEST.items() if module not in LONG)
+
+
+def _networks() -> list[object]:
+    # Grouped by network, so that what its targets share is made once.
+    return [pytest.param(n, id=n, marks=() if n in ONE_EACH else pytest.mark.matrix) for n in ARCHS]
+
+
+def build(floating: Floating, name: str, out: Path) -> Bundle:
+    job = pipeline.Job(floating.arch, name, targets.target(name), floating.weights, pipeline.Calibrate())
+    return pipeline.build(job, out, floating=floating)
+
+
+@pytest.mark.parametrize("network", _networks())
+def test_builds_for_every_target(network: str, tmp_path: Path) -> None:
+    row = arch.get(network)
+    floating = Floating(row, random_init.make(row, 0))
+    layers = sum(isinstance(module, WEIGHTED) for module in floating.network.modules())
+    for name, target in targets.targets().items():
+        if network in target.cannot:
+            with pytest.raises(ExportFailed, match=re.escape(target.cannot[network])):
+                build(floating, name, tmp_path)
+            continue
+        built = build(floating, name, tmp_path)
+        bundle = package.read(built.folder)
+        verify.golden(bundle)
+        holds_what_it_promises(bundle, name, layers)
+        shutil.rmtree(bundle.folder)  # of all targets together some networks take gigabytes
+
+
+def holds_what_it_promises(bundle: Bundle, name: str, layers: int) -> None:
+    """`layers` is how many have weights, which must be in the target's precision."""
+    manifest, target = bundle.manifest, targets.target(name)
+    row, given = arch.get(manifest.arch), manifest.contract.input
+    assert manifest.name == f"{row.name}-untrained-seed0.{name}"
+    assert sorted(given.shape) == sorted((1, 3, row.crop, row.crop))
+    assert given.dtype == target.io
+    assert manifest.contract.output.shape == (1, len(row.labels))
+    assert "untrained, seed 0" in manifest.accuracy["float"]
+    readme = (bundle.folder / package.README).read_text()
+    assert "untrained, seed 0" in readme
+    assert bundle_readme.PAPERS[row.paper] in readme
+    assert sum(manifest.dtypes.tensors.get(kind, 0) for kind in KINDS[target.precision]) >= layers
+    assert manifest.golden.distance <= pipeline.BROKEN[target.precision]
+    if target.precision == "int8":
+        assert manifest.dtypes.float_inside == []
+        assert set(manifest.dtypes.float_only) <= set(target.float_only)
+        assert manifest.calibration is not None and manifest.calibration["source"] == synthetic_faces.SOURCE
+        assert synthetic_faces.SOURCE in manifest.accuracy["float"]
+
+
+def test_what_can_not_be_built_is_a_network() -> None:
+    assert {name for target in targets.targets().values() for name in target.cannot} <= ARCHS.keys()
+
+
+def test_one_of_each_module_is_built_every_time() -> None:
+    assert {arch.get(name).module for name in ONE_EACH} == {row.module for row in ARCHS.values()} - LONG
+
+
+def test_table_is_rendered_from_its_record_and_tells_every_cell() -> None:
+    matrix = script("matrix")
+    record = json.loads(matrix.RECORD.read_text())
+    assert matrix.TABLE.read_text() == matrix.render(record)
+    assert matrix.surprises(record) == []
+    told = {(network, name) for network, cells in record["networks"].items() for name in cells}
+    assert told == {(network, name) for network in ARCHS for name in targets.targets()}

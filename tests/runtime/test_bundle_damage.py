@@ -1,0 +1,128 @@
+"""Bundles that were changed on their way: each is refused in one line, with an exit code of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefer.runtime import bundle as package
+from edgefer.runtime import verify
+from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
+
+NAME = "ean.tflite-int8"
+
+
+@pytest.fixture
+def bundle(dist: Path, tmp_path: Path) -> Path:
+    shutil.copytree(dist / NAME, tmp_path / NAME)
+    return tmp_path / NAME
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the manifest's JSON in place."""
+    path = folder / package.MANIFEST
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def renew(content: dict[str, Any], folder: Path, name: str) -> None:
+    """Make the manifest's checksum fit the changed file, as a careful forger would."""
+    data = (folder / name).read_bytes()
+    content["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def refused(folder: Path, kind: type[EdgeferError], match: str) -> None:
+    with pytest.raises(kind, match=match) as failure:
+        verify.golden(package.read(folder))
+    assert "\n" not in str(failure.value)
+
+
+def test_changed_byte(bundle: Path) -> None:
+    content = bytearray((bundle / "model.tflite").read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / "model.tflite").write_bytes(content)
+    refused(bundle, BrokenBundle, r"model\.tflite is not the file that was built")
+
+
+def test_missing_file(bundle: Path) -> None:
+    (bundle / "labels.txt").unlink()
+    refused(bundle, BrokenBundle, r"labels\.txt is missing")
+
+
+def test_foreign_file(bundle: Path) -> None:
+    (bundle / "notes.txt").write_text("mine")
+    refused(bundle, BrokenBundle, r"notes\.txt is not in the manifest")
+
+
+@pytest.mark.parametrize("name", ["../outside.bin", "/etc/hostname", "golden/../../outside.bin", "..\\outside.bin"])
+def test_path_that_leads_outside(bundle: Path, name: str) -> None:
+    (bundle.parent / "outside.bin").write_bytes(b"secret")
+    edit(bundle, lambda c: c["files"].update({name: {"bytes": 6, "sha256": hashlib.sha256(b"secret").hexdigest()}}))
+    refused(bundle, BrokenBundle, "leads out of the bundle")
+
+
+def test_link_that_leads_outside(bundle: Path) -> None:
+    outside = bundle.parent / "outside.txt"
+    shutil.copy(bundle / "labels.txt", outside)
+    (bundle / "labels.txt").unlink()
+    (bundle / "labels.txt").symlink_to(outside)
+    refused(bundle, BrokenBundle, "leads out of the bundle")
+
+
+def test_model_that_the_manifest_gives_no_checksum(bundle: Path) -> None:
+    edit(bundle, lambda c: c.update(model="other.tflite"))
+    refused(bundle, BrokenBundle, "without a checksum")
+
+
+def test_no_bundle_and_no_manifest(tmp_path: Path) -> None:
+    refused(tmp_path / "none", MissingFile, "edgefer build")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", BrokenBundle, "no readable manifest")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema": "edgefer/bundle/99"}', '{"schema": "edgefer/bundle/1"}']
+)
+def test_manifest_that_is_none(bundle: Path, text: str) -> None:
+    (bundle / package.MANIFEST).write_text(text)
+    refused(bundle, BrokenBundle, "damaged|schema")
+
+
+def test_contract_that_the_model_does_not_keep(bundle: Path) -> None:
+    edit(bundle, lambda c: c["contract"]["input"].update(zero_point=0))
+    refused(bundle, BrokenBundle, "contract promises the input")
+
+
+def test_golden_output_of_another_model(bundle: Path) -> None:
+    expected = np.frombuffer((bundle / package.EXPECTED).read_bytes(), np.int8)
+    (bundle / package.EXPECTED).write_bytes(np.roll(expected, 1).tobytes())
+    edit(bundle, lambda c: renew(c, bundle, package.EXPECTED))
+    refused(bundle, GoldenMismatch, "golden output is")
+
+
+def test_golden_input_that_is_not_the_picture(bundle: Path) -> None:
+    given = bytearray((bundle / package.GIVEN).read_bytes())
+    given[100] ^= 3
+    (bundle / package.GIVEN).write_bytes(given)
+    edit(bundle, lambda c: renew(c, bundle, package.GIVEN))
+    refused(bundle, GoldenMismatch, "golden picture")
+
+
+def test_golden_of_the_wrong_size(bundle: Path) -> None:
+    (bundle / package.EXPECTED).write_bytes(b"\0")
+    edit(bundle, lambda c: renew(c, bundle, package.EXPECTED))
+    refused(bundle, BrokenBundle, "holds 1 values")
+
+
+def test_model_that_the_engine_can_not_load(bundle: Path) -> None:
+    (bundle / "model.tflite").write_bytes(b"not a flatbuffer")
+    edit(bundle, lambda c: renew(c, bundle, "model.tflite"))
+    refused(bundle, BrokenBundle, "can't load")

@@ -1,0 +1,128 @@
+"""What is read from /proc and /sys, on machines that are made here."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from edgefer.runtime import machine, proc, warnings
+from edgefer.runtime.errors import UnknownName
+from tests.benchmark.made import state, write
+
+PI = {
+    "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 108.00\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n",
+    "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
+    "proc/meminfo": "MemTotal:        3884360 kB\nMemFree:         1000000 kB\n",
+    "proc/loadavg": "0.52 0.58 0.59 1/489 12345\n",
+    "proc/stat": "cpu  100 200 300 40000 5 60 70 80 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n",
+    "sys/class/thermal/thermal_zone0/temp": "51121\n",
+    "sys/class/thermal/thermal_zone1/temp": "-274000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
+    "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "performance\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
+    "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "1500000\n",
+    "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "3\n",
+    "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "4\n",
+    "proc/self/status": "Name:\tpython\nVmHWM:\t   52800 kB\nVmRSS:\t   50000 kB\n",
+}
+
+
+def test_a_board(tmp_path: Path) -> None:
+    root = write(tmp_path, PI)
+    found = machine.describe(root)
+    assert (found.cpu, found.board) == ("Raspberry Pi 4 Model B Rev 1.4",) * 2
+    assert found.memory == 3884360 * 1024
+    now = machine.state(root)
+    assert now.load_average == 0.52
+    assert now.governor == "ondemand, performance"
+    assert now.frequency == 1.5e9
+    assert now.temperature == pytest.approx(51.121)
+    assert now.throttles == 7
+    assert now.busy is not None
+    assert now.stolen is not None
+    assert now.busy / now.stolen == pytest.approx((100 + 200 + 300 + 60 + 70) / 80)
+    assert proc.resident(root) == 50000 * 1024
+    assert proc.peak(root) == 52800 * 1024
+
+
+def test_a_desktop_without_cpufreq(tmp_path: Path) -> None:
+    root = write(tmp_path, {"proc/cpuinfo": "model name\t: Some CPU @ 2.60GHz\ncpu MHz\t\t: 2599.998\n"})
+    assert machine.describe(root).cpu == "Some CPU @ 2.60GHz"
+    assert machine.state(root).frequency == pytest.approx(2.599998e9)
+
+
+def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
+    now = machine.state(write(tmp_path, {"proc/stat": "intr 1 2\n", "proc/loadavg": "?\n"}))
+    assert (now.load_average, now.governor, now.frequency, now.temperature) == (None,) * 4
+    assert (now.busy, now.stolen, now.throttles) == (None,) * 3
+    assert machine.describe(tmp_path).memory is None
+    assert machine.describe(tmp_path).cpu
+    assert warnings.warnings_between(now, now, 4) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "now", "since"),
+    [
+        ("throttled=0x0", [], []),
+        ("throttled=0x50005", ["under-voltage", "throttled"], ["under-voltage", "throttled"]),
+        ("throttled=0x80002", ["frequency capped"], ["soft temperature limit"]),
+        ("VCHI initialization failed", None, None),
+    ],
+)
+def test_throttle_bits(said: str, now: list[str] | None, since: list[str] | None) -> None:
+    assert machine.throttle_bits(said) == (now, since)
+
+
+def test_vcgencmd_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("edgefer.runtime.shell.answer", lambda line: "throttled=0x4" if line[0] == "vcgencmd" else None)
+    assert machine.state(tmp_path).throttled == ["throttled"]
+
+
+def test_a_quiet_machine_has_no_warnings() -> None:
+    assert warnings.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0), 2) == []
+
+
+def test_others_make_it_busy() -> None:
+    found = warnings.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 2)
+    assert found == ["busy: other processes used 0.49 of 2 cores"]
+    assert warnings.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 16) == []
+
+
+def test_a_run_too_short_for_ticks_goes_by_the_load_average() -> None:
+    (found,) = warnings.warnings_between(state(load_average=3.5), state(clock=100.05, busy=50.1), 2)
+    assert found == "busy: the load average was 3.50 on 2 cores"
+
+
+def test_other_virtual_machines_make_it_busy() -> None:
+    (found,) = warnings.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0, stolen=0.3), 2)
+    assert found == "busy: other virtual machines took 0.29 of 2 cores"
+
+
+def test_throttling_shows_even_if_it_is_over() -> None:
+    rose = warnings.invalid_between(state(since_boot=[]), state(since_boot=["under-voltage"]))
+    assert rose == ["throttled: under-voltage"]
+    assert warnings.invalid_between(state(throttled=[]), state(throttled=["throttled"])) == ["throttled: throttled"]
+    old = state(throttled=[], since_boot=["under-voltage"])
+    assert warnings.invalid_between(old, old) == []
+    assert warnings.warnings_between(state(), state(throttled=["throttled"]), 4) == []
+    counted = warnings.warnings_between(state(throttles=7), state(throttles=9), 4)
+    assert counted == ["throttled: the processor slowed down 2 times"]
+
+
+def test_an_unsteady_governor_is_told() -> None:
+    (found,) = warnings.warnings_between(state(), state(governor="ondemand"), 4)
+    assert found.startswith("governor: the clock is ruled by ondemand")
+    assert warnings.warnings_between(state(), state(governor="performance"), 4) == []
+
+
+def test_the_local_device_is_named_honestly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert machine.local_device() == machine.local_device("x86") == "x86"
+    with pytest.raises(UnknownName, match="rpi4"):
+        machine.local_device("rpi4")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert machine.local_device() == "aarch64"
+    with pytest.raises(UnknownName, match="x86"):
+        machine.local_device("x86")

@@ -1,0 +1,53 @@
+"""Records: there and back, and what a foreign one gets told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
+from edgefer.runtime import contract, records
+from edgefer.runtime.bundle import FileEntry, Golden
+from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime.records import Dtypes, Environment, Epoch, Scores, TrainingRecord
+
+KINDS = (
+    Scores,
+    Epoch,
+    Environment,
+    Dtypes,
+    CalibrationRecord,
+    CalibrationSet,
+    contract.TensorSpec,
+    FileEntry,
+    Golden,
+)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+st.register_type_strategy(float, numbers)
+facts = st.dictionaries(st.text(), st.integers() | numbers | st.text() | st.lists(st.integers()))
+every_kind = st.sampled_from(KINDS).flatmap(st.from_type) | st.builds(TrainingRecord, recipe=facts, data=facts)
+
+
+@given(every_kind)
+def test_there_and_back(record: object) -> None:
+    again = records.structure(type(record), json.loads(records.dumps(record)), "here")
+    assert again == record
+
+
+def test_unknown_key_names_the_known_ones() -> None:
+    with pytest.raises(BadRecord, match="colour") as failure:
+        records.structure(FileEntry, {"bytes": 1, "sha256": "", "colour": 2}, "x.json")
+    assert "bytes, sha256" in str(failure.value)
+    assert failure.value.exit_code == 16
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile):
+        records.read(FileEntry, tmp_path / "none.json")
+    (tmp_path / "half.json").write_text('{"bytes": ')
+    with pytest.raises(BadRecord, match="not JSON"):
+        records.read(FileEntry, tmp_path / "half.json")

@@ -1,0 +1,151 @@
+"""The worker in fresh processes, on real bundles of every engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.runtime import camera_frame, client, records
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
+from edgefer.runtime.protocol import Request
+from tests.runtime.made import need_vulkan
+
+FEW = Settings(samples=5, warmup=2)
+TARGETS = ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-fp32"]
+ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
+FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
+OF_GPUS = {
+    *(f"edgefer.benchmark.{name}" for name in ("gpu_state", "nvidia", "torch_gpu")),
+    *(f"edgefer.runtime.engines.{name}" for name in ("onnx_gpu", "openvino_gpu", "vulkan")),
+}
+LOADED = """
+import json, sys
+from pathlib import Path
+from edgefer.benchmark import worker
+from edgefer.runtime.protocol import Request
+from edgefer.runtime.bench_record import Settings
+answer = worker.answer(Request(sys.argv[1], None, Settings(samples=2, warmup=1)))
+assert answer.failure is None, answer.failure
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def subject(dist: Path, target: str) -> Subject:
+    folder = dist / f"ean.{target}"
+    if not folder.is_dir():
+        pytest.skip(f"{target} is no target here")
+    return of_folder(folder)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_run_tells_what_it_did(dist: Path, target: str) -> None:
+    found = client.measure(subject(dist, target), FEW)
+    assert len(found.samples) == 5
+    assert all(sample > 0 for sample in found.samples)
+    assert found.loops >= 1
+    assert found.load_seconds and found.load_seconds > 0
+    assert found.first_seconds and found.first_seconds > 0
+    assert found.engine in {"LiteRT", "tflite-runtime", "ONNX Runtime", "OpenVINO", "ncnn"}
+    assert found.engine_version[0].isdigit()
+    assert found.provider
+    assert found.threads == 1
+    memory = found.memory
+    if sys.platform == "linux":
+        assert memory.before_load
+        assert memory.after_load
+        assert memory.peak
+        assert memory.before_load < memory.after_load <= memory.peak
+        assert found.memory_percent
+    assert found.after.clock > found.before.clock
+
+
+@pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
+def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) -> None:
+    folder = subject(dist, target).folder
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", LOADED, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=client.environment(),
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout.strip().splitlines()[-1])}
+    assert not loaded & set(FOREIGN)
+    assert loaded & set(ENGINES.values()) == {ENGINES[target.partition("-")[0]]}
+    assert not {name for name in json.loads(done.stdout.strip().splitlines()[-1]) if name in OF_GPUS}
+
+
+def test_end_to_end_paced_and_batch(dist: Path) -> None:
+    bundle = subject(dist, "tflite-int8")
+    assert len(client.measure(bundle, Settings(scope="end-to-end", samples=3, warmup=1)).samples) == 3
+    paced = client.measure(bundle, Settings(mode="paced", fps=200.0, samples=3, warmup=1))
+    assert (len(paced.samples), paced.loops) == (3, 1)
+    batch = client.measure(bundle, Settings(mode="batch", batch=4, samples=3, warmup=1))
+    assert "batch: the model takes one frame at a time, a batch is 4 in a row" in batch.warnings
+
+
+def test_the_baseline_is_torch() -> None:
+    found = client.measure(Subject("ean.torch-eager", None, "ean"), FEW)
+    assert (found.engine, found.provider) == ("torch", "eager, CPU")
+
+
+def test_failures_come_back_as_they_were(dist: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="no bundle at"):
+        client.measure(Subject("gone", tmp_path / "gone"), FEW)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BrokenBundle, match="schema"):
+        client.measure(of_folder(tmp_path), FEW)
+    with pytest.raises(UnknownName, match="eam"):
+        client.measure(Subject("eam.torch-eager", None, "eam"), FEW)
+
+
+def test_a_gpu_that_is_not_there_is_one_clear_line(dist: Path) -> None:
+    with pytest.raises(UnknownName, match="way of tflite to a GPU"):
+        client.measure(replace(subject(dist, "tflite-int8"), provider="cuda"), FEW)
+    with pytest.raises(UnknownName, match="way of torch to a GPU 'vulkan': known: cuda, cuda-graph"):
+        client.measure(Subject("ean.torch-cuda", None, "ean", "vulkan"), FEW)
+    if not torch.cuda.is_available():
+        with pytest.raises(NoGpu, match=r"torch .* install NVIDIA's driver and a torch with CUDA"):
+            client.measure(Subject("ean.torch-cuda", None, "ean", "cuda"), FEW)
+
+
+def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
+    need_vulkan()
+    bundle = replace(subject(dist, "ncnn-fp32"), provider="vulkan")
+    with pytest.raises(NotSetUp, match=r"ean.ncnn-fp32: the bundle's batch is 1"):
+        client.measure(bundle, replace(FEW, mode="batch", batch=4))
+    assert len(client.measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
+
+
+def test_a_dead_worker_is_one_clear_line() -> None:
+    line = [sys.executable, "-c", "import sys; print('noise'); sys.exit('Segmentation fault')"]
+    with pytest.raises(WorkerFailed, match=r"ended with 1 and no answer \(Segmentation fault\)"):
+        client.ask(Request("somewhere", None, FEW), line)
+
+
+def test_standard_output_is_the_answer_alone(dist: Path) -> None:
+    wanted = records.dumps(client.request(subject(dist, "tflite-fp32"), FEW))
+    done = subprocess.run(
+        client.WORKER, input=wanted, capture_output=True, text=True, check=True, env=client.environment()
+    )
+    assert json.loads(done.stdout)["failure"] is None
+    bad = subprocess.run(client.WORKER, input="?", capture_output=True, text=True, check=True, env=client.environment())
+    assert json.loads(bad.stdout)["failure"]["kind"] == "BadRecord"
+
+
+def test_the_camera_frame_holds_the_face() -> None:
+    made = camera_frame.frame()
+    assert (made.shape, made.dtype.name) == ((480, 640, 3), "uint8")
+    box = camera_frame.BOX
+    face = made[box.top : box.top + box.side : 2, box.left : box.left + box.side : 2]
+    from edgefer.runtime import golden
+
+    assert (face == golden.picture()).all()

@@ -1,0 +1,212 @@
+"""Sweeps: what they are, and that a run is done once, whoever does it and however often it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgefer.data.dataset import load
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine, UnknownName
+from edgefer.runtime.records import Epoch
+from edgefer.sweep import perform, registry, remote, report, run_lock, runs
+from edgefer.sweep.report import SweepRecord
+from edgefer.sweep.runs import Run, Wish
+from edgefer.training.run import Listener
+from tests.made import write_csv
+
+GRID = registry.grid(["microexpnet-xxs"], "plain", {"lr": ["0.01", "0.02"]})
+TINY = Wish({"epochs": "2", "batch": "16", "warmup": "0"}, seeds=1, threads=1)
+SILENT = Listener(lambda _epoch: None, lambda _loss: None)
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_csv(
+        tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 3, "PublicTest": 1, "PrivateTest": 1}
+    )
+
+
+@pytest.fixture(scope="module")
+def faces(csv: Path) -> perform.Faces:
+    return {96: load(csv, 96)}
+
+
+@pytest.mark.parametrize("sweep", registry.SWEEPS.values(), ids=registry.SWEEPS)
+def test_every_row_is_a_training_and_stands_in_its_paper(sweep: registry.Sweep) -> None:
+    found = runs.expand(sweep, Wish({}, seeds=2, threads=1))
+    assert len({run.name for run in found}) == 2 * len(sweep.rows)
+    assert len({row.name for row in sweep.rows}) == len(sweep.rows)
+    for run in found:
+        assert bool(run.plan.teachers) == sweep.taught
+        cell = sweep.cell(run.row)
+        if cell is not None:
+            assert cell.row.arch == run.row.arch
+            assert cell.column.kind == "accuracy"
+        assert all(character not in run.name for character in "/ ") and len(run.name) < 200
+
+
+def test_rows_of_table_2_have_the_settings_that_it_prints() -> None:
+    sweep = registry.get("ean-table2")
+    for row in sweep.rows[1:]:
+        cell = sweep.cell(row)
+        assert cell is not None
+        assert cell.row.cells[:2] == (row.settings["alpha"], row.settings["temperature"])
+
+
+def test_sweeps_share_what_they_have_in_common() -> None:
+    names = [{run.name for run in runs.expand(registry.get(name), TINY)} for name in ("ean-table2", "ean-table6")]
+    assert len(names[0] & names[1]) == 2  # the network alone, and the best scheme
+    assert {run.name for run in runs.expand(registry.get("ean-figure11"), TINY)} < names[0]
+
+
+def test_what_does_not_fit_is_told() -> None:
+    with pytest.raises(UnknownName, match="ean-table2"):
+        registry.get("ean-tabel2")
+    with pytest.raises(BadSetting, match="comes twice"):
+        registry.grid(["ean"], "plain", {"lr": ["1", "1"]})
+    with pytest.raises(BadSetting, match="sets temperature itself"):
+        runs.expand(registry.get("ean-figure11"), Wish({"temperature": "3"}, 1, 1))
+    with pytest.raises(BadSetting, match="no row like"):
+        runs.expand(GRID, Wish({}, 1, 1, only=("M*",)))
+
+
+def heard(out: Path, faces: perform.Faces) -> tuple[dict[str, perform.Outcome], list[int]]:
+    epochs: list[int] = []
+
+    @contextlib.contextmanager
+    def listening(_run: Run) -> Iterator[Listener]:
+        yield Listener(lambda epoch: epochs.append(epoch.epoch), lambda _loss: None)
+
+    return perform.one_by_one(runs.expand(GRID, TINY), faces, out, listening), epochs
+
+
+class Killed(BaseException):
+    """Stands for a kill between two epochs."""
+
+
+def test_a_sweep_goes_on_where_it_stopped_and_does_nothing_twice(faces: perform.Faces, tmp_path: Path) -> None:
+    first, second = runs.expand(GRID, TINY)
+
+    def stop(_epoch: Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        perform.perform(first, faces[96], first.folder(tmp_path), Listener(stop, lambda _loss: None))
+    early = report.collect(GRID, [first, second], tmp_path, "edgefer sweep")
+    assert [row.missing for row in early.rows] == [1, 1]
+    outcomes, epochs = heard(tmp_path, faces)
+    assert (list(outcomes.values()), epochs) == (["trained", "trained"], [1, 2, 1, 2])
+    assert run_lock.attempts(first.folder(tmp_path)) == ["started", "resumed", "finished"]
+    assert heard(tmp_path, faces) == ({first.name: "found", second.name: "found"}, [])
+    assert run_lock.attempts(second.folder(tmp_path)) == ["started", "finished"]
+
+
+def test_a_run_cut_off_while_it_writes_is_finished(faces: perform.Faces, tmp_path: Path) -> None:
+    run = runs.expand(GRID, TINY)[0]
+    folder = run.folder(tmp_path)
+    checkpoint = folder / "microexpnet-xxs.checkpoint"
+    kept: list[bytes] = []
+    keep = Listener(lambda _epoch: kept.append(checkpoint.read_bytes()), lambda _loss: None)
+    perform.perform(run, faces[96], folder, keep)
+    checkpoint.write_bytes(kept[-1])  # as if killed between the record and the curves
+    (folder / "microexpnet-xxs.png").unlink()
+    assert runs.finished(run, folder) is None
+    epochs: list[Epoch] = []
+    assert perform.perform(run, faces[96], folder, Listener(epochs.append, lambda _loss: pytest.fail())) == "trained"
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert runs.finished(run, folder) is not None
+    assert (folder / "microexpnet-xxs.png").is_file()
+
+
+def test_two_processes_never_do_the_same_run(faces: perform.Faces, tmp_path: Path) -> None:
+    run = runs.expand(GRID, TINY)[0]
+    folder = run.folder(tmp_path)
+    code = f"""
+import os, sys; from pathlib import Path; from edgefer.sweep.run_lock import claimed
+with claimed(Path({str(folder)!r}), False):
+    print("held", flush=True); sys.stdin.read(); os.kill(os.getpid(), 9)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdin is not None and other.stdout.readline() == b"held\n"
+    assert perform.perform(run, faces[96], folder, SILENT) == "elsewhere"
+    other.stdin.close()
+    assert other.wait(60) == -9
+    assert perform.perform(run, faces[96], folder, SILENT) == "trained", "a killed process leaves no lock"
+
+
+def test_a_finished_run_of_other_faces_is_not_taken(faces: perform.Faces, csv: Path, tmp_path: Path) -> None:
+    heard(tmp_path, faces)
+    run = runs.expand(GRID, TINY)[0]
+    less = load(csv, 96).take(faces[96].rows[:-1])
+    with pytest.raises(BadCheckpoint, match="another data: use another --out"):
+        perform.perform(run, less, run.folder(tmp_path), SILENT)
+
+
+def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, tmp_path: Path) -> None:
+    sweep = registry.Sweep("s", "", "", "distill", (registry.Row("r", "microexpnet-xxs"),), taught=True)
+    run = runs.expand(sweep, TINY)[0]
+    teacher = (resources.folder("weights") / "teacher.safetensors").read_bytes()
+    answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])
+    assert answer.outcome == "trained"
+    assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", run_lock.LOG} <= answer.files.keys()
+    folder = run.folder(tmp_path)
+    folder.mkdir(parents=True)
+    for name, content in answer.files.items():
+        (folder / name).write_bytes(content)
+    assert runs.finished(run, folder) is not None
+    assert not (tmp_path / "unknown").exists()
+
+
+def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingEngine, match=r"pip install 'edgefer\[ray\]'"):
+        remote.spread([], {}, tmp_path, "local", lambda _run, _outcome: None)
+    assert not list(tmp_path.iterdir())
+
+
+def edgefer(*line: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgefer", *map(str, line)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_makes_the_table(csv: Path, tmp_path: Path) -> None:
+    line = ("sweep", "ean-table2", "--only", "EAN", "--only", "iter_trans_c", "--out", tmp_path, "--threads", 1)
+    short = ("--epochs", 1, "--set", "round_epochs=1", "--set", "batch=16")
+    assert "0/1" in edgefer(*line, *short).stdout, "without --data the table of what there is"
+    done = edgefer(*line, *short, "--data", csv)
+    assert done.returncode == 0, done.stderr
+    record = records.read(SweepRecord, tmp_path / "ean-table2.json")
+    assert [(row.name, row.printed, row.printed_of, row.missing) for row in record.rows] == [
+        ("EAN", "69.74", "FER2013", 0),
+        ("iter_trans_c", "70.63", "FER2013", 0),
+    ]
+    assert len(record.rows[1].runs[0].rounds) > 1
+    assert "| iter\\_trans\\_c | ean | epochs=1 batch=16 round\\_epochs=1" in (tmp_path / "ean-table2.md").read_text()
+    assert json.loads(edgefer(*line, *short, "--json").stdout)["rows"][0]["runs"][0]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (("ean-tabel2",), 3, "did you mean ean-table2"),
+        (("ean-table2", "--arch", "ean"), 2, "leave --arch"),
+        (("--arch", "ean", "--grid", "alpha"), 2, "--grid"),
+        (("--arch", "ean", "--grid", "alhpa=1,2"), 27, "no setting 'alhpa'"),
+        (("--arch", "ean", "--grid", "alpha=0.1,x"), 27, "alpha=x: it must be a number"),
+        (("ean-table2", "--data", "/none.csv"), 4, "no data at"),
+    ],
+)
+def test_a_wrong_command_line_is_told_and_does_nothing(
+    tmp_path: Path, line: tuple[str, ...], code: int, said: str
+) -> None:
+    done = edgefer("sweep", *line, "--out", tmp_path / "out")
+    assert done.returncode == code
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()

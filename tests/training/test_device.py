@@ -1,0 +1,89 @@
+"""Training off the CPU. No GPU is at hand here: torch's meta device has shapes and no values, and like a GPU refuses
+to compute with a tensor that was left on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from edgefer import arch
+from edgefer.data.dataset import Dataset, load
+from edgefer.runtime.errors import BadSetting
+from edgefer.training import loop, losses, parallel, recipes, run
+from edgefer.training.augment import mix
+from tests.made import write_csv
+
+META = torch.device("meta")
+SILENT = run.Listener(lambda _: None, lambda _: None)
+EAN = arch.get("ean")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return load(write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 4, "PublicTest": 2}))
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_whole_step_is_on_the_device(name: str, data: Dataset) -> None:
+    recipe = replace(recipes.get(name), precision="float32", teacher_precision="float32")  # meta has no autocast
+    plan = recipes.Plan(EAN, recipe, 0, 1, device="meta")
+    lesson = loop.Lesson(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
+    state = loop.start(EAN, recipe, "meta")
+    batch = loop._batch(plan, lesson, torch.arange(8), torch.Generator().manual_seed(0))
+    heard = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
+    loss, out = loop.step(state, parallel.Learner(state.network), recipe, EAN, heard, batch)
+    assert {batch.views.device, batch.labels.device, loss.device, out.device} == {META}
+    assert {value.device for value in state.judged.state_dict().values()} == {META}
+
+
+def test_a_tensor_left_behind_is_found(data: Dataset) -> None:
+    recipe = recipes.get("plain")
+    state = loop.start(EAN, recipe, "meta")
+    left = loop.Batch(torch.rand(8, 1, 44, 44), torch.rand(8, 7))
+    with pytest.raises(RuntimeError, match="meta"):
+        loop.step(state, parallel.Learner(state.network), recipe, EAN, [], left)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="sees no CUDA GPU"):
+        run.train(recipes.Plan(EAN, recipes.get("plain"), 0, 1, device="cuda"), data, tmp_path, SILENT)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_trains_on_a_gpu(data: Dataset, tmp_path: Path) -> None:
+    short = replace(recipes.get("plain"), epochs=2, batch=8)
+    record = run.train(recipes.Plan(EAN, short, 0, 1, device="cuda"), data, tmp_path, SILENT)
+    assert record.gpu and record.command.endswith("--device cuda")
+
+
+def test_mixed_labels_say_what_is_in_the_picture() -> None:
+    """One pixel a class: a mixed image holds as much of each class as its label says."""
+    labels = torch.eye(7)
+    views = labels.view(7, 1, 1, 7)
+    shown, told = mix(views, labels, 0.4, torch.Generator().manual_seed(1))
+    assert torch.equal(shown.view(7, 7), told) and not torch.equal(told, labels)
+    assert torch.allclose(told.sum(1), torch.ones(7)) and torch.allclose(told.sum(0), torch.ones(7))
+    again: tuple[Tensor, Tensor] = mix(views, labels, 0.4, torch.Generator().manual_seed(1))
+    assert torch.equal(again[0], shown)
+    assert mix(views, labels, 0.0, torch.Generator()) == (views, labels)
+
+
+def test_bfloat16_is_computed_with(data: Dataset) -> None:
+    """Its rounding is seen, and the weights stay float32."""
+    plan = recipes.Plan(EAN, recipes.get("plain"), 0, 1)
+    lesson = loop.Lesson(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
+    batch = loop._batch(plan, lesson, torch.arange(8), torch.Generator().manual_seed(0))
+    found = []
+    for precision in recipes.PRECISIONS:
+        torch.manual_seed(0)
+        recipe = replace(plan.recipe, precision=precision)
+        state = loop.start(EAN, recipe)
+        found.append(loop.step(state, parallel.Learner(state.network), recipe, EAN, [], batch)[1])
+        assert {p.dtype for p in state.network.parameters()} == {torch.float32}
+    float32, bfloat16 = found
+    assert not torch.equal(float32, bfloat16) and torch.allclose(float32, bfloat16, atol=0.1)

@@ -1,0 +1,299 @@
+"""Training: learns, resumes exactly, and refuses what does not belong together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from edgefer import arch
+from edgefer.benchmark import torch_eager
+from edgefer.data.dataset import Dataset, load
+from edgefer.pipeline import build, targets
+from edgefer.runtime import records, resources, verify
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
+from edgefer.runtime.files import sha256
+from edgefer.runtime.records import TrainingRecord
+from edgefer.training import loop, model_card, recipes, run, weights
+from edgefer.training.augment import augment, centre, erase, grey, relight
+from tests.made import write_csv, write_weights
+
+EAN = arch.get("ean")
+SHORT = replace(recipes.get("plain"), epochs=3, batch=16, warmup=1)
+PLAN = recipes.Plan(EAN, SHORT, seed=7, threads=1)
+SILENT = run.Listener(lambda _: None, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return load(
+        write_csv(tmp_path_factory.mktemp("data") / "fer2013.csv", {"Training": 12, "PublicTest": 4, "PrivateTest": 4})
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingRecord]:
+    out = tmp_path_factory.mktemp("trained")
+    return out, run.train(PLAN, data, out, SILENT)
+
+
+def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) -> None:
+    out, record = trained
+    assert sorted(p.name for p in out.iterdir()) == ["ean.json", "ean.md", "ean.png", "ean.safetensors"]
+    assert records.read(TrainingRecord, out / "ean.json") == record
+    assert weights.load(EAN, out / "ean.safetensors").record == record
+    assert [e.epoch for e in record.curve] == [1, 2, 3]
+    assert record.curve[0].loss > record.curve[-1].loss
+    assert record.public.accuracy == pytest.approx(max(e.public_accuracy for e in record.curve), abs=1e-3)
+    assert record.private is not None and record.private.images == 28
+    assert (out / "ean.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_leaves_torch_as_it_was(data: Dataset, tmp_path: Path) -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(3)
+    try:
+        run.train(replace(PLAN, recipe=replace(SHORT, epochs=1)), data, tmp_path, SILENT)
+        assert torch.get_num_threads() == 3
+        assert torch.are_deterministic_algorithms_enabled() == before[1]
+    finally:
+        torch.set_num_threads(before[0])
+
+
+class Killed(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
+    data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
+) -> None:
+    def stop(epoch: records.Epoch) -> None:
+        if epoch.epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
+    assert [p.name for p in tmp_path.iterdir()] == ["ean.checkpoint"]
+    heard: list[int] = []
+    run.train(PLAN, data, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
+    assert heard == [1, 2, 3]
+    assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_training_starts_from_the_weights_it_is_given(data: Dataset, tmp_path: Path, average: float) -> None:
+    still = replace(SHORT, epochs=1, lr=0.0, average=average)
+    given = write_weights(tmp_path / "earlier.safetensors", "ean")
+    record = run.train(replace(PLAN, recipe=still, pretrained=given), data, tmp_path, SILENT)
+    before, after = load_file(given), load_file(tmp_path / "ean.safetensors")
+    for name, _ in EAN.build().named_parameters():
+        assert torch.allclose(before[name], after[name]), name
+    assert record.pretrained == {"file": "earlier.safetensors", "sha256": sha256(given)}
+    assert "--pretrained earlier.safetensors" in record.command
+    assert sha256(given) in (tmp_path / "ean.md").read_text()
+
+
+def test_a_checkpoint_is_not_gone_on_with_from_other_weights(data: Dataset, tmp_path: Path) -> None:
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
+    given = write_weights(tmp_path / "earlier.safetensors", "ean")
+    with pytest.raises(BadCheckpoint, match="another pretrained"):
+        run.train(replace(PLAN, pretrained=given), data, tmp_path, SILENT)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_killed_process_leaves_a_whole_checkpoint(tmp_path: Path, sign: signal.Signals) -> None:
+    csv = write_csv(tmp_path / "fer2013.csv", {"Training": 30, "PublicTest": 2})
+    line = [sys.executable, "-c", "from edgefer.cli import main; main()"]
+    line += ["train", "--arch", "ean", "--data", str(csv), "--out", str(tmp_path / "out"), "--threads", "1"]
+    process = subprocess.Popen([*line, "--epochs", "500"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out" / "ean.checkpoint").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(sign)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL)
+    if sign == signal.SIGINT:
+        assert "interrupted" in errors.splitlines()[-1]
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["ean.checkpoint"]
+    assert torch.load(tmp_path / "out" / "ean.checkpoint", weights_only=True)["curve"]
+
+
+def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
+    with pytest.raises(BadCheckpoint, match="another seed"):
+        run.train(replace(PLAN, seed=8), data, tmp_path, SILENT)
+    (tmp_path / "ean.checkpoint").write_bytes(b"half")
+    with pytest.raises(BadCheckpoint, match="can't be read"):
+        run.train(PLAN, data, tmp_path, SILENT)
+
+
+def test_needs_every_class_and_a_public_test(tmp_path: Path) -> None:
+    only = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2}))
+    with pytest.raises(EmptyData, match="PublicTest"):
+        run.train(PLAN, only, tmp_path / "out", SILENT)
+    both = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 2}))
+    lacking = both.take((both.labels != 1).nonzero()[0])
+    with pytest.raises(EmptyData, match="disgust"):
+        run.train(PLAN, lacking, tmp_path / "out", SILENT)
+
+
+def test_weights_of_another_network(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "f.safetensors", "model_f")
+    with pytest.raises(BadWeights, match="another network") as failure:
+        weights.load(EAN, path)
+    assert failure.value.exit_code == 8
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadWeights, match="not a whole safetensors file"):
+        weights.load(EAN, path)
+    with pytest.raises(MissingFile, match="ships no weights for model_f"):
+        weights.load(arch.get("model_f"), None)
+
+
+@pytest.mark.parametrize("name", ["lcnn", "microexpnet-xxs", "shufflenetv2"])
+def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tmp_path: Path) -> None:
+    """One channel or three, from 0 or -1, of 64, 84 or 224 pixels: trained, evaluated, run eagerly, built, compared."""
+    row = arch.get(name)
+    faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 1}), row.resize)
+    record = run.train(recipes.Plan(row, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
+    loaded = weights.load(row, tmp_path / f"{name}.safetensors")
+    test = faces.split("PublicTest")
+    found = torch.softmax(loop.logits(loaded.network, test, row), 1).numpy()
+    assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
+    job = build.Job(row, "onnx-fp32", targets.target("onnx-fp32"), loaded, build.Calibrate())
+    assert np.abs(verify.outputs(build.build(job, tmp_path), test) - found).max() < 1e-4
+    step = torch_eager.make_step(loaded.network, row, Settings())
+    assert cast(torch.Tensor, step()).shape == (1, 7)
+
+
+def test_augmentation_keeps_within_the_face() -> None:
+    """A turn and a zoom too small to see: the sampling lands on whole pixels or between two of them, never outside."""
+    faces = grey(load_ramp())
+    out = augment(faces, 44, 1e-6, 1e-6, torch.Generator().manual_seed(0))
+    assert out.shape == (4, 1, 44, 44)
+    assert out.min() >= faces.min() and out.max() <= faces.max()
+    steps = (out[:, :, 1:] - out[:, :, :-1]) * 255
+    assert torch.allclose(steps, torch.full_like(steps, 5.0), atol=0.05)
+
+
+def test_augmentation_without_turn_and_zoom_is_a_crop_or_its_mirror() -> None:
+    faces = torch.arange(48 * 48, dtype=torch.float32).view(1, 1, 48, 48).repeat(64, 1, 1, 1)
+    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
+    assert out.shape == (64, 1, 44, 44)
+    corners, mirrored = set(), 0
+    for view in out[:, 0]:
+        mirror = bool(view[0, 0] > view[0, 1])
+        upright = view.flip(1) if mirror else view
+        top, left = divmod(int(upright[0, 0]), 48)
+        assert torch.equal(upright, faces[0, 0, top : top + 44, left : left + 44])
+        corners.add((top, left))
+        mirrored += mirror
+    assert {top for top, _ in corners} == {left for _, left in corners} == set(range(5))
+    assert 16 <= mirrored <= 48
+
+
+def test_other_light_scales_around_the_mean_and_shifts_it() -> None:
+    views = torch.rand(200, 1, 44, 44, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
+    out = relight(views, 0.4, 0.15, torch.Generator().manual_seed(0))
+    scales, shifts = out.std((2, 3)) / views.std((2, 3)), out.mean((2, 3)) - views.mean((2, 3))
+    assert 0.6 <= scales.min() < 0.65 and 1.35 < scales.max() <= 1.4
+    assert -0.15 <= shifts.min() < -0.13 and 0.13 < shifts.max() <= 0.15
+    assert relight(torch.ones(9, 1, 4, 4), 0.4, 0.9, torch.Generator().manual_seed(0)).max() == 1.0
+    assert relight(views, 0.0, 0.0, torch.Generator()) is views
+
+
+def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
+    views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
+    out = erase(views, 0.5, torch.Generator().manual_seed(0))
+    hidden = (out != views)[:, 0]
+    sides = set()
+    for view, where in zip(out[:, 0], hidden, strict=True):
+        if where.any():
+            side = int(where.any(1).sum())
+            assert int(where.sum()) == side**2 and len(view[where].unique()) == 1
+            sides.add(side)
+    assert sides == set(range(8, 17))
+    assert 160 <= int(hidden.any((1, 2)).sum()) <= 240
+    assert erase(views, 0.0, torch.Generator()) is views
+
+
+def load_ramp() -> NDArray[np.uint8]:
+    """Four faces whose value grows by five a row."""
+    return np.broadcast_to((np.arange(48) * 5).astype(np.uint8)[None, :, None, None], (4, 48, 48, 1)).copy()
+
+
+def test_centre_is_the_middle_of_the_face() -> None:
+    x = centre(load_ramp(), EAN)
+    assert x.shape == (4, 3, 44, 44)
+    assert x[0, 0, 0, 0] * 255 == pytest.approx(10)
+
+
+def test_shipped_weights_match_their_record() -> None:
+    shipped = weights.load(EAN, None)
+    assert shipped.record is not None
+    assert shipped.record.private is not None
+    assert shipped.record.private.accuracy >= 62.0
+    assert shipped.record.command.startswith("edgefer train --arch ean --data fer2013.csv")
+
+
+def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
+    from edgefer.runtime.metrics import score, unseen_rows
+
+    data = load(fer2013)
+    shipped = weights.load(EAN, None)
+    assert shipped.record is not None and shipped.record.private is not None
+    test = data.split("PrivateTest")
+    found = score(loop.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
+    assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
+    assert found.unseen_images == 3589 - 288
+
+
+@pytest.mark.parametrize("path", sorted(resources.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
+def test_shipped_weights_have_their_model_card(path: Path) -> None:
+    record = records.read(TrainingRecord, path.with_suffix(".json"))
+    assert weights.load(arch.get(path.stem), path).record == record
+    assert path.with_suffix(".md").read_text() == model_card.render(record)
+    assert path.with_suffix(".png").is_file()
+
+
+def test_model_card_tells_what_the_record_holds(trained: tuple[Path, TrainingRecord]) -> None:
+    out, record = trained
+    text = (out / "ean.md").read_text()
+    assert record.private is not None and record.private.confusion is not None
+    for told in (record.command, f"{record.private.accuracy:.2f} %", record.data["sha256"], "must not", "label noise"):
+        assert told in text, told
+    for name, recall in record.private.recall.items():
+        assert any(line.startswith(f"| {name} |") and f"{recall:.2f} %" in line for line in text.splitlines())
+
+
+def test_balanced_classes_are_drawn_equally_often(tmp_path: Path) -> None:
+    """Of 7 classes one has a tenth of the others' images; a balanced epoch still learns from as many of each."""
+    whole = load(write_csv(tmp_path / "fer2013.csv", {"Training": 20, "PublicTest": 2}))
+    rare = whole.take(np.flatnonzero((whole.labels != 1) | (np.arange(len(whole)) < 14)))
+    seen: list[float] = []
+    plan = replace(PLAN, recipe=replace(SHORT, balanced=True, epochs=1))
+    record = run.train(plan, rare, tmp_path / "out", run.Listener(lambda _: None, seen.append))
+    assert len(seen) == -(-len(rare.split("Training")) // SHORT.batch)
+    assert record.recipe["balanced"] is True
+
+
+def test_weights_file_holds_tensors_only(trained: tuple[Path, TrainingRecord]) -> None:
+    assert load_file(trained[0] / "ean.safetensors").keys() == EAN.build().state_dict().keys()
