@@ -117,6 +117,9 @@ def pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
 class Deployed(nn.Module):
     """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities."""
 
+    # Converters write a class's full name into the names of tensors, which files and recorded ranges hold.
+    __module__, __qualname__ = "edgefer.fold", "Deployed"
+
     def __init__(self, network: nn.Module, low: float = 0.0, own: Own | None = None) -> None:
         super().__init__()
         self.logits = own is None or own.output == "logits"
