@@ -1,8 +1,5 @@
 """edgefer takes a compact facial expression recognition network from data to a device."""
 
-import os
+import edgefer.runtime  # noqa: F401  it sets what engines read from the environment, before any of them is imported
 
 __version__ = "0.1.0"
-
-# ONNX Runtime's Linux packages since 1.29 report each session to Microsoft unless they are told not to.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
