@@ -1,5 +1,39 @@
-"""edgefer takes a compact facial expression recognition network from data to a device."""
+"""edgefer takes a compact facial expression recognition network from data to a device.
 
-import edgefer.runtime  # noqa: F401  it sets what engines read from the environment, before any of them is imported
+The functions below are resolved when they are used, so that `import edgefer` loads neither numpy nor torch.
+"""
 
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefer.runtime.classifier import Classification, Classifier, load
+    from edgefer.runtime.errors import EdgeferError
+
+__all__ = ["Classification", "Classifier", "EdgeferError", "__version__", "load"]
 __version__ = "0.1.0"
+
+# ONNX Runtime's Linux packages since 1.29 report each session to Microsoft unless they are told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+_MODULES = {
+    "Classification": "edgefer.runtime.classifier",
+    "Classifier": "edgefer.runtime.classifier",
+    "EdgeferError": "edgefer.runtime.errors",
+    "load": "edgefer.runtime.classifier",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module."""
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

@@ -12,14 +12,13 @@ import numpy as np
 from edgefer.data.listing import WHOLE, Box, Entry
 from edgefer.data.read_result import Problem, printable
 from edgefer.runtime.errors import BadData, MissingFile
-from edgefer.runtime.preprocess import Pixels, resize_face
+from edgefer.runtime.preprocess import IMAGE_FORMATS, Pixels, resize_face
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
 
 
 def leads_out(root: Path, path: Path) -> bool:
@@ -82,13 +81,13 @@ def _decode(path: Path, size: int, box: Box) -> Pixels | str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on metadata that isn't used here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=IMAGE_FORMATS) as image:
                 if box != WHOLE and not _inside(box, image.size):
                     return f"face box {box}, must lie in the image, {image.width} x {image.height}"
                 face = resize_face(image if box == WHOLE else _cut(image, box), size)
                 return np.ascontiguousarray(face[..., :1]) if _is_grey(image.mode) else face
     except UnidentifiedImageError:
-        return f"broken, or no image of the kinds {', '.join(_FORMATS)}"
+        return f"broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}"
     except Exception as error:  # Pillow raises whatever the broken bytes provoke
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return f"broken image ({' '.join(reason.split())[:120]})"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what JPEG, Pillow and OpenCV call grey
 PIXEL_MAX = 255.0
+IMAGE_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")  # of files; Pillow has more, some of which start other programs
 
 Pixels = NDArray[np.uint8]
 

@@ -1,0 +1,171 @@
+"""A bundle as an object that tells the expression on a face; needs numpy, Pillow and the bundle's engine."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.runtime import bundle as bundles
+from edgefer.runtime import contract as contracts
+from edgefer.runtime import verify
+from edgefer.runtime.bundle import Bundle, Manifest
+from edgefer.runtime.contract import Contract
+from edgefer.runtime.engines import Model
+from edgefer.runtime.errors import BadData, BadSetting, EmptyData, MissingFile
+from edgefer.runtime.preprocess import IMAGE_FORMATS, Pixels, centre_crop, resize_face
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    Face = NDArray[np.uint8] | Image | str | os.PathLike[str]
+
+_SHAPES = "(height, width), (height, width, 1) or (height, width, 3) in the order red, green, blue"
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The most probable label of a face, and the probability of every label, in the contract's order; they sum to 1."""
+
+    label: str
+    probabilities: Mapping[str, float]
+
+
+class Classifier:
+    """The model of a bundle, loaded. One thread at a time may use it: engines keep the last input and output.
+
+    bundle    the opened bundle
+    engine    name and version of the engine that runs the model
+    """
+
+    def __init__(self, bundle: Bundle, model: Model) -> None:
+        self.bundle = bundle
+        self.engine = model.engine
+        self._model = model
+
+    @property
+    def manifest(self) -> Manifest:
+        """Everything that is recorded of the bundle."""
+        return self.bundle.manifest
+
+    @property
+    def contract(self) -> Contract:
+        """The preprocessing that `classify` follows, and the tensors of the model."""
+        return self.manifest.contract
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order of the model's output."""
+        return self.contract.labels
+
+    def classify(self, face: Face) -> Classification:
+        """Classify one face: the square box of a face detector, of any size.
+
+        `face` is a uint8 array (H, W), (H, W, 1) or (H, W, 3) in RGB order, a Pillow image, or the path of an image
+        file (BMP, JPEG, PNG or WebP). Raises BadData for what is no face, MissingFile for a path that can't be opened.
+        """
+        probabilities = self._probabilities(_pixels(face, self.contract))
+        return Classification(
+            self.labels[int(probabilities.argmax())],
+            {label: float(value) for label, value in zip(self.labels, probabilities, strict=True)},
+        )
+
+    def classify_batch(self, faces: Iterable[Face]) -> list[Classification]:
+        """Classify several faces: an array (N, H, W) or (N, H, W, C), or any iterable of what `classify` takes.
+
+        The model sees them one after the other, as on a device. Raises EmptyData if there are none, else what
+        `classify` does, with the number of the face.
+        """
+        if isinstance(faces, str | os.PathLike) or not isinstance(faces, Iterable):
+            raise BadData("classify_batch takes several faces: give a list, or a single one to classify.")
+        answers = []
+        for number, face in enumerate(faces):
+            try:
+                answers.append(self.classify(face))
+            except (BadData, MissingFile) as error:
+                raise type(error)(f"face {number}: {error}") from error
+        if not answers:
+            raise EmptyData("the batch has no face: give at least one.")
+        return answers
+
+    def _probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
+        """(crop, crop, 3) -> (labels,)."""
+        stored = self._model.run(contracts.to_input(pixels[None], self.contract))
+        probabilities: NDArray[np.float32] = contracts.dequantise(stored, self.contract.output)[0]
+        return probabilities
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.manifest.name} on {self.engine}>"
+
+
+def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None = None) -> Classifier:
+    """Open the bundle in `folder` and load its model.
+
+    threads   of the engine
+    provider  a way to a GPU that the bundle's engine has ("cuda", "tensorrt", "gpu", "vulkan"); None: the processor
+
+    The files' checksums are compared with the manifest's, and the model's tensors with the contract's. Raises
+    MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider.
+    """
+    if threads < 1:
+        raise BadSetting(f"{threads} threads: give at least 1.")
+    bundle = bundles.read(Path(folder))
+    return Classifier(bundle, verify.open_model(bundle, threads, provider))
+
+
+def _pixels(face: Any, contract: Contract) -> Pixels:
+    """What the model is to see: uint8 (crop, crop, 3)."""
+    if isinstance(face, np.ndarray):
+        pixels: Pixels = contracts.to_pixels(_require_face(face)[None], contract)[0]
+        return pixels
+    if isinstance(face, str | os.PathLike):
+        return _pixels_of_file(Path(face), contract)
+    from PIL.Image import Image
+
+    if not isinstance(face, Image):
+        raise BadData(f"a face is a uint8 array, a Pillow image or a path, this is a {type(face).__name__}.")
+    return _pixels_of_image(face, contract, "the image")
+
+
+def _require_face(face: NDArray[Any]) -> Pixels:
+    """The face as uint8 (H, W, C); raises BadData."""
+    grey = face.ndim == 2
+    if not grey and (face.ndim != 3 or face.shape[2] not in (1, 3)):
+        raise BadData(f"a face has the shape {_SHAPES}, this one {face.shape}; classify_batch takes several.")
+    if face.dtype != np.uint8:
+        raise BadData(f"the pixels of a face are uint8 from 0 to 255, these are {face.dtype}: convert them.")
+    if not face.size:
+        raise BadData(f"a face has pixels, this one has the shape {face.shape}.")
+    return face[..., None] if grey else face
+
+
+def _pixels_of_file(path: Path, contract: Contract) -> Pixels:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on metadata that isn't used here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=IMAGE_FORMATS) as image:
+                return _pixels_of_image(image, contract, str(path))
+    except UnidentifiedImageError as error:
+        raise BadData(f"{path} is broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}.") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadData(f"{path} is too large for a face ({error}): cut the face out.") from error
+    except OSError as error:
+        raise MissingFile(f"can't open {path} ({error.strerror or error}): give the path of an image.") from error
+
+
+def _pixels_of_image(image: Image, contract: Contract, name: str) -> Pixels:
+    if not image.width or not image.height:
+        raise BadData(f"{name} has no pixels: it is {image.width} x {image.height}.")
+    try:
+        return centre_crop(resize_face(image, contract.resize), contract.crop)
+    except Exception as error:  # Pillow raises whatever broken bytes provoke
+        raise BadData(f"{name} is broken ({error}).") from error
