@@ -35,7 +35,7 @@ RUNS = 2000  # inferences of a process
 SETTINGS = Settings(samples=RUNS, warmup=100, seconds=None)
 NOTHING = """
 import json, time
-from edgefer.benchmark import sampling
+from edgefer.runtime import sampling
 with sampling.undisturbed():
     sampling.back_to_back(lambda: None, 1, 20000, None)
     began = time.perf_counter()

@@ -6,6 +6,7 @@ no torch; where that is not of these sources, all is counted again and written t
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +29,7 @@ _ARCH = Path(arch.__file__).parent
 class Counts:
     """What was counted.
 
-    sources      checksum of edgefer/arch
+    sources      checksum of the code of edgefer/arch, see sources
     torch        what wrote the checkpoints
     networks     network -> the figures of arch.count.Count
     checkpoints  network -> bytes of a training checkpoint, see checkpoints
@@ -44,11 +45,26 @@ class Counts:
 
 
 def sources() -> str:
-    """Checksum of everything that a count follows from."""
+    """Checksum of the code that a count follows from; comments, docstrings and imports don't change it."""
     digest = hashlib.sha256()
     for path in sorted(_ARCH.rglob("*.py"), key=lambda path: path.relative_to(_ARCH).as_posix()):
-        digest.update(path.relative_to(_ARCH).as_posix().encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+        name = path.relative_to(_ARCH).as_posix()
+        digest.update(f"{name}\0{_code(ast.parse(path.read_bytes()))}".encode())
     return digest.hexdigest()
+
+
+def _code(node: object) -> str:
+    """A syntax tree as text, the same from every version of Python: ast.dump writes empty fields in some only."""
+    if isinstance(node, list):
+        return f"[{','.join(filter(None, map(_code, node)))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return ""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return ""  # a docstring
+    fields = (f"{name}={_code(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+    return f"{type(node).__name__}({','.join(fields)})"
 
 
 def load(folder: Path) -> Counts:

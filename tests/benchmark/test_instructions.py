@@ -116,18 +116,29 @@ def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
         if name.startswith(str(source_fingerprint.PACKAGE))
     }
     assert any(name.startswith("runtime/") for name in own)
-    assert own <= set(source_fingerprint.FILES)
+    assert own <= source_fingerprint.files().keys()
 
 
-@pytest.mark.parametrize("name", source_fingerprint.FILES)
-def test_each_of_its_files_is_there_and_changes_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = source_fingerprint.checksum.__wrapped__()
-    shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(source_fingerprint, "PACKAGE", tmp_path / "edgefer")
-    assert source_fingerprint.checksum.__wrapped__() == before
-    with (tmp_path / "edgefer" / name).open("a") as file:
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The package of this edgefer, without weights."""
+    ignored = shutil.ignore_patterns("__pycache__", "weights")
+    return Path(shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=ignored))
+
+
+@pytest.mark.parametrize("name", [*source_fingerprint.files(), source_fingerprint.PLUGIN])
+def test_each_of_its_files_is_there_and_changes_it(name: str, copied: Path) -> None:
+    before = source_fingerprint.checksum()
+    assert source_fingerprint.checksum.__wrapped__(copied) == before
+    with (copied / name).open("a") as file:
         file.write("\n")
-    assert source_fingerprint.checksum.__wrapped__() != before
+    assert source_fingerprint.checksum.__wrapped__(copied) != before
+
+
+def test_no_other_file_changes_it(copied: Path) -> None:
+    with (copied / "benchmark/run.py").open("a") as file:
+        file.write("\n")
+    assert source_fingerprint.checksum.__wrapped__(copied) == source_fingerprint.checksum()
 
 
 def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

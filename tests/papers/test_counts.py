@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,11 +48,24 @@ def test_counts_of_other_sources_are_made_anew(tmp_path: Path, monkeypatch: pyte
 
 def test_rendering_needs_no_torch() -> None:
     code = (
-        "import sys; from pathlib import Path; from edgefer import resources; "
-        "from edgefer.papers import evidence, html, names, render, sheet; "
+        "import sys; from pathlib import Path; from edgefer.runtime import resources; "
+        "from edgefer.papers import evidence, html, paper_table, render, table_names; "
         "known = evidence.known(resources.folder('benchmarks') / 'results'); "
-        "html.page([sheet.sheet(name, known) for name in names.tables()]); "
+        "html.page([paper_table.sheet(name, known) for name in table_names.tables()]); "
         "print({'torch', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_comment_a_docstring_or_an_import_changes_no_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(arch.__file__).parent, tmp_path / "arch", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(counted, "_ARCH", tmp_path / "arch")
+    for path in (tmp_path / "arch").rglob("*.py"):
+        text = path.read_text().replace('"""', '"""Of another kind. ', 1).replace("    return ", "    return  ")
+        path.write_text(f"{text}\n\n# Of edgefer.\nimport math  # noqa\n")
+    assert counted.sources() == KEPT.sources
+    (tmp_path / "arch/ean.py").write_text((tmp_path / "arch/ean.py").read_text() + "SIDE = 44\n")
+    assert counted.sources() != KEPT.sources

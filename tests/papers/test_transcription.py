@@ -263,7 +263,10 @@ def test_a_table_twice_is_an_error(tmp_path: Path) -> None:
 
 
 def test_reading_needs_no_torch_and_no_numpy() -> None:
-    code = "import sys; from edgefer import papers; papers.papers(); print({'torch', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys; from edgefer.papers import transcription; transcription.papers(); "
+        "print({'torch', 'numpy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

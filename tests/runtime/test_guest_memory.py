@@ -15,9 +15,9 @@ from edgefer.runtime import client, guest_memory, proc, shell
 ROOM = 0.15  # by which the guest's memory may differ from a native process's: 0.01 was measured
 MEMORY = """
 import numpy
-from edgefer.benchmark import guest, system
+from edgefer.runtime import guest_memory, proc
 held = numpy.ones(40 << 20, numpy.uint8)
-print(system.resident(), guest.resident(), sum(held[::1 << 20]))
+print(proc.resident(), guest_memory.resident(), sum(held[::1 << 20]))
 """
 
 

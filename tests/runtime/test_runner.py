@@ -134,7 +134,7 @@ def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
 
 
 def test_waiting_needs_nothing_but_python() -> None:
-    code = "import sys; from edgefer.benchmark import onboard; print(sorted(sys.modules))"
+    code = "import sys; from edgefer.runtime import runner; print(sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], env=client.environment(), capture_output=True, text=True, check=True
     )

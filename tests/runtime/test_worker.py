@@ -23,13 +23,14 @@ TARGETS = ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-fp3
 ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
 FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
 OF_GPUS = {
-    *(f"edgefer.benchmark.{name}" for name in ("gpu_state", "nvidia", "torch_gpu")),
+    "edgefer.benchmark.torch_gpu",
+    *(f"edgefer.runtime.{name}" for name in ("gpu_state", "nvidia")),
     *(f"edgefer.runtime.engines.{name}" for name in ("onnx_gpu", "openvino_gpu", "vulkan")),
 }
 LOADED = """
 import json, sys
 from pathlib import Path
-from edgefer.benchmark import worker
+from edgefer.runtime import worker
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.bench_record import Settings
 answer = worker.answer(Request(sys.argv[1], None, Settings(samples=2, warmup=1)))

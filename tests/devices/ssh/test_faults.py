@@ -166,7 +166,7 @@ def test_ctrl_c_stops_the_board_and_keeps_what_is_measured(kitchen: Board, host:
     record = records.read(BenchRecord, host.folder / "b.json")
     assert record.interrupted
     assert 1 <= len(record.results[0].runs) < 20
-    assert not kitchen.processes("edgefer.benchmark")
+    assert not kitchen.processes("edgefer.runtime")
 
 
 def test_a_busy_board_is_waited_for_and_then_told(
