@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgefer.arch import LABELS
 from edgefer.data import decode
 from edgefer.data.dataset import load
 from edgefer.data.read_options import Reading
 from edgefer.runtime import environment, records
+from edgefer.runtime.labels import LABELS
 from edgefer.runtime.text_table import markdown
 
 HERE = Path(__file__).parent

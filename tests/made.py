@@ -14,8 +14,8 @@ from torch import nn
 
 from edgefer import arch
 from edgefer.data.dataset import SPLITS
-from edgefer.data.readers.fer2013 import FERPLUS, FERPLUS_NAME
 from edgefer.runtime import resources
+from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 
 SIDE = 48
 SHIPPED = sorted(path.stem for path in resources.folder("weights").glob("*.safetensors"))  # networks with weights
@@ -53,7 +53,7 @@ def write_votes(csv_path: Path) -> Path:
         writer.writerow(("Usage", "Image name", *FERPLUS))
         for number, (usage, label) in enumerate(rows):
             votes = [0] * len(FERPLUS)
-            votes[FERPLUS.index(FERPLUS_NAME[arch.LABELS[label]])] += 8
+            votes[FERPLUS.index(FERPLUS_NAME[LABELS[label]])] += 8
             votes[0] += 2
             writer.writerow((usage, f"fer{number:07}.png", *votes))
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edgefer.arch.architecture import LABELS as LABELS
 from edgefer.arch.architecture import Arch as Arch
 from edgefer.arch.architecture import Printed as Printed
 from edgefer.arch.registry import ROWS

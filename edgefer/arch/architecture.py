@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
 from edgefer.arch.model_contract import Own
+from edgefer.runtime.contract import Contract, Layout, TensorSpec
+from edgefer.runtime.labels import LABELS
+from edgefer.runtime.preprocess import LUMA
 
 if TYPE_CHECKING:
     from torch import nn
-
-LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # FER2013's order
 
 # The figures of arch.count.Count that a paper's column may mean.
 Column = Literal[
@@ -97,3 +98,28 @@ class Arch:
             torch.manual_seed(seed)
         module = import_module(f"edgefer.arch.{self.module}")
         return cast("nn.Module", module.make(self.variant, classes or len(self.labels)))
+
+    def contract(self, layout: Layout, input_spec: TensorSpec, output_spec: TensorSpec) -> Contract:
+        """The contract of a file of this network that has these tensors."""
+        return Contract(
+            face="the square box of a frontal face detector, brow to chin, as FER2013 is framed",
+            face_margin=0.0,
+            colour_order="RGB",
+            grey=self._grey(),
+            resize=self.resize,
+            kernel="bilinear with antialiasing (Pillow's BILINEAR)",
+            crop=self.crop,
+            layout=layout,
+            value_range=(0, 255),
+            mean=(0.0, 0.0, 0.0),
+            deviation=(1.0, 1.0, 1.0),
+            input=input_spec,
+            output=output_spec,
+            meaning="probabilities",
+            labels=self.labels,
+        )
+
+    def _grey(self) -> str:
+        if self.own is not None and self.own.color != "grey":
+            return "nowhere: the network reads colour; a grey camera repeats its value three times"
+        return "in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA)

@@ -42,7 +42,7 @@ def make_step(infer: Infer, row: Arch, settings: Settings) -> Step:
 def promise(row: Arch) -> Contract:
     """The contract of the network in torch."""
     given = TensorSpec("x", (1, row.channels, row.crop, row.crop), "float32")
-    return contract.make(row, "NCHW", given, TensorSpec("logits", (1, len(row.labels)), "float32"))
+    return row.contract("NCHW", given, TensorSpec("logits", (1, len(row.labels)), "float32"))
 
 
 def face(row: Arch) -> torch.Tensor:

@@ -34,6 +34,7 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: 
     Example: edgefer eval --arch ean --data fer2013.csv
     """
     from edgefer import arch as archs
+    from edgefer.data.dataset import unseen_rows
     from edgefer.runtime import metrics
     from edgefer.runtime.text_table import table
 
@@ -48,7 +49,7 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: 
     with screen.status(f"running {len(test)} images"):
         loaded = store.load(network, weights)
         found = loop.logits(loaded.network, test, network).numpy()
-        result = metrics.score(found, test, metrics.unseen_rows(test, faces))
+        result = metrics.score(found, test, unseen_rows(test, faces))
         if ten_crop:
             crops = evaluation_crops.ten_crop_probabilities(loaded.network, test, network).numpy()
             result = replace(result, ten_crop=metrics.score(crops, test).accuracy)

@@ -90,7 +90,7 @@ def confusion(bundle: Path, data: Path, split: str, out: Path) -> None:
     test = read_data(screen, data, read.manifest.contract.resize).split(split)
     verify.require_classes(read, test)
     with counting(screen, read.manifest.name, len(test)) as tick:
-        answers = verify.outputs(read, test, tick).argmax(1)
+        answers = verify.outputs(read, test.pixels, tick).argmax(1)
     shares = plots.shares(answers, test.labels, len(test.names))
     right = 100 * float((answers == test.labels).mean())
     title = f"{read.manifest.name}, {len(test)} images of {split}: {right:.2f} %"

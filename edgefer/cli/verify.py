@@ -59,7 +59,7 @@ class _Where:
         from edgefer.runtime import verify
 
         with counting(self.screen, bundle.manifest.name, len(test)) as tick:
-            here = verify.outputs(bundle, test, tick)
+            here = verify.outputs(bundle, test.pixels, tick)
         if self.place is None:
             return here, None
         from edgefer.devices import verify as check
@@ -164,13 +164,14 @@ def _accuracy(
     import numpy as np
 
     from edgefer.data import classes
+    from edgefer.data.dataset import unseen_rows
     from edgefer.pipeline.float_baseline import float_model
-    from edgefer.runtime import metrics, verify
+    from edgefer.runtime import verify
 
     sizes = {bundle.manifest.contract.resize for bundle, _ in bundles}
     faces = {size: read_data(where.screen, path, size) for size in sizes}
     tests = {size: whole.split(split) for size, whole in faces.items()}
-    rows = {size: metrics.unseen_rows(tests[size], whole) for size, whole in faces.items()}
+    rows = {size: unseen_rows(tests[size], whole) for size, whole in faces.items()}
     floats: dict[str, Reference] = {}
     checks: list[tuple[str, AccuracyCheck]] = []
     for bundle, result in bundles:

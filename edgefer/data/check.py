@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
-from edgefer.data.mapped import chunks
 from edgefer.data.read_options import PLAINLY, Reading
-from edgefer.data.readers.fer2013 import FERPLUS, FERPLUS_NAME
+from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
+from edgefer.runtime.preprocess import chunks
 
 SCHEMA = "edgefer/data-check/1"
 TIED = "tied"

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data import mapped
-from edgefer.data.mapped import Faces, chunks
+from edgefer.data.mapped import Faces
 from edgefer.data.read_options import PLAINLY, Reading
 from edgefer.runtime.errors import EmptyData, MissingFile, UnknownName
+from edgefer.runtime.preprocess import chunks
 
 if TYPE_CHECKING:
     from edgefer.data.read_result import Scan
@@ -91,6 +92,17 @@ def image_hashes(pixels: Faces) -> Iterator[bytes]:
     """One digest per face, equal exactly where the pixels are equal."""
     for part in chunks(pixels):
         yield from (hashlib.blake2b(face.tobytes(), digest_size=16).digest() for face in part)
+
+
+def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
+    """Which test images do not stand, pixel for pixel, in the Training split of `whole`: bool (N,).
+
+    None if there is no Training split to look in.
+    """
+    if not whole.has("Training"):
+        return None
+    known = set(image_hashes(whole.split("Training").pixels))
+    return np.array([digest not in known for digest in image_hashes(test.pixels)])
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:

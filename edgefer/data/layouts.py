@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.listing import Entry, Listing
 from edgefer.data.read_result import Problem
 from edgefer.data.readers import affectnet, ckplus, folders, kdef, oulu_casia, rafdb
 from edgefer.runtime.errors import BadData, MissingFile, UnknownName
+from edgefer.runtime.labels import LABELS
 
 CONTEMPT = (*LABELS, "contempt")
 

@@ -8,9 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime.preprocess import Pixels, resize_pixels
-
-CHUNK = 8 << 20  # bytes of faces that are in memory at once where all are gone through
+from edgefer.runtime.preprocess import Pixels, chunks, resize_pixels
 
 Faces: TypeAlias = "Pixels | Picked"
 
@@ -75,11 +73,3 @@ def resized(faces: Faces, size: int) -> Faces:
     if isinstance(faces, np.memmap) and len(faces):
         return Picked(faces, np.arange(len(faces)), size)
     return resize_pixels(faces, size)
-
-
-def chunks(faces: Faces) -> Iterator[Pixels]:
-    """All faces in order, CHUNK bytes at a time: uint8 (n, H, W, C)."""
-    _, height, width, channels = faces.shape
-    rows = max(1, CHUNK // (height * width * channels))
-    for start in range(0, len(faces), rows):
-        yield np.asarray(faces[start : start + rows])

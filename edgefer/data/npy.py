@@ -8,8 +8,7 @@ from types import TracebackType
 
 import numpy as np
 
-from edgefer.data.mapped import CHUNK
-from edgefer.runtime.preprocess import Pixels, to_rgb
+from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
 _HEADER = 128  # bytes; numpy pads its header to this for any shape of four numbers
 

@@ -26,7 +26,7 @@ class Quality:
 def measure(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Quality:
     """Run the bundle on `test`; raises BadData if it has none of its classes, and what opening the model raises."""
     test = classes.match(test, bundle.manifest.contract.labels, bundle.manifest.name).faces
-    found = verify.outputs(bundle, test, tick)
+    found = verify.outputs(bundle, test.pixels, tick)
     exact = _float(bundle, test)
     agreement = None if exact is None else float((found.argmax(1) == exact.outputs.argmax(1)).mean())
     return Quality(metrics.score(found, test).accuracy, None if agreement is None else round(100 * agreement, 3))

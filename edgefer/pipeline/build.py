@@ -174,7 +174,7 @@ def _golden(
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         model = engines.load(Path(folder) / job.target.file, job.target.format)
-        agreed = contract.make(job.arch, model.layout, model.input, model.output)
+        agreed = job.arch.contract(model.layout, model.input, model.output)
         pixels = contract.to_pixels(golden.picture()[None], agreed)
         given = contract.to_input(pixels, agreed)
         returned = model.run(given)

@@ -42,7 +42,7 @@ def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> Reference
     if exact.manifest.precision != "fp32":
         raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
-    return Reference(exact.manifest.name, verify.outputs(exact, test))
+    return Reference(exact.manifest.name, verify.outputs(exact, test.pixels))
 
 
 def _require_same(bundle: package.Bundle, found: str, source: str) -> None:

@@ -11,8 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.arch import Arch
-from edgefer.runtime.preprocess import LUMA, centre_crop, resize_pixels, to_rgb
+from edgefer.runtime.preprocess import centre_crop, resize_pixels, to_rgb
 
 Layout = Literal["NHWC", "NCHW"]
 
@@ -55,33 +54,6 @@ class Contract:
     output: TensorSpec
     meaning: Literal["probabilities"]
     labels: tuple[str, ...]
-
-
-def make(arch: Arch, layout: Layout, given: TensorSpec, returned: TensorSpec) -> Contract:
-    """The contract of a network in a file whose tensors are `given` and `returned`."""
-    return Contract(
-        face="the square box of a frontal face detector, brow to chin, as FER2013 is framed",
-        face_margin=0.0,
-        colour_order="RGB",
-        grey=_grey(arch),
-        resize=arch.resize,
-        kernel="bilinear with antialiasing (Pillow's BILINEAR)",
-        crop=arch.crop,
-        layout=layout,
-        value_range=(0, 255),
-        mean=(0.0, 0.0, 0.0),
-        deviation=(1.0, 1.0, 1.0),
-        input=given,
-        output=returned,
-        meaning="probabilities",
-        labels=arch.labels,
-    )
-
-
-def _grey(arch: Arch) -> str:
-    if arch.own is not None and arch.own.color != "grey":
-        return "nowhere: the network reads colour; a grey camera repeats its value three times"
-    return "in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA)
 
 
 def to_pixels(faces: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.dataset import Dataset, image_hashes
-from edgefer.data.readers.fer2013 import ferplus_columns
+from edgefer.runtime.labels import ferplus_columns
+from edgefer.runtime.preprocess import PixelRows
 from edgefer.runtime.records import Scores
 
 
-def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
-    """Which test images do not stand, pixel for pixel, in the Training split of `whole`: bool (N,).
+class LabelledFaces(Protocol):
+    """Faces of a test split and what is known of each: what edgefer.data's Dataset is.
 
-    None if there is no Training split to look in.
+    source  where they come from, for messages
+    names   the classes
+    pixels  uint8 (N, H, W, 1 or 3)
+    labels  int64 (N,), index into `names`
+    votes   int64 (N, 10) of FER+, or None
     """
-    if not whole.has("Training"):
-        return None
-    known = set(image_hashes(whole.split("Training").pixels))
-    return np.array([digest not in known for digest in image_hashes(test.pixels)])
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pixels(self) -> PixelRows: ...  # noqa: D102
+    @property
+    def labels(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def votes(self) -> NDArray[np.int64] | None: ...  # noqa: D102
 
 
-def score(outputs: NDArray[Any], test: Dataset, unseen: NDArray[np.bool_] | None = None) -> Scores:
+def score(outputs: NDArray[Any], test: LabelledFaces, unseen: NDArray[np.bool_] | None = None) -> Scores:
     """Top-1 accuracy and recall of outputs (N, classes), in percent."""
     answers = outputs.argmax(1)
     right = answers == test.labels
@@ -33,7 +44,7 @@ def score(outputs: NDArray[Any], test: Dataset, unseen: NDArray[np.bool_] | None
         if (test.labels == k).any()
     }
     return Scores(
-        images=len(test),
+        images=len(test.labels),
         accuracy=round(100 * float(right.mean()), 3),
         unseen_images=None if unseen is None else int(unseen.sum()),
         unseen=None if unseen is None or not unseen.any() else round(100 * float(right[unseen].mean()), 3),
@@ -50,7 +61,7 @@ def _confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: i
     return found
 
 
-def _ferplus(test: Dataset, answers: NDArray[np.int64]) -> float | None:
+def _ferplus(test: LabelledFaces, answers: NDArray[np.int64]) -> float | None:
     """Percent of the answers that are FER+'s majority, of the faces whose majority is one of the test's classes."""
     columns = ferplus_columns(test.names)
     if test.votes is None or columns is None:

@@ -11,7 +11,8 @@ That is all an app does. The grey formula and the scaling to [0, 1] are part of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,18 @@ if TYPE_CHECKING:
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what JPEG, Pillow and OpenCV call grey
 PIXEL_MAX = 255.0
 IMAGE_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")  # of files; Pillow has more, some of which start other programs
+CHUNK = 8 << 20  # bytes of faces that are in memory at once where all are gone through
 
 Pixels = NDArray[np.uint8]
+
+
+class PixelRows(Protocol):
+    """Faces uint8 (N, H, W, C), in memory or in a file: rows are read with slices and index arrays."""
+
+    @property
+    def shape(self) -> tuple[Any, ...]: ...  # noqa: D102
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 def resize_face(image: Image, resize: int) -> Pixels:
@@ -61,3 +72,11 @@ def centre_crop(pixels: NDArray[Any], crop: int) -> NDArray[Any]:
 def to_rgb(pixels: Pixels) -> Pixels:
     """(..., H, W, 1 or 3) -> (..., H, W, 3); a grey face is repeated."""
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def chunks(faces: PixelRows) -> Iterator[Pixels]:
+    """All faces in order, CHUNK bytes at a time: uint8 (n, H, W, C)."""
+    _, height, width, channels = faces.shape
+    rows = max(1, CHUNK // (height * width * channels))
+    for start in range(0, len(faces), rows):
+        yield np.asarray(faces[start : start + rows])

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.dataset import Dataset
-from edgefer.data.mapped import chunks
 from edgefer.runtime import bundle as package
 from edgefer.runtime import contract, engines, metrics
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
+from edgefer.runtime.metrics import LabelledFaces
+from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores
 
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
@@ -126,23 +126,23 @@ def _picture(bundle: package.Bundle) -> NDArray[np.uint8]:
         raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
 
 
-def outputs(bundle: package.Bundle, data: Dataset, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
+def outputs(bundle: package.Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
     """Probabilities (N, classes) of the artifact, one face at a time as on a device."""
     model, agreed = open_model(bundle), bundle.manifest.contract
-    return np.concatenate(list(_each(model, agreed, data, tick)))
+    return np.concatenate(list(_each(model, agreed, pixels, tick)))
 
 
 def _each(
-    model: engines.Model, agreed: contract.Contract, data: Dataset, tick: Callable[[], None]
+    model: engines.Model, agreed: contract.Contract, pixels: PixelRows, tick: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
-    for faces in chunks(data.pixels):
-        for pixels in contract.to_pixels(faces, agreed):
-            yield contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)
+    for faces in chunks(pixels):
+        for face in contract.to_pixels(faces, agreed):
+            yield contract.dequantise(model.run(contract.to_input(face[None], agreed)), agreed.output)
             tick()
 
 
 def accuracy(
-    found: NDArray[np.float32], test: Dataset, split: str, unseen: NDArray[np.bool_] | None, reference: Reference
+    found: NDArray[np.float32], test: LabelledFaces, split: str, unseen: NDArray[np.bool_] | None, reference: Reference
 ) -> AccuracyCheck:
     """The scores of an artifact, whose outputs on `test` are `found`, beside those of its float model."""
     artifact, exact = metrics.score(found, test, unseen), metrics.score(reference.outputs, test, unseen)
@@ -156,7 +156,7 @@ def accuracy(
     )
 
 
-def require_classes(bundle: package.Bundle, test: Dataset) -> None:
+def require_classes(bundle: package.Bundle, test: LabelledFaces) -> None:
     """Raise BadData if `test` has other classes than the bundle: better before its faces are run."""
     if test.names != bundle.manifest.contract.labels:
         raise BadData(

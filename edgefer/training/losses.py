@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
-from edgefer.data.readers.fer2013 import ferplus_columns
 from edgefer.runtime.errors import EmptyData
+from edgefer.runtime.labels import ferplus_columns
 from edgefer.training import ferplus_votes
 from edgefer.training.augment import spread
 from edgefer.training.recipes import Recipe

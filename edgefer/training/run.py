@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer import __version__
-from edgefer.data.dataset import Dataset, fingerprint
+from edgefer.data.dataset import Dataset, fingerprint, unseen_rows
 from edgefer.runtime import environment, metrics, records, resources
 from edgefer.runtime.errors import BadSetting, BadWeights
 from edgefer.runtime.files import sha256, write_atomic
@@ -203,6 +203,6 @@ def _word(path: Path) -> str:
 def evaluate(network: torch.nn.Module, plan: Plan, data: Dataset, split: str) -> records.Scores:
     """Centre crop, with what ten crops give and the confusion matrix beside it."""
     test = data.split(split)
-    found = metrics.score(loop.logits(network, test, plan.arch).numpy(), test, metrics.unseen_rows(test, data))
+    found = metrics.score(loop.logits(network, test, plan.arch).numpy(), test, unseen_rows(test, data))
     ten = metrics.score(evaluation_crops.ten_crop_probabilities(network, test, plan.arch).numpy(), test)
     return replace(found, ten_crop=ten.accuracy)

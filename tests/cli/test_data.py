@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.arch import LABELS
 from edgefer.data import decode
+from edgefer.runtime.labels import LABELS
 from tests.cli.made import Mount, Run
 from tests.data import made_layouts
 from tests.data.made import good_rows, row, write_image, write_rows, write_tree

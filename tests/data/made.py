@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefer.data.readers.fer2013 import FERPLUS
 from edgefer.runtime.errors import EdgeferError
+from edgefer.runtime.labels import FERPLUS
 
 HEADER = "emotion,pixels,Usage"
 USAGES = ("Training", "PublicTest", "PrivateTest")

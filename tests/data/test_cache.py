@@ -22,6 +22,7 @@ from edgefer.data.folds import hold_out
 from edgefer.data.listing import Entry
 from edgefer.data.npy import Writer
 from edgefer.data.read_options import Reading
+from edgefer.runtime import preprocess
 from edgefer.runtime.errors import BadData, OutputFailed
 from tests.data.made import fails, noise, write_image, write_tree
 
@@ -41,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Every set counts as large; the folder of the cache."""
     monkeypatch.setattr(decode, "LARGE", 0)
-    monkeypatch.setattr(mapped, "CHUNK", 4 * SIZE * SIZE)
+    monkeypatch.setattr(preprocess, "CHUNK", 4 * SIZE * SIZE)
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset, load, scan
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.labels import LABELS
 from tests.data.made import fails, noise, one_line, write_image, write_tree
 
 TRAINING, PUBLIC, PRIVATE = range(3)

@@ -97,8 +97,8 @@ def test_reading_and_folds_import_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\n"
         "from edgefer.data import cache, check, decode, fold_report, folds\n"
-        "from edgefer.training import class_balance\n"
         "from edgefer.data.dataset import load\n"
+        "from edgefer.training import class_balance\n"
         "decode.LARGE = 0; data = load(Path(sys.argv[1]))\n"
         "print(len(folds.as_splits(data, folds.assign(data, 2), 0).split('PrivateTest')))"
     )

@@ -58,11 +58,11 @@ def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, nam
 def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
     test = faces.split("PrivateTest").resized(arch.get(bundle.manifest.arch).resize)
     reference = float_model(bundle, test, None)
-    return verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", unseen(faces), reference)
+    return verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
 
 
 def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
-    from edgefer.runtime.metrics import unseen_rows
+    from edgefer.data.dataset import unseen_rows
 
     return unseen_rows(faces.split("PrivateTest"), faces)
 
@@ -76,4 +76,4 @@ def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: P
 
     wrong = verify.Reference("another network", logits(other.network, test, EAN).numpy())
     with pytest.raises(AccuracyDropped, match="agrees with float"):
-        verify.judge("x", verify.accuracy(verify.outputs(bundle, test), test, "PrivateTest", None, wrong))
+        verify.judge("x", verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", None, wrong))

@@ -15,6 +15,7 @@ from edgefer.pipeline import bundle_readme
 from edgefer.runtime import bundle as package
 from edgefer.runtime import contract, engines, golden
 from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.labels import LABELS
 from edgefer.runtime.records import Dtypes
 from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
 
@@ -43,7 +44,7 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
         paper="kong2022",
         parameters=43840,
         macs=4568040,
-        contract=contract.make(arch.get("ean"), layout, given, returned),
+        contract=arch.get("ean").contract(layout, given, returned),
         dtypes=Dtypes({}, {}, []),
         golden=package.Golden(package.PICTURE, package.GIVEN, package.EXPECTED, 0.02, reference, 0.003),
         weights_sha256="0" * 64,
@@ -133,7 +134,7 @@ def _model(onnx: Any) -> bytes:
 def test_python_snippet_gives_the_golden_answer(bundle: Path, tmp_path: Path) -> None:
     check_python_snippet(bundle, tmp_path)
     label, probability = run_python_snippet(bundle).split()
-    assert label in arch.LABELS
+    assert label in LABELS
     assert 1 / 7 < float(probability) < 1
 
 

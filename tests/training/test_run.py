@@ -179,7 +179,7 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     found = torch.softmax(loop.logits(loaded.network, test, row), 1).numpy()
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
     job = build.Job(row, "onnx-fp32", targets.target("onnx-fp32"), loaded, build.Calibrate())
-    assert np.abs(verify.outputs(build.build(job, tmp_path), test) - found).max() < 1e-4
+    assert np.abs(verify.outputs(build.build(job, tmp_path), test.pixels) - found).max() < 1e-4
     step = torch_eager.make_step(loaded.network, row, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
@@ -255,7 +255,8 @@ def test_shipped_weights_match_their_record() -> None:
 
 
 def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
-    from edgefer.runtime.metrics import score, unseen_rows
+    from edgefer.data.dataset import unseen_rows
+    from edgefer.runtime.metrics import score
 
     data = load(fer2013)
     shipped = weights.load(EAN, None)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS
 from edgefer.data.images import SUFFIXES, leads_out, names, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem, quoted
 from edgefer.data.readers import affectnet_csv
 from edgefer.runtime.errors import BadData, EmptyData
+from edgefer.runtime.labels import LABELS
 
 LOOKS = "train_set and val_set with images/1.jpg, annotations/1_exp.npy; or training.csv and validation.csv"
 CODES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")  # 0..7

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.images import folders, leads_out, names, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem, quoted
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.labels import LABELS
 
 LOOKS = "cohn-kanade-images/S005/001/*.png, Emotion/S005/001/*_emotion.txt"
 NEUTRAL = LABELS.index("neutral")

@@ -6,52 +6,23 @@ pixels (48 x 48 grey values, row-major), Usage. FER+ (Barsoum et al., ICMI 2016)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS, Dataset
 from edgefer.data.read_result import Problem, Scan, quoted, stack
 from edgefer.data.text import open_text, rows_of
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.labels import FERPLUS, LABELS
 from edgefer.runtime.preprocess import Pixels
 
 SIDE = 48
-FERPLUS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
-FERPLUS_NAME = {  # FER+'s word for each of FER2013's classes
-    "neutral": "neutral",
-    "happy": "happiness",
-    "surprise": "surprise",
-    "sad": "sadness",
-    "angry": "anger",
-    "disgust": "disgust",
-    "fear": "fear",
-}
 _DIGITS = b"0123456789 \t\r\n"
 _LABEL_OF = {str(k): k for k in range(len(LABELS))}
 _SPLIT_OF = {name: k for k, name in enumerate(SPLITS)}
-
-
-def ferplus_columns(names: Sequence[str]) -> list[int] | None:
-    """FER+'s column of each class; None if FER+ has no votes for one of them."""
-    if not FERPLUS_NAME.keys() >= set(names):
-        return None
-    return [FERPLUS.index(FERPLUS_NAME[name]) for name in names]
 
 
 @dataclass(frozen=True)

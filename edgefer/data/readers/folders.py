@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS
 from edgefer.data.images import SUFFIXES, folders, names, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem, printable
 from edgefer.data.readers import rafdb
 from edgefer.runtime.errors import BadData, EmptyData
+from edgefer.runtime.labels import LABELS
 
 LAYOUTS = (
     "give class folders (angry/*.jpg), split folders above them (train/angry/*.jpg, val, test) or RAF-DB's basic folder"

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.images import folders, names, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem
 from edgefer.runtime.errors import BadData, EmptyData
+from edgefer.runtime.labels import LABELS
 
 LOOKS = "AF01/AF01ANS.JPG"
 VIEWS = ("S", "HL", "HR", "FL", "FR")

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.images import SUFFIXES, folders, names, require_inside, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem
 from edgefer.data.readers.folders import CLASS_WORDS
 from edgefer.runtime.errors import BadData, EmptyData
+from edgefer.runtime.labels import LABELS
 
 NAMES = LABELS[:6]  # no neutral
 PEAK = 3  # frames

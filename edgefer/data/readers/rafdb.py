@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import SPLITS
 from edgefer.data.images import require_inside, where
 from edgefer.data.listing import Entry
 from edgefer.data.read_result import Problem, quoted
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.labels import LABELS
 
 _ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")  # 1..7
 NUMBERED = {str(number): LABELS.index(label) for number, label in enumerate(_ORDER, start=1)}

@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from edgefer.arch import LABELS
 from edgefer.data.dataset import Dataset, load
+from edgefer.runtime.labels import LABELS
 from tests.cli import made
 from tests.pipeline.user_model import nets
 from tests.pipeline.user_model.preprocessing import preprocess
