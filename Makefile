@@ -16,6 +16,7 @@ test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/pytest
 
 # every network on every target (`make test` builds one of each kind) and the table of it; stopped, it goes on

@@ -5,18 +5,15 @@ The functions below are resolved when they are used, so that `import edgefer` lo
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from edgefer.runtime import __version__ as __version__
 
 if TYPE_CHECKING:
     from edgefer.runtime.classifier import Classification, Classifier, load
     from edgefer.runtime.errors import EdgeferError
 
 __all__ = ["Classification", "Classifier", "EdgeferError", "__version__", "load"]
-__version__ = "0.1.0"
-
-# ONNX Runtime's Linux packages since 1.29 report each session to Microsoft unless they are told not to.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _MODULES = {
     "Classification": "edgefer.runtime.classifier",

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgefer import __version__
 from edgefer.benchmark import static_metrics
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.selection import Subject
 from edgefer.benchmark.static_metrics import Exact
 from edgefer.devices.device import Place, here
-from edgefer.runtime import client, machine, shell
+from edgefer.runtime import __version__, client, machine, shell
 from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Result, Run, Settings
 from edgefer.runtime.protocol import Answer
 

@@ -7,7 +7,6 @@ import traceback
 
 import click
 
-from edgefer import __version__
 from edgefer.cli.bench import bench
 from edgefer.cli.build import build
 from edgefer.cli.count import count
@@ -23,6 +22,7 @@ from edgefer.cli.report import report
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
 from edgefer.cli.verify import verify
+from edgefer.runtime import __version__
 from edgefer.runtime.errors import EdgeferError, MissingEngine
 from edgefer.runtime.files import explained
 from edgefer.runtime.interrupts import Terminated, raise_on_sigterm

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edgefer import __version__
 from edgefer.gate.verdict import Outcome, Thresholds, Verdict, overall
-from edgefer.runtime import machine
+from edgefer.runtime import __version__, machine
 
 SCHEMA = "edgefer/gate/1"
 

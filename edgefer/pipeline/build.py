@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefer import __version__
 from edgefer.arch import Arch
 from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
@@ -23,7 +22,7 @@ from edgefer.pipeline.float_model import Floating
 from edgefer.pipeline.fold import Deployed
 from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import bundle, contract, engines, environment, golden, records
+from edgefer.runtime import __version__, bundle, contract, engines, environment, golden, records
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
 from edgefer.training.torch_threads import torch_threads
 from edgefer.training.weights import Weights

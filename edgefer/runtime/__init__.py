@@ -4,3 +4,5 @@ import os
 
 # ONNX Runtime's Linux packages since 1.29 report each session to Microsoft unless they are told not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+__version__ = "0.1.0"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from edgefer import __version__
-from edgefer.runtime import records
+from edgefer.runtime import __version__, records
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Scores, TrainingRecord
 from edgefer.sweep.registry import Row, Sweep

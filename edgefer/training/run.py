@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_safetensors
 
-from edgefer import __version__
 from edgefer.data.dataset import Dataset, fingerprint, unseen_rows
-from edgefer.runtime import environment, metrics, records, resources
+from edgefer.runtime import __version__, environment, metrics, records, resources
 from edgefer.runtime.errors import BadSetting, BadWeights
 from edgefer.runtime.files import sha256, write_atomic
 from edgefer.training import (
