@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgefer import arch
-from edgefer.arch import ean
+from edgefer.arch import Arch, ean, get_arch
 from edgefer.benchmark import instructions
 from edgefer.benchmark.run import commit
 from edgefer.benchmark.selection import Subject
@@ -73,22 +72,22 @@ def latency_trial(bundle: Bundle, measure: Measure) -> Verdict:
 
 def macs_trial(target: str, folder: Path) -> Verdict:
     """One gate, exact figures alone, of EAN against the wider one."""
-    row = arch.get("ean")
+    arch = get_arch("ean")
     ean.VARIANTS["wider"] = WIDER
-    wide = replace(row, name="wider", variant="wider")
-    base, head = (_build(each, target, folder) for each in (row, wide))
+    wide = replace(arch, name="wider", variant="wider")
+    base, head = (_build(each, target, folder) for each in (arch, wide))
     tools = Tools(count=instructions.count, latency=False, tick=_progress)
     return run.gate([Pair(base.manifest.name, base, head)], tools, Limits())[0]
 
 
-def _build(row: arch.Arch, target: str, folder: Path) -> Bundle:
+def _build(arch: Arch, target: str, folder: Path) -> Bundle:
     """Random weights, calibrated on noise: nothing here is about accuracy."""
     torch.manual_seed(0)
-    labels = np.tile(np.arange(len(row.labels)), 4)
-    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), row.resize, row.resize, 1), dtype=np.uint8)
-    noise = Dataset("noise", row.labels, pixels, labels, np.zeros_like(labels), np.arange(len(labels)))
-    weights = Weights(row.build().eval(), "0" * 64, None)
-    job = build.Job(row, target, targets.target(target), weights, build.Calibrate(faces=noise))
+    labels = np.tile(np.arange(len(arch.labels)), 4)
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), arch.resize, arch.resize, 1), dtype=np.uint8)
+    noise = Dataset("noise", arch.labels, pixels, labels, np.zeros_like(labels), np.arange(len(labels)))
+    weights = Weights(arch.build().eval(), "0" * 64, None)
+    job = build.Job(arch, target, targets.target(target), weights, build.Calibrate(faces=noise))
     _progress(f"building {job.id}")
     return build.build(job, folder)
 

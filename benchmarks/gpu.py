@@ -16,8 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edgefer import arch
-from edgefer.arch import Arch
+from edgefer.arch import ARCHS, Arch, get_arch
 from edgefer.benchmark import render
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.selection import EAGER, Subject, of_folder
@@ -40,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dist", type=Path, help="folder of the bundles")
     parser.add_argument("--name", default=NAME, help="of the record and the table")
-    parser.add_argument("--networks", nargs="*", default=list(arch.ARCHS), metavar="ARCH")
+    parser.add_argument("--networks", nargs="*", default=list(ARCHS), metavar="ARCH")
     parser.add_argument("--batches", type=int, nargs="*", default=list(BATCHES), metavar="N", help="of torch")
     parser.add_argument("--samples", type=int, help="per process; default: 1000, but no longer than 10 s")
     parser.add_argument("--processes", type=int, default=3)
@@ -71,7 +70,7 @@ def measure(
     """Network by network, batch by batch; each is in the file as soon as it is done. Raises NoGpu if nothing ran."""
     sizes = [replace(settings, mode="batch" if size > 1 else "back-to-back", batch=size) for size in batches]
     for name in networks:
-        subjects, unbuilt = there(arch.get(name), dist)
+        subjects, unbuilt = there(get_arch(name), dist)
         try:
             ways = place.expand(subjects)
         except NoGpu as error:
@@ -88,16 +87,16 @@ def measure(
                 add(result, replace(bench(Plan(missing, size, processes, place)), left_out=told))
 
 
-def there(row: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
+def there(arch: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
     """The network in torch and its bundles, built where they are not there; and what could not be built, and why."""
-    subjects, unbuilt = [Subject(f"{row.name}.{EAGER}", None, row.name)], []
+    subjects, unbuilt = [Subject(f"{arch.name}.{EAGER}", None, arch.name)], []
     for name, target in targets.targets().items():
-        folder = dist / f"{row.name}.{name}"
+        folder = dist / f"{arch.name}.{name}"
         if target.format not in FORMATS:
             continue
         if not (folder / bundle.MANIFEST).is_file():
             try:
-                build(row, name, dist)
+                build(arch, name, dist)
             except EdgeferError as error:
                 unbuilt.append(f"{folder.name}: not built: {error}")
                 continue
@@ -105,11 +104,11 @@ def there(row: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
     return subjects, unbuilt
 
 
-def build(row: Arch, name: str, dist: Path) -> None:
+def build(arch: Arch, name: str, dist: Path) -> None:
     """One bundle, from shipped or random weights; raises what pipeline.build raises, MissingEngine, MissingFile."""
     from edgefer.training import stand_in
 
-    loaded, random = stand_in.load(row)
+    loaded, random = stand_in.load(arch)
     if random and targets.target(name).precision == "int8":
         raise MissingFile("no weights are shipped, and random ones have no activation ranges.")
     try:
@@ -117,7 +116,7 @@ def build(row: Arch, name: str, dist: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingEngine(error.name or str(error), "build") from error
     dist.mkdir(parents=True, exist_ok=True)
-    pipeline.build(pipeline.Job(row, name, targets.target(name), loaded, pipeline.Calibrate()), dist)
+    pipeline.build(pipeline.Job(arch, name, targets.target(name), loaded, pipeline.Calibrate()), dist)
 
 
 def done(result: Path, name: str, settings: Settings) -> bool:

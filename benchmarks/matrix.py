@@ -34,17 +34,17 @@ MEMORY = 20 * 2**30  # bytes that a process may ask for: what needs more is writ
 
 def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
     """Build, read back and verify the network for the targets; each cell as soon as it is known."""
-    from edgefer import arch
+    from edgefer.arch import get_arch
     from edgefer.pipeline import build as pipeline
     from edgefer.pipeline.float_model import Floating
     from edgefer.runtime import bundle, verify
     from edgefer.runtime.errors import EdgeferError
     from edgefer.training import random_init
 
-    row = arch.get(network)
-    floating = Floating(row, random_init.make(row, 0))
+    arch = get_arch(network)
+    floating = Floating(arch, random_init.make(arch, 0))
     for name in names:
-        job = pipeline.Job(row, name, targets.target(name), floating.weights, pipeline.Calibrate())
+        job = pipeline.Job(arch, name, targets.target(name), floating.weights, pipeline.Calibrate())
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.runtime import environment, records
 from edgefer.runtime.text_table import markdown
 from edgefer.training import loop, parallel, recipes
@@ -83,7 +83,7 @@ def seconds(given: Iterator[tuple[Tensor, Tensor]], network: nn.Module) -> float
 def measure() -> dict[str, Any]:
     """The settings in turn; the allocator's can't be taken back, so it and what follows come last."""
     torch.set_num_threads(THREADS)
-    ean, last = arch.get("ean"), torch.channels_last
+    ean, last = get_arch("ean"), torch.channels_last
     plain = torch.contiguous_format
     found = {
         f"naive: PIL, DataLoader with {WORKERS} workers": seconds(naive(), ean.build(seed=0)),
@@ -104,17 +104,17 @@ def measure() -> dict[str, Any]:
 def precisions() -> dict[str, dict[str, float]]:
     """By network and precision, edgefer's own step: seconds a batch."""
     found: dict[str, dict[str, float]] = {}
-    for row in (arch.get("ean"), arch.get("teacher")):
+    for arch in (get_arch("ean"), get_arch("teacher")):
         for name in recipes.PRECISIONS:
             recipe = replace(recipes.get("plain"), precision=name)
-            state = loop.start(row, recipe)
+            state = loop.start(arch, recipe)
             learner, taken = parallel.Learner(state.network), []
             for x, y in batches(torch.channels_last):
                 batch = loop.Batch(x[:, :1], functional.one_hot(y, 7).float())
                 began = time.perf_counter()
-                loop.step(state, learner, recipe, row, [], batch)
+                loop.step(state, learner, recipe, arch, [], batch)
                 taken.append(time.perf_counter() - began)
-            found.setdefault(row.name, {})[name] = median(taken)
+            found.setdefault(arch.name, {})[name] = median(taken)
     return found
 
 

@@ -38,12 +38,12 @@ def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped EAN for every target, from the shipped calibration; tests must not change it."""
-    from edgefer import arch
+    from edgefer.arch import get_arch
     from edgefer.pipeline import build, targets
     from edgefer.training import weights
 
-    out, row = tmp_path_factory.mktemp("dist"), arch.get("ean")
-    loaded = weights.load(row, None)
+    out, arch = tmp_path_factory.mktemp("dist"), get_arch("ean")
+    loaded = weights.load(arch, None)
     for name, target in targets.targets().items():
-        build.build(build.Job(row, name, target, loaded, build.Calibrate()), out)
+        build.build(build.Job(arch, name, target, loaded, build.Calibrate()), out)
     return out

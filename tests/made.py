@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import SPLITS
 from edgefer.runtime import resources
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
@@ -76,7 +76,7 @@ def shake(network: nn.Module, seed: int = 0) -> nn.Module:
 def untrained(name: str, seed: int = 0) -> nn.Module:
     """A network with random weights and shaken statistics, in evaluation mode."""
     torch.manual_seed(seed)
-    return shake(arch.get(name).build(), seed).eval()
+    return shake(get_arch(name).build(), seed).eval()
 
 
 def write_weights(path: Path, name: str, seed: int = 0) -> Path:

@@ -31,12 +31,12 @@ def test_targets_table_is_rendered_from_its_record() -> None:
 
 
 def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
-    from edgefer import arch
+    from edgefer.arch import get_arch
     from edgefer.pipeline import targets
     from edgefer.training import weights
 
     record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
-    shipped = weights.load(arch.get("ean"), None).record
+    shipped = weights.load(get_arch("ean"), None).record
     assert shipped is not None and shipped.private is not None
     assert set(record["bundles"]) == {f"ean.{name}" for name in targets.targets()}
     for row in record["bundles"].values():
@@ -92,13 +92,13 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
 
 @pytest.mark.parametrize("network", SHIPPED)
 def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) -> None:
-    from edgefer import arch
+    from edgefer.arch import get_arch
     from edgefer.pipeline.calibration import CalibrationRecord
     from edgefer.runtime import records, resources
     from edgefer.training import model_card, weights
 
     folder = resources.folder("weights")
-    loaded = weights.load(arch.get(network), None)
+    loaded = weights.load(get_arch(network), None)
     assert loaded.record is not None
     assert (folder / f"{network}.md").read_text() == model_card.render(loaded.record)
     assert (folder / f"{network}.png").read_bytes().startswith(b"\x89PNG")

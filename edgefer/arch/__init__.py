@@ -7,10 +7,10 @@ from edgefer.arch.architecture import Printed as Printed
 from edgefer.arch.registry import ROWS
 from edgefer.runtime.errors import UnknownName
 
-ARCHS: dict[str, Arch] = {row.name: row for row in ROWS}
+ARCHS: dict[str, Arch] = {arch.name: arch for arch in ROWS}
 
 
-def get(name: str) -> Arch:
+def get_arch(name: str) -> Arch:
     """The network called `name`; raises UnknownName with the nearest names."""
     if name not in ARCHS:
         raise UnknownName("arch", name, ARCHS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
-from edgefer.arch.model_contract import Own
+from edgefer.arch.model_contract import ModelContract
 from edgefer.runtime.contract import Contract, Layout, TensorSpec
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.preprocess import LUMA
@@ -70,10 +70,10 @@ class Arch:
     resize, crop     pixels: a face is resized to resize x resize, and the centre crop x crop goes
                      into the network (training crops at random)
     channels         of the network in training: a grey face on 1 channel, or the same on 3
-    low              grey values in training go from low (black) to 1.0 (white)
+    input_min        grey values in training go from input_min (black) to 1.0 (white)
     classes          how many the paper's figures were counted with
     labels           what it is trained to tell here
-    own              of a network that is not edgefer's: where it came from and what it takes and gives
+    user_model       of a network that is not edgefer's: where it came from and what it takes and gives
     """
 
     name: str
@@ -83,12 +83,12 @@ class Arch:
     resize: int
     crop: int
     channels: Literal[1, 3] = 3
-    low: float = 0.0
+    input_min: float = 0.0
     classes: int = 7
     printed: tuple[Printed, ...] = ()
     note: str = ""
     labels: tuple[str, ...] = LABELS
-    own: Own | None = None
+    user_model: ModelContract | None = None
 
     def build(self, classes: int | None = None, seed: int | None = None) -> nn.Module:
         """A fresh network with random initial weights, in training mode; as many classes as labels by default."""
@@ -120,6 +120,6 @@ class Arch:
         )
 
     def _grey(self) -> str:
-        if self.own is not None and self.own.color != "grey":
+        if self.user_model is not None and self.user_model.color != "grey":
             return "nowhere: the network reads colour; a grey camera repeats its value three times"
         return "in the model: {} R + {} G + {} B; a grey camera repeats its value three times".format(*LUMA)

@@ -25,7 +25,7 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Own:
+class ModelContract:
     """Where a network came from and what it takes and gives.
 
     source       "mypkg.net:make" or "theirs.onnx"

@@ -149,7 +149,7 @@ ROWS: tuple[Arch, ...] = (
         "mini-xception",
         48,
         44,
-        low=-1.0,
+        input_min=-1.0,
         printed=(
             P("parameters", "0.057 M", "Table 5"),
             _flops("92.184 M", "92.185 M"),

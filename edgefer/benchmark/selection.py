@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from edgefer import arch
+from edgefer.arch import ARCHS, get_arch
 from edgefer.pipeline import targets as spec
 from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import MissingFile
@@ -53,7 +53,7 @@ def _bundles(dist: Path) -> list[Path]:
 def _matching(selector: str, there: dict[str, Subject], dist: Path) -> list[Subject]:
     network, _, target = selector.rpartition(".")
     if target == EAGER:
-        return [Subject(selector, None, arch.get(network).name)]
+        return [Subject(selector, None, get_arch(network).name)]
     found = [subject for name, subject in there.items() if fnmatchcase(name, selector)]
     if not found and (Path(selector) / MANIFEST).is_file():
         return [of_folder(Path(selector))]
@@ -64,9 +64,9 @@ def _matching(selector: str, there: dict[str, Subject], dist: Path) -> list[Subj
 
 def _advice(selector: str, dist: Path) -> str:
     network, _, target = selector.rpartition(".")
-    if network in arch.ARCHS and "*" not in target and "?" not in target and "[" not in target:
+    if network in ARCHS and "*" not in target and "?" not in target and "[" not in target:
         spec.target(target)  # says so if there is none of that name
-    pairs = [(a, t) for a in arch.ARCHS for t in spec.targets() if fnmatchcase(f"{a}.{t}", selector)]
+    pairs = [(a, t) for a in ARCHS for t in spec.targets() if fnmatchcase(f"{a}.{t}", selector)]
     if not pairs:
         return "give <arch>.<target>; `edgefer archs` and `edgefer targets` list them."
     return f"`{_command((a for a, _ in pairs[:1]), (t for a, t in pairs if a == pairs[0][0]), dist)}` makes it."

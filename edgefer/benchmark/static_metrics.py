@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgefer import arch
+from edgefer.arch import Arch, get_arch
 from edgefer.benchmark.selection import Subject
 from edgefer.runtime import bundle
 from edgefer.runtime.files import sha256
@@ -48,28 +48,28 @@ def _eager(name: str) -> Exact:
     """The unfolded network with the shipped weights; raises MissingFile if there are none."""
     from edgefer.training import weights
 
-    row = arch.get(name)
-    path = weights.find(row, None)
-    return _network(row, weights.load(row, None), {path.name: path.stat().st_size})
+    arch = get_arch(name)
+    path = weights.find(arch, None)
+    return _network(arch, weights.load(arch, None), {path.name: path.stat().st_size})
 
 
 def _on_gpu(name: str) -> Exact:
     """The same, or with random weights, whose bytes are then no file's."""
     from edgefer.training import stand_in
 
-    row = arch.get(name)
-    loaded, random = stand_in.load(row)
+    arch = get_arch(name)
+    loaded, random = stand_in.load(arch)
     if not random:
         return _eager(name)
     held = sum(tensor.numel() * tensor.element_size() for tensor in loaded.network.state_dict().values())
-    return _network(row, loaded, {f"random weights, seed {stand_in.SEED}": held})
+    return _network(arch, loaded, {f"random weights, seed {stand_in.SEED}": held})
 
 
-def _network(row: arch.Arch, loaded: Weights, files: dict[str, int]) -> Exact:
+def _network(arch: Arch, loaded: Weights, files: dict[str, int]) -> Exact:
     """Its modules for operators, its weights for a file."""
     from edgefer.arch.count import count
 
-    counted = count(loaded.network, row.crop, row.channels)
+    counted = count(loaded.network, arch.crop, arch.channels)
     leaves = [m for m in loaded.network.modules() if not list(m.children())]
     return Exact(
         bundle_sha256=loaded.sha256,

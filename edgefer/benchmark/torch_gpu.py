@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark import torch_eager
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import GoldenMismatch, NoGpu, WorkerFailed, one_line
@@ -99,13 +99,13 @@ def load(name: str, settings: Settings, provider: str) -> Loaded:
     One without shipped weights gets random ones: how long it takes does not depend on them.
     """
     require(torch)
-    row = arch.get(name)
-    loaded, random = stand_in.load(row)
-    shape = (settings.batch, *torch_eager.face(row).shape[1:])
+    arch = get_arch(name)
+    loaded, random = stand_in.load(arch)
+    shape = (settings.batch, *torch_eager.face(arch).shape[1:])
     on_gpu = _placed(name, loaded.network, shape, provider)
-    step = torch_eager.make_step(on_gpu.run, row, settings)
+    step = torch_eager.make_step(on_gpu.run, arch, settings)
     told = "CUDA graph" if provider == "cuda-graph" else "eager, CUDA"
-    notes = [stand_in.note(row)] if random else []
+    notes = [stand_in.note(arch)] if random else []
     return Loaded(f"torch {torch.__version__}", told, None, step, notes, None, WARM_SECONDS, on_gpu.device_seconds)
 
 
@@ -130,8 +130,8 @@ def _placed(name: str, network: torch.nn.Module, shape: tuple[int, ...], provide
 def check(name: str, provider: str) -> GoldenCheck:
     """The golden picture on the GPU beside the processor; raises GoldenMismatch and what `load` raises."""
     require(torch)
-    row = arch.get(name)
-    network, face = stand_in.load(row)[0].network, torch_eager.face(row)
+    arch = get_arch(name)
+    network, face = stand_in.load(arch)[0].network, torch_eager.face(arch)
     with torch.inference_mode():
         expected = network(face).softmax(1)
     returned = _placed(name, network, tuple(face.shape), provider).run(face).softmax(1)

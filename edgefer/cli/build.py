@@ -129,7 +129,7 @@ def _calibrate(screen: Console, network: Arch, path: Path | None, method: str, c
     if path.suffix == ".json":
         return Calibrate(recorded=path)
     faces = read_data(screen, path, network.resize)
-    if network.own is not None and network.own.color != "grey" and faces.pixels.shape[-1] == 1:
+    if network.user_model is not None and network.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
         click.echo(
             f"note: {network.name} reads colour, but {path} has grey faces only: ranges may be too narrow", err=True
         )

@@ -62,9 +62,9 @@ class Asked:
             raise click.UsageError("give one of --arch, --model and --onnx.")
         if self.arch is not None:
             self._require_none("--arch", contract=self.contract, input=self.input, labels=self.labels, name=self.name)
-            from edgefer import arch as archs
+            from edgefer.arch import get_arch
 
-            archs.get(self.arch)
+            get_arch(self.arch)
         elif self.model is not None:
             self._require_none("--model", untrained=self.untrained)
             if self.weights is None:
@@ -80,14 +80,14 @@ class Asked:
     def load(self) -> tuple[Arch, Weights]:
         """The network and its weights; needs torch."""
         if self.arch is not None:
-            from edgefer import arch as archs
+            from edgefer.arch import get_arch
             from edgefer.training import random_init as untrained
             from edgefer.training import weights
 
-            row = archs.get(self.arch)
+            arch = get_arch(self.arch)
             if self.untrained is not None:
-                return row, untrained.make(row, self.untrained)
-            return row, weights.load(row, self.weights)
+                return arch, untrained.make(arch, self.untrained)
+            return arch, weights.load(arch, self.weights)
         from edgefer.pipeline.user_model import contract_file
 
         contract = contract_file.read(self.contract, name=self.name, labels=self.labels, input=self.input)

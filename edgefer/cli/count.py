@@ -30,43 +30,43 @@ MEANINGS = {
 
 
 @click.command()
-@click.argument("arch", metavar="ARCH")
+@click.argument("name", metavar="ARCH")
 @click.option(
     "--classes", type=click.IntRange(min=2), metavar="N", help="Default: as many as the paper's figures have."
 )
 @click.option("--layers", is_flag=True, help="List every operation with what it costs.")
 @json_option
-def count(arch: str, classes: int | None, layers: bool, as_json: bool) -> None:
+def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
     """Count a network's parameters, operations and activation memory, as its paper counts them and as they are.
 
     \b
     Example: edgefer count efficientface
     """
-    from edgefer import arch as archs
+    from edgefer.arch import get_arch
 
-    row = archs.get(arch)
+    arch = get_arch(name)
     load_torch(console())
     from edgefer.arch.count import skeleton, summarise
     from edgefer.arch.count.memory import peak
     from edgefer.arch.count.trace import operations
     from edgefer.pipeline.fold import Deployed
 
-    network, shape = skeleton(row, classes), (1, row.channels, row.crop, row.crop)
+    network, shape = skeleton(arch, classes), (1, arch.channels, arch.crop, arch.crop)
     ops = operations(network, shape)
     counted = summarise(network, ops, shape)
-    memory = peak(Deployed(network, row.low), (1, 3, row.crop, row.crop))
-    number = classes or row.classes
+    memory = peak(Deployed(network, arch.input_min), (1, 3, arch.crop, arch.crop))
+    number = classes or arch.classes
     if as_json:
-        record = {"arch": row.name, "classes": number, **asdict(counted), "peak": asdict(memory)}
-        record["printed"] = [asdict(p) | {"ratio": p.ratio(getattr(counted, p.column))} for p in row.printed]
+        record = {"arch": arch.name, "classes": number, **asdict(counted), "peak": asdict(memory)}
+        record["printed"] = [asdict(p) | {"ratio": p.ratio(getattr(counted, p.column))} for p in arch.printed]
         print_json(record | ({"layers": [asdict(op) for op in ops]} if layers else {}))
         return
-    click.echo(f"{row.name}: one image of {row.crop}x{row.crop}x{row.channels}, {number} classes")
-    for text in (_figures(counted, memory), _printed(row, counted), _layers(ops) if layers else ""):
+    click.echo(f"{arch.name}: one image of {arch.crop}x{arch.crop}x{arch.channels}, {number} classes")
+    for text in (_figures(counted, memory), _printed(arch, counted), _layers(ops) if layers else ""):
         if text:
             click.echo(f"\n{text}")
-    if row.note:
-        click.echo(f"\n{row.name}: {row.note}.")
+    if arch.note:
+        click.echo(f"\n{arch.name}: {arch.note}.")
     if counted.unknown:
         click.echo(f"\nIn no figure, because edgefer has no rule for them: {', '.join(counted.unknown)}.")
 
@@ -90,15 +90,15 @@ def _figures(counted: Count, memory: Peak) -> str:
     return table(("figure", "counted", "what it is"), rows)
 
 
-def _printed(row: Arch, counted: Count) -> str:
+def _printed(arch: Arch, counted: Count) -> str:
     from edgefer.runtime.text_table import table
 
     rows = [
         (p.column, p.table, p.text, p.like(getattr(counted, p.column)), f"{p.ratio(getattr(counted, p.column)):.3f}")
-        for p in row.printed
+        for p in arch.printed
     ]
     return (
-        table(("figure", f"where {row.paper} prints it", "printed", "counted", "counted / printed"), rows)
+        table(("figure", f"where {arch.paper} prints it", "printed", "counted", "counted / printed"), rows)
         if rows
         else ""
     )

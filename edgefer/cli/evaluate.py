@@ -33,12 +33,12 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: 
     \b
     Example: edgefer eval --arch ean --data fer2013.csv
     """
-    from edgefer import arch as archs
+    from edgefer.arch import get_arch
     from edgefer.data.dataset import unseen_rows
     from edgefer.runtime import metrics
     from edgefer.runtime.text_table import table
 
-    network = archs.get(arch)
+    network = get_arch(arch)
     screen = console()
     faces = read_data(screen, data, network.resize)
     test = faces.split(split)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def build(sides: tuple[str, ...], arch: str | None, targets: tuple[str, ...], weights: Path | None) -> Build:
     """What git refs are built into; a wrong name is better told now than after a checkout."""
-    from edgefer import arch as archs
+    from edgefer.arch import get_arch
     from edgefer.gate import base_and_head
     from edgefer.gate.refs import Build
     from edgefer.pipeline import targets as spec
@@ -33,7 +33,7 @@ def build(sides: tuple[str, ...], arch: str | None, targets: tuple[str, ...], we
         if (arch is None or not targets) and base_and_head.is_ref(side):
             raise click.UsageError(f"{side} is a git ref: say what to build of it with --arch and --target.")
     if arch is not None:
-        archs.get(arch)
+        get_arch(arch)
     for target in targets:
         spec.target(target)
     return Build(arch or "", targets, weights)

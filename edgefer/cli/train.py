@@ -134,12 +134,12 @@ def train(
     """
     import os
 
-    from edgefer import arch as archs
+    from edgefer.arch import get_arch
     from edgefer.runtime.files import require_folder
     from edgefer.training import recipes
 
     require_folder(out)
-    network, chosen = archs.get(arch), recipes.change(recipes.get(recipe), pairs(settings))
+    network, chosen = get_arch(arch), recipes.change(recipes.get(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
     splits = Splits(fold, folds, by, hold_out)
     plan = recipes.Plan(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.selection import Subject, of_folder
@@ -47,7 +47,7 @@ def count(names: Sequence[str], wish: Wish, result: Path, place: Place, heard: H
     wanted = [(network, target) for network in networks(names) for target in COUNTED]
     for done, (network, target) in enumerate(wanted):
         heard.done(done, len(wanted))
-        subject = of_folder(bundles.bundle(arch.get(network), target, out or bundles.folder(), heard.doing))
+        subject = of_folder(bundles.bundle(get_arch(network), target, out or bundles.folder(), heard.doing))
         if _is_counted(record, subject):
             continue
         heard.doing(f"counting {subject.name}")

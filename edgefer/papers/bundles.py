@@ -25,37 +25,37 @@ def folder() -> Path:
     return resources.cache() / "tables"
 
 
-def sources(row: Arch) -> str:
+def sources(arch: Arch) -> str:
     """Checksum of what a bundle of the network follows from, its weights aside."""
     inside = (
         "arch/blocks.py",
-        f"arch/{row.module}.py",
+        f"arch/{arch.module}.py",
         "pipeline/*.py",
         "pipeline/export/*.py",
     )
-    digest = hashlib.sha256(repr(row).encode())
+    digest = hashlib.sha256(repr(arch).encode())
     for path in (path for pattern in inside for path in sorted(_EDGEFER.glob(pattern))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
     """The bundle of the network for the target `name` in <out>/<checksum>, built if it is not there yet.
 
     Raises what pipeline.build raises, MissingEngine.
     """
-    out = out / sources(row)[:12]
-    for place in (out / f"{row.name}.{name}", out / f"{row.name}-untrained-seed{stand_in.SEED}.{name}"):
-        if _there(place, row):
+    out = out / sources(arch)[:12]
+    for place in (out / f"{arch.name}.{name}", out / f"{arch.name}-untrained-seed{stand_in.SEED}.{name}"):
+        if _there(place, arch):
             return place
-    stage(f"building {row.name}.{name}")
-    return _build(row, name, out)
+    stage(f"building {arch.name}.{name}")
+    return _build(arch, name, out)
 
 
-def _there(place: Path, row: Arch) -> bool:
+def _there(place: Path, arch: Arch) -> bool:
     if not (place / package.MANIFEST).is_file():
         return False
-    shipped = resources.folder("weights") / f"{row.name}.safetensors"
+    shipped = resources.folder("weights") / f"{arch.name}.safetensors"
     try:
         manifest = package.read(place).manifest
     except EdgeferError:
@@ -63,13 +63,13 @@ def _there(place: Path, row: Arch) -> bool:
     return not shipped.is_file() or manifest.weights_sha256 == sha256(shipped)
 
 
-def _build(row: Arch, name: str, out: Path) -> Path:
+def _build(arch: Arch, name: str, out: Path) -> Path:
     from edgefer.pipeline import build, synthetic_faces
 
-    loaded, random = stand_in.load(row)
+    loaded, random = stand_in.load(arch)
     if random:
         loaded = replace(loaded, untrained=stand_in.SEED)
     target = targets.target(name)
-    recorded = shipped_path(row.name, RANGES_OF[target.format]).is_file()
+    recorded = shipped_path(arch.name, RANGES_OF[target.format]).is_file()
     calibrate = build.Calibrate(faces=None if recorded or random else synthetic_faces.faces())
-    return build.build(build.Job(row, name, target, loaded, calibrate), out).folder
+    return build.build(build.Job(arch, name, target, loaded, calibrate), out).folder

@@ -6,8 +6,7 @@ from dataclasses import asdict
 
 import torch
 
-from edgefer import arch
-from edgefer.arch import Arch
+from edgefer.arch import ARCHS, Arch
 from edgefer.arch.count import count_arch, skeleton
 from edgefer.arch.count.trace import operations
 from edgefer.papers import checkpoint_size, layer_shapes, table_names
@@ -23,30 +22,30 @@ def everything() -> Counts:
         schema=SCHEMA,
         sources=sources(),
         torch=str(torch.__version__).partition("+")[0],
-        networks={row.name: figures(row) for row in arch.ARCHS.values()},
-        checkpoints={row.name: checkpoint(row) for row in arch.ARCHS.values() if row.name in with_checkpoint},
-        shapes={row.name: found for row in arch.ARCHS.values() if (found := layers(row, cells))},
+        networks={arch.name: figures(arch) for arch in ARCHS.values()},
+        checkpoints={arch.name: checkpoint(arch) for arch in ARCHS.values() if arch.name in with_checkpoint},
+        shapes={arch.name: found for arch in ARCHS.values() if (found := layers(arch, cells))},
     )
 
 
-def figures(row: Arch) -> dict[str, int]:
+def figures(arch: Arch) -> dict[str, int]:
     """Those of arch.count.Count, with as many classes as the paper's."""
-    return {name: figure for name, figure in asdict(count_arch(row)).items() if isinstance(figure, int)}
+    return {name: figure for name, figure in asdict(count_arch(arch)).items() if isinstance(figure, int)}
 
 
-def checkpoint(row: Arch) -> int:
+def checkpoint(arch: Arch) -> int:
     """Bytes of a training checkpoint, with as many classes as the paper's."""
-    return checkpoint_size.written(row.build(row.classes, seed=0))
+    return checkpoint_size.written(arch.build(arch.classes, seed=0))
 
 
-def layers(row: Arch, cells: list[Cell]) -> dict[str, int]:
+def layers(arch: Arch, cells: list[Cell]) -> dict[str, int]:
     """The shapes that some table prints of the network."""
-    wanted = [(cell.row.name, cell.column.key) for cell in cells if _is_shape(cell, row)]
+    wanted = [(cell.row.name, cell.column.key) for cell in cells if _is_shape(cell, arch)]
     if not wanted:
         return {}
-    network = skeleton(row)
-    return layer_shapes.read((network, operations(network, (1, row.channels, row.crop, row.crop))), wanted)
+    network = skeleton(arch)
+    return layer_shapes.read((network, operations(network, (1, arch.channels, arch.crop, arch.crop))), wanted)
 
 
-def _is_shape(cell: Cell, row: Arch) -> bool:
-    return cell.column.kind == "shape" and cell.row.arch == row.name
+def _is_shape(cell: Cell, arch: Arch) -> bool:
+    return cell.column.kind == "shape" and cell.row.arch == arch.name

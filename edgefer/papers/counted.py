@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from edgefer import arch
-from edgefer.arch import Arch
+from edgefer.arch import Arch, architecture, get_arch
 from edgefer.arch.architecture import Column, Printed
 from edgefer.papers.transcription import Cell
 from edgefer.papers.verdict import At, Found, Missing, compared
@@ -22,7 +21,7 @@ from edgefer.runtime import records
 SCHEMA = "edgefer/counts/1"
 FILE = "counts.json"
 SOURCE = f"benchmarks/results/{FILE}"
-_ARCH = Path(arch.__file__).parent
+_ARCH = Path(architecture.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -106,18 +105,18 @@ _SAID: dict[Column, str] = {
 MEBIBYTE = 2.0**20
 
 
-def _same(cell: Cell, row: Arch) -> list[Printed]:
-    """What the network's row says of this very figure."""
+def _same(cell: Cell, arch: Arch) -> list[Printed]:
+    """What the network's arch says of this very figure."""
     meant = _COUNTED[cell.column.kind, cell.column.convention]
     figure = _digits(cell.printed.strip("~>"))
-    return [p for p in row.printed if p.column in meant and _digits(p.text.split()[0]) == figure]
+    return [p for p in arch.printed if p.column in meant and _digits(p.text.split()[0]) == figure]
 
 
-def column(cell: Cell, row: Arch) -> Column:
-    """The count that a cell means: the one that the row names for this very figure, else for one of its kind."""
+def column(cell: Cell, arch: Arch) -> Column:
+    """The count that a cell means: the one that the arch names for this very figure, else for one of its kind."""
     meant = _COUNTED[cell.column.kind, cell.column.convention]
-    named = (printed.column for printed in row.printed if printed.column in meant)
-    return next(iter([*(printed.column for printed in _same(cell, row)), *named, *meant]))
+    named = (printed.column for printed in arch.printed if printed.column in meant)
+    return next(iter([*(printed.column for printed in _same(cell, arch)), *named, *meant]))
 
 
 def _digits(text: str) -> Decimal:
@@ -126,14 +125,14 @@ def _digits(text: str) -> Decimal:
 
 def counted(at: At, counts: Counts) -> Found:
     """Parameters, operations and modelled memory of the cell's network."""
-    row = arch.get(at.cell.row.arch)
-    which = column(at.cell, row)
-    figure = counts.networks[row.name][which]
+    arch = get_arch(at.cell.row.arch)
+    which = column(at.cell, arch)
+    figure = counts.networks[arch.name][which]
     value = figure / MEBIBYTE if at.cell.column.kind == "modelled-memory" else figure
-    # The row explains the difference that it tells of, no other.
-    known = any(p.column == which and p.instead == p.like(figure) for p in _same(at.cell, row))
+    # The arch explains the difference that it tells of, no other.
+    known = any(p.column == which and p.instead == p.like(figure) for p in _same(at.cell, arch))
     told = at.cell.column.key in at.cell.row.notes
-    return compared(at, value, _SAID[which], SOURCE, row.note if known and not told else "")
+    return compared(at, value, _SAID[which], SOURCE, arch.note if known and not told else "")
 
 
 def shape(at: At, counts: Counts) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark.columns import kinds
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.selection import Subject, of_folder
@@ -131,7 +131,7 @@ def _subjects(name: str, out: Path, say: Say) -> tuple[list[Subject], list[str]]
     for network in dict.fromkeys(row.arch for row in tables()[name][1].rows if row.arch):
         for target in TARGETS:
             try:
-                subjects.append(of_folder(bundles.bundle(arch.get(network), target, out, say)))
+                subjects.append(of_folder(bundles.bundle(get_arch(network), target, out, say)))
             except EdgeferError as error:
                 left.append(f"{network}.{target}: not built: {error}")
     return subjects, left

@@ -97,6 +97,7 @@ def build(
         files[bundle.CALIBRATION] = records.dumps(record).encode()
     counted = count(job.weights.network, job.arch.crop, job.arch.channels)
     training = job.weights.record
+    user_model = job.arch.user_model
     manifest = bundle.Manifest(
         schema=bundle.SCHEMA,
         name=job.id,
@@ -119,7 +120,7 @@ def build(
         needs=job.target.needs,
         versions=environment.versions(backend.PACKAGES),
         files=bundle.entries(files),
-        own=None if job.arch.own is None else asdict(job.arch.own) | {"preprocessing": network.preprocessing},
+        own=None if user_model is None else asdict(user_model) | {"preprocessing": network.preprocessing},
     )
     files[bundle.README] = bundle_readme.readme(manifest).encode()
     return bundle.write(out / job.id, replace(manifest, files=bundle.entries(files)), files)

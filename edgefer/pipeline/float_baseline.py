@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset
 from edgefer.runtime import bundle as package
 from edgefer.runtime import verify
@@ -30,7 +30,7 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
     with quiet():
         from edgefer.training import loop, weights
 
-    network = arch.get(bundle.manifest.arch)
+    network = get_arch(bundle.manifest.arch)
     loaded = weights.load(network, source)
     _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
     outputs = loop.logits(loaded.network, test, network).numpy()

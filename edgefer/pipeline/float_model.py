@@ -29,7 +29,7 @@ class Floating:
     @cached_property
     def network(self) -> Deployed:
         """The folded network, in evaluation mode."""
-        return Deployed(self.weights.network, self.arch.low, self.arch.own).eval()
+        return Deployed(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
 
     def model(self, kind: Format) -> bytes:
         """The float graph that files of the format `kind` are made from; raises ExportFailed."""

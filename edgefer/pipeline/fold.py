@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from edgefer.arch.model_contract import Own
+from edgefer.arch.model_contract import ModelContract
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.preprocess import LUMA, PIXEL_MAX
 
@@ -70,26 +70,27 @@ def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
     return fuse_conv_bn_eval(one.eval(), norm)
 
 
-def fold_input(folded: fx.GraphModule, low: float = 0.0) -> fx.GraphModule:
-    """A copy whose first convolution takes RGB pixel values 0..255 instead of a grey face in [low, 1].
+def fold_input(folded: fx.GraphModule, input_min: float = 0.0) -> fx.GraphModule:
+    """A copy whose first convolution takes RGB pixel values 0..255 instead of a grey face in [input_min, 1].
 
     grey/255 on three equal channels, then weights w_c, is the same linear map as R, G, B with
     weights luma_c / 255 * sum(w); one channel is the same with a sum over one. Zero padding is black before
-    and after where low is 0. Where it is not, low * sum(w) goes into the bias, and there must be no padding.
+    and after where input_min is 0. Where it is not, input_min * sum(w) goes into the bias, and there must be no
+    padding.
     """
     network = copy.deepcopy(folded)
-    first = _first_convolution(network, low)
+    first = _first_convolution(network, input_min)
     luma = torch.tensor(LUMA, dtype=torch.float64, device=first.weight.device).view(1, 3, 1, 1)
     total = first.weight.detach().double().sum(1, keepdim=True)
-    if low:
-        shift = low * total.sum((1, 2, 3)) + (0.0 if first.bias is None else first.bias.detach().double())
+    if input_min:
+        shift = input_min * total.sum((1, 2, 3)) + (0.0 if first.bias is None else first.bias.detach().double())
         first.bias = nn.Parameter(shift.float(), requires_grad=False)
-    first.weight = nn.Parameter((total * luma * (1 - low) / PIXEL_MAX).float(), requires_grad=False)
+    first.weight = nn.Parameter((total * luma * (1 - input_min) / PIXEL_MAX).float(), requires_grad=False)
     first.in_channels = len(LUMA)
     return network
 
 
-def _first_convolution(network: fx.GraphModule, low: float) -> nn.Conv2d:
+def _first_convolution(network: fx.GraphModule, input_min: float) -> nn.Conv2d:
     """The convolution that alone reads the input, directly or behind a padding with zeros."""
     node: fx.Node = next(iter(network.graph.nodes))
     padded = False
@@ -97,8 +98,9 @@ def _first_convolution(network: fx.GraphModule, low: float) -> nn.Conv2d:
         node = next(iter(node.users))
         module = called(network, node)
         if isinstance(module, nn.Conv2d) and module.in_channels in (1, 3) and module.groups == 1:
-            if low and (padded or any(module.padding)):
-                raise ExportFailed(f"the first convolution pads with zeros, which are not black from {low:g} to 1.")
+            if input_min and (padded or any(module.padding)):
+                message = f"the first convolution pads with zeros, which are not black from {input_min:g} to 1."
+                raise ExportFailed(message)
             return module
         if not pads_with_zeros(node, module):
             break
@@ -120,16 +122,16 @@ class Deployed(nn.Module):
     # Converters write a class's full name into the names of tensors, which files and recorded ranges hold.
     __module__, __qualname__ = "edgefer.fold", "Deployed"
 
-    def __init__(self, network: nn.Module, low: float = 0.0, own: Own | None = None) -> None:
+    def __init__(self, network: nn.Module, input_min: float = 0.0, user_model: ModelContract | None = None) -> None:
         super().__init__()
-        self.logits = own is None or own.output == "logits"
-        if own is None:
-            self.network = fold_input(fold(network), low)
+        self.logits = user_model is None or user_model.output == "logits"
+        if user_model is None:
+            self.network = fold_input(fold(network), input_min)
             return
         from edgefer.pipeline.user_model.preprocess import put_inside
 
         self.network = fold(network)
-        self.preprocessing = put_inside(self.network, own.affine)
+        self.preprocessing = put_inside(self.network, user_model.affine)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadCheckpoint, BadSetting
 from edgefer.runtime.files import sha256
@@ -70,7 +70,7 @@ def _plan(sweep: Sweep, row: Row, wish: Wish, seed: int) -> Plan:
     own = {key: value for key, value in row.settings.items() if key not in wish.settings or key != LENGTH}
     recipe = recipes.change(recipes.get(sweep.recipe), {**wish.settings, **own})
     shipped = (resources.folder("weights") / "teacher.safetensors",) if sweep.taught else ()
-    return Plan(arch.get(row.arch), recipe, seed, wish.threads, wish.teachers or shipped)
+    return Plan(get_arch(row.arch), recipe, seed, wish.threads, wish.teachers or shipped)
 
 
 def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> TrainingRecord | None:

@@ -22,22 +22,22 @@ def grey(pixels: Pixels, device: torch.device = CPU) -> Tensor:
     return x if x.shape[1] == 1 else (x * torch.tensor(LUMA, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def spread(faces: Tensor, row: Arch) -> Tensor:
-    """Grey faces (N, 1, H, W) in [0, 1] -> (N, row.channels, H, W) from row.low to 1, which is what the network takes.
+def spread(faces: Tensor, arch: Arch) -> Tensor:
+    """Grey faces (N, 1, H, W) in [0, 1] -> (N, arch.channels, H, W) from arch.input_min to 1: what the network takes.
 
     The twin of edgefer.pipeline.fold.fold_input, which puts the same arithmetic into the exported model.
     """
-    return (row.low + (1 - row.low) * faces).expand(-1, row.channels, -1, -1)
+    return (arch.input_min + (1 - arch.input_min) * faces).expand(-1, arch.channels, -1, -1)
 
 
-def to_network(pixels: Pixels, row: Arch, device: torch.device = CPU) -> Tensor:
-    """uint8 (N, H, W, 1 or 3) -> float32 (N, row.channels, H, W) on `device`, grey from row.low to 1."""
-    return spread(grey(pixels, device), row)
+def to_network(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
+    """uint8 (N, H, W, 1 or 3) -> float32 (N, arch.channels, H, W) on `device`, grey from arch.input_min to 1."""
+    return spread(grey(pixels, device), arch)
 
 
-def centre(pixels: Pixels, row: Arch, device: torch.device = CPU) -> Tensor:
-    """The centre crop, as evaluation and deployment see it: float32 (N, row.channels, crop, crop)."""
-    return to_network(centre_crop(pixels, row.crop), row, device)
+def centre(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
+    """The centre crop, as evaluation and deployment see it: float32 (N, arch.channels, crop, crop)."""
+    return to_network(centre_crop(pixels, arch.crop), arch, device)
 
 
 def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch.Generator) -> Tensor:

@@ -23,13 +23,13 @@ def ten_crops(faces: Tensor, crop: int) -> Iterator[Tensor]:
         yield view.flip(3)
 
 
-def ten_crop_probabilities(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
+def ten_crop_probabilities(network: nn.Module, data: Dataset, arch: Arch) -> Tensor:
     """float32 (N, classes): the mean of the ten crops' softmax; the network is put into evaluation mode."""
     network.eval()
     parts = []
     with torch.inference_mode():
         for at in range(0, len(data), BATCH):
             faces = grey(data.pixels[at : at + BATCH])
-            shown = [torch.softmax(network(spread(view, row)), 1) for view in ten_crops(faces, row.crop)]
+            shown = [torch.softmax(network(spread(view, arch)), 1) for view in ten_crops(faces, arch.crop)]
             parts.append(torch.stack(shown).mean(0))
     return torch.cat(parts)

@@ -80,9 +80,9 @@ def _step_before_pointwise(network: nn.Module) -> None:
             module.stride = (1, 1)
 
 
-def start(row: Arch, recipe: Recipe, device: str = "cpu") -> State:
-    """A fresh network of `row` before the first epoch."""
-    network = row.build()
+def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
+    """A fresh network of `arch` before the first epoch."""
+    network = arch.build()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # benchmarks/tables/training.md
     _step_before_pointwise(network)
     for module in network.modules():
@@ -123,17 +123,17 @@ def next_round(state: State, plan: Plan) -> None:
     state.round, state.master = number, best
 
 
-def logits(network: nn.Module, data: Dataset, row: Arch) -> Tensor:
-    """float32 (N, classes) of the network of `row` on the centre crops; it is put into evaluation mode."""
+def logits(network: nn.Module, data: Dataset, arch: Arch) -> Tensor:
+    """float32 (N, classes) of the network of `arch` on the centre crops; it is put into evaluation mode."""
     network.eval()
-    batch, device = max(1, EVAL_PIXELS // row.resize**2), next(network.parameters()).device
+    batch, device = max(1, EVAL_PIXELS // arch.resize**2), next(network.parameters()).device
     with torch.inference_mode():
-        parts = [network(centre(data.pixels[i : i + batch], row, device)) for i in range(0, len(data), batch)]
+        parts = [network(centre(data.pixels[i : i + batch], arch, device)) for i in range(0, len(data), batch)]
     return torch.cat(parts).cpu()
 
 
-def _hits(network: nn.Module, data: Dataset, row: Arch) -> float:
-    return float((logits(network, data, row).argmax(1).numpy() == data.labels).mean())
+def _hits(network: nn.Module, data: Dataset, arch: Arch) -> float:
+    return float((logits(network, data, arch).argmax(1).numpy() == data.labels).mean())
 
 
 def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
@@ -173,11 +173,11 @@ def precision(name: str, device: torch.device) -> contextlib.AbstractContextMana
 
 
 def step(
-    state: State, learner: parallel.Learner, recipe: Recipe, row: Arch, teachers: Sequence[Teacher], batch: Batch
+    state: State, learner: parallel.Learner, recipe: Recipe, arch: Arch, teachers: Sequence[Teacher], batch: Batch
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch: its mean loss, and the logits (N, classes) before, on its device."""
     with precision(recipe.precision, batch.views.device):
-        out = learner(spread(batch.views, row).contiguous(memory_format=torch.channels_last)).float()
+        out = learner(spread(batch.views, arch).contiguous(memory_format=torch.channels_last)).float()
     with precision(recipe.teacher_precision, batch.views.device):
         heard = losses.hear(teachers, batch.views, recipe.temperature) if teachers else None
     loss = losses.loss(out, batch.labels, heard, recipe)

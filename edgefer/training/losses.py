@@ -42,24 +42,24 @@ def soft_labels(data: Dataset, recipe: Recipe) -> Tensor:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network that is listened to, in evaluation mode, and its row."""
+    """A network that is listened to, in evaluation mode."""
 
-    row: Arch
+    arch: Arch
     network: nn.Module
 
 
 def hear(teachers: Sequence[Teacher], views: Tensor, temperature: float) -> Tensor:
     """The teachers' mean softened distribution (EAN, equation 1) of grey views (N, 1, S, S) in [0, 1]: (N, classes)."""
     with torch.no_grad():
-        total = sum(torch.softmax(each.network(_shown(views, each.row)).float() / temperature, 1) for each in teachers)
+        total = sum(torch.softmax(each.network(_shown(views, each.arch)).float() / temperature, 1) for each in teachers)
         return torch.as_tensor(total) / len(teachers)
 
 
-def _shown(views: Tensor, row: Arch) -> Tensor:
-    """The views as the network of `row` takes them, which may be of another side."""
-    if views.shape[-1] != row.crop:
-        views = functional.interpolate(views, size=(row.crop, row.crop), mode="bilinear", align_corners=False)
-    return spread(views, row).contiguous(memory_format=torch.channels_last)
+def _shown(views: Tensor, arch: Arch) -> Tensor:
+    """The views as the network of `arch` takes them, which may be of another side."""
+    if views.shape[-1] != arch.crop:
+        views = functional.interpolate(views, size=(arch.crop, arch.crop), mode="bilinear", align_corners=False)
+    return spread(views, arch).contiguous(memory_format=torch.channels_last)
 
 
 def loss(out: Tensor, target: Tensor, heard: Tensor | None, recipe: Recipe) -> Tensor:

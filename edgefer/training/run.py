@@ -114,12 +114,12 @@ def _lesson(plan: Plan, data: Dataset) -> loop.Lesson:
 def _teachers(plan: Plan) -> list[losses.Teacher]:
     found = []
     for path in plan.teachers:
-        row = weights.arch_of(path)
-        if row.labels != plan.arch.labels:
+        arch = weights.arch_of(path)
+        if arch.labels != plan.arch.labels:
             raise BadWeights(
-                f"the teacher {path} knows {', '.join(row.labels)}; it must know {plan.arch.name}'s labels."
+                f"the teacher {path} knows {', '.join(arch.labels)}; it must know {plan.arch.name}'s labels."
             )
-        found.append(losses.Teacher(row, _placed(weights.load(row, path).network, plan.device)))
+        found.append(losses.Teacher(arch, _placed(weights.load(arch, path).network, plan.device)))
     return found
 
 

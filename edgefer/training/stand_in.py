@@ -14,18 +14,18 @@ from edgefer.training.weights import Weights
 SEED = 0
 
 
-def load(row: Arch) -> tuple[Weights, bool]:
+def load(arch: Arch) -> tuple[Weights, bool]:
     """The shipped weights, or random ones; and whether they are random. Raises BadWeights."""
     try:
-        return weights.load(row, None), False
+        return weights.load(arch, None), False
     except MissingFile:
-        network = row.build(seed=SEED).eval()
+        network = arch.build(seed=SEED).eval()
         return Weights(network, _checksum(network), None), True
 
 
-def note(row: Arch) -> str:
+def note(arch: Arch) -> str:
     """What a reader of such times must know."""
-    return f"weights: none are shipped for {row.name}, random ones (seed {SEED}) take as long"
+    return f"weights: none are shipped for {arch.name}, random ones (seed {SEED}) take as long"
 
 
 def _checksum(network: nn.Module) -> str:

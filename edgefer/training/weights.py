@@ -9,8 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from edgefer import arch as archs
-from edgefer.arch import Arch
+from edgefer.arch import Arch, get_arch
 from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadWeights, MissingFile
 from edgefer.runtime.files import sha256
@@ -63,7 +62,7 @@ def arch_of(path: Path) -> Arch:
         name = (opened.metadata() or {}).get("arch")
     if name is None:
         raise BadWeights(f"{path} does not say of which network it is: give weights that edgefer trained.")
-    return archs.get(name)
+    return get_arch(name)
 
 
 def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgefer import arch
-from edgefer.arch import ARCHS, Printed
+from edgefer.arch import ARCHS, Printed, get_arch
 from edgefer.arch.count import count, count_arch, rules
 from edgefer.arch.count.memory import peak
 from edgefer.arch.count.trace import operations
@@ -19,12 +18,12 @@ every_arch = pytest.mark.parametrize("name", ARCHS)
 
 @every_arch
 def test_counts_are_the_printed_ones(name: str) -> None:
-    row = arch.get(name)
-    counted = count_arch(row)
+    arch = get_arch(name)
+    counted = count_arch(arch)
     assert counted.unknown == ()
-    for printed in row.printed:
+    for printed in arch.printed:
         assert printed.like(getattr(counted, printed.column)) == (printed.instead or printed.text), printed
-        assert not printed.instead or row.note, f"{printed} needs a note"
+        assert not printed.instead or arch.note, f"{printed} needs a note"
 
 
 # What was found to come out to the digit must not get an `instead` some day.
@@ -43,7 +42,7 @@ EXACT = (
 
 @pytest.mark.parametrize(("name", "text"), EXACT)
 def test_what_comes_out_to_the_digit(name: str, text: str) -> None:
-    assert [p.instead for p in arch.get(name).printed if p.text == text] == [""]
+    assert [p.instead for p in get_arch(name).printed if p.text == text] == [""]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +62,11 @@ def test_what_comes_out_to_the_digit(name: str, text: str) -> None:
     ],
 )
 def test_parameters_to_the_last_one(name: str, parameters: int) -> None:
-    assert count_arch(arch.get(name)).parameters == parameters
+    assert count_arch(get_arch(name)).parameters == parameters
 
 
 def test_attention_products_are_counted_and_can_be_left_out() -> None:
-    counted = count_arch(arch.get("mit-fusion"))
+    counted = count_arch(get_arch("mit-fusion"))
     assert round(counted.macs / 1e6, 1) == 458.6
     # Per block: L x L / reduction^2 x channels for the scores, as many for the mixture; two blocks a stage.
     lengths = ((3136, 49, 32), (784, 49, 64), (196, 49, 160), (49, 49, 256))
@@ -80,12 +79,12 @@ def test_model_b_flops_are_those_of_expansion_six() -> None:
 
 
 def test_classes_are_counted() -> None:
-    eight, seven = count_arch(arch.get("microexpnet-xxs")), count_arch(arch.get("microexpnet-xxs"), 7)
+    eight, seven = count_arch(get_arch("microexpnet-xxs")), count_arch(get_arch("microexpnet-xxs"), 7)
     assert eight.parameters - seven.parameters == 16 + 1
 
 
 def test_counting_leaves_the_network_alone() -> None:
-    network = arch.get("ean").build()
+    network = get_arch("ean").build()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     count(network, 44)
     assert network.training
@@ -112,7 +111,7 @@ def test_modules_are_counted_and_functions_are_not() -> None:
     counted = count(as_modules, 8)
     assert counted.ptflops_modules - counted.ptflops == 4 * 64 + 4 * 64  # what ReLU gives, what pooling takes
     assert counted.torchsummary_modules - counted.torchsummary == 4 * 2 * (4 * 64 + 4 * 16)
-    functions = [op for op in operations(arch.get("resnet18-44").build(), (1, 3, 44, 44)) if op.kind == "relu"]
+    functions = [op for op in operations(get_arch("resnet18-44").build(), (1, 3, 44, 44)) if op.kind == "relu"]
     assert len(functions) == 8
     assert rules.total(functions, rules.PTFLOPS_MODULES) == 0
 
@@ -142,7 +141,7 @@ def test_peak_of_a_chain_is_its_widest_step() -> None:
 
 
 def test_peak_keeps_what_a_shortcut_needs() -> None:
-    block = fold(arch.get("resnet18-44").build())
+    block = fold(get_arch("resnet18-44").build())
     # The first block: its input, the first convolution's result, and the second's.
     assert peak(block, (1, 3, 44, 44)).int8 == 3 * 64 * 44 * 44
 
@@ -151,13 +150,13 @@ def test_peak_keeps_what_a_shortcut_needs() -> None:
 def test_peak_is_within_bounds(name: str) -> None:
     from edgefer.arch.count import skeleton
 
-    row = arch.get(name)
-    network = skeleton(row)
-    found = peak(Deployed(network, row.low), (1, 3, row.crop, row.crop))
+    arch = get_arch(name)
+    network = skeleton(arch)
+    found = peak(Deployed(network, arch.input_min), (1, 3, arch.crop, arch.crop))
     largest = max(
-        max(map(_size, (*op.inputs, op.output))) for op in operations(network, (1, row.channels, row.crop, row.crop))
+        max(map(_size, (*op.inputs, op.output))) for op in operations(network, (1, arch.channels, arch.crop, arch.crop))
     )
-    assert largest <= found.int8 < count_arch(row).torchsummary_modules
+    assert largest <= found.int8 < count_arch(arch).torchsummary_modules
     assert found.float32 == 4 * found.int8
 
 

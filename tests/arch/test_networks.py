@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgefer import arch
-from edgefer.arch import ARCHS
+from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
 from edgefer.pipeline.fold import Deployed, fold, fold_input
 from edgefer.runtime.errors import ExportFailed, UnknownName
@@ -25,12 +24,12 @@ every_arch = pytest.mark.parametrize("name", ARCHS)
 
 
 def _parameters(name: str) -> int:
-    return sum(p.numel() for p in skeleton(arch.get(name)).parameters())
+    return sum(p.numel() for p in skeleton(get_arch(name)).parameters())
 
 
 LIGHT = tuple(name for name in ARCHS if _parameters(name) < HEAVY)
-QUICK = tuple(name for name in LIGHT if arch.get(name).crop < 100)
-ONE_EACH = tuple({arch.get(name).module: name for name in reversed(LIGHT)}.values())
+QUICK = tuple(name for name in LIGHT if get_arch(name).crop < 100)
+ONE_EACH = tuple({get_arch(name).module: name for name in reversed(LIGHT)}.values())
 
 
 def _shaken(name: str, seed: int = 0) -> nn.Module:
@@ -47,31 +46,31 @@ def _shaken(name: str, seed: int = 0) -> nn.Module:
 
 def _faces(name: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """RGB pixels (N, 3, S, S), and the same as training has them."""
-    row = arch.get(name)
+    arch = get_arch(name)
     random = torch.Generator().manual_seed(seed)
-    rgb = torch.randint(0, 256, (count, 3, row.crop, row.crop), generator=random).float()
+    rgb = torch.randint(0, 256, (count, 3, arch.crop, arch.crop), generator=random).float()
     grey = (rgb / 255 * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return rgb, (row.low + (1 - row.low) * grey).expand(-1, row.channels, -1, -1)
+    return rgb, (arch.input_min + (1 - arch.input_min) * grey).expand(-1, arch.channels, -1, -1)
 
 
 @every_arch
 def test_folds_to_what_can_be_exported(name: str) -> None:
-    row = arch.get(name)
-    deployed = Deployed(skeleton(row, len(row.labels)), row.low)
+    arch = get_arch(name)
+    deployed = Deployed(skeleton(arch, len(arch.labels)), arch.input_min)
     assert not [m for m in deployed.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    pixels = torch.zeros(1, 3, row.crop, row.crop, device="meta")
-    assert deployed(pixels).shape == (1, len(row.labels))
+    pixels = torch.zeros(1, 3, arch.crop, arch.crop, device="meta")
+    assert deployed(pixels).shape == (1, len(arch.labels))
 
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_folds_and_deploys(name: str) -> None:
-    row, network = arch.get(name), _shaken(name)
+    arch, network = get_arch(name), _shaken(name)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     rgb, grey = _faces(name, 1, 1)
     with torch.no_grad():
         logits = network(grey)
-        found = Deployed(network, row.low).eval()(rgb)
-    assert found.shape == (1, len(row.labels))
+        found = Deployed(network, arch.input_min).eval()(rgb)
+    assert found.shape == (1, len(arch.labels))
     assert logits.isfinite().all()
     assert torch.allclose(found, torch.softmax(logits, 1), atol=1e-4)
     assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
@@ -101,25 +100,25 @@ def _folds(name: str, seed: int) -> None:
 
 @every_arch
 def test_builds_with_other_classes(name: str) -> None:
-    row = arch.get(name)
+    arch = get_arch(name)
     for classes in (7, 8):
-        x = torch.zeros(1, row.channels, row.crop, row.crop, device="meta")
-        assert skeleton(row, classes)(x).shape == (1, classes)
+        x = torch.zeros(1, arch.channels, arch.crop, arch.crop, device="meta")
+        assert skeleton(arch, classes)(x).shape == (1, classes)
 
 
 @every_arch
 def test_rows_are_consistent(name: str) -> None:
-    row = arch.get(name)
-    assert row.name == name and "." not in name
-    assert row.resize >= row.crop
+    arch = get_arch(name)
+    assert arch.name == name and "." not in name
+    assert arch.resize >= arch.crop
     with torch.device("meta"):
-        network = row.build()
+        network = arch.build()
     assert network.training
 
 
 @pytest.mark.parametrize("name", ONE_EACH)
 def test_every_weight_learns(name: str) -> None:
-    network, (_, x) = arch.get(name).build(seed=1), _faces(name, 2, 2)
+    network, (_, x) = get_arch(name).build(seed=1), _faces(name, 2, 2)
     functional.cross_entropy(network(x), torch.arange(2)).backward()  # type: ignore[no-untyped-call]
     silent = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     # A convolution's bias in front of batch norm has no effect in training.
@@ -127,8 +126,8 @@ def test_every_weight_learns(name: str) -> None:
 
 
 def test_a_seed_repeats() -> None:
-    one, two = arch.get("ean").build(seed=3).state_dict(), arch.get("ean").build(seed=3).state_dict()
-    other = arch.get("ean").build(seed=4).state_dict()
+    one, two = get_arch("ean").build(seed=3).state_dict(), get_arch("ean").build(seed=3).state_dict()
+    other = get_arch("ean").build(seed=4).state_dict()
     assert all(torch.equal(one[k], two[k]) for k in one)
     assert not torch.equal(one["stem.0.weight"], other["stem.0.weight"])
 
@@ -140,7 +139,7 @@ def test_registry_is_light() -> None:
 
 def test_unknown_arch_names_the_near_ones() -> None:
     with pytest.raises(UnknownName, match="model_a") as failure:
-        arch.get("model_aa")
+        get_arch("model_aa")
     assert failure.value.exit_code == 3
 
 
@@ -227,11 +226,11 @@ def test_input_folds_through_padding_with_black_only() -> None:
     grey = (rgb * luma).sum(1, keepdim=True) / 255
     assert torch.allclose(fold_input(network)(rgb), network(grey), atol=1e-5)
     with pytest.raises(ExportFailed, match="not black"):
-        fold_input(network, low=-1.0)
+        fold_input(network, input_min=-1.0)
     with pytest.raises(ExportFailed, match="does not begin"):
         fold_input(fold(_Padded(0.5)))
 
 
 def test_input_shift_needs_a_convolution_without_padding() -> None:
     with pytest.raises(ExportFailed, match="not black"):
-        fold_input(fold(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1))), low=-1.0)
+        fold_input(fold(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1))), input_min=-1.0)

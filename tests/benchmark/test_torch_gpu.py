@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark import static_metrics, torch_eager, torch_gpu
 from edgefer.benchmark.selection import Subject
 from edgefer.benchmark.torch_gpu import OnGpu
@@ -199,9 +199,9 @@ def test_a_network_without_weights_gets_random_ones_and_says_so(made: Cuda, name
     assert static_metrics.read(Subject(f"{name}.torch-cuda", None, name, "cuda")).files.keys() == {
         "random weights, seed 0"
     }
-    row = arch.get(name)
-    assert float(torch_eager.face(row).min()) >= row.low
-    assert torch_eager.face(row).shape[1] == row.channels
+    arch = get_arch(name)
+    assert float(torch_eager.face(arch).min()) >= arch.input_min
+    assert torch_eager.face(arch).shape[1] == arch.channels
 
 
 def test_an_unknown_network_is_refused(made: Cuda) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.pipeline import build, targets
 from edgefer.pipeline.export import exporter
 from edgefer.training import weights
@@ -29,7 +29,7 @@ def model() -> bytes:
     """The shipped EAN as ONNX."""
     from edgefer.pipeline.fold import Deployed
 
-    ean = arch.get("ean")
+    ean = get_arch("ean")
     return exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
 
 
@@ -42,7 +42,7 @@ def quick(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the two bundles FP32 and INT8; tests must not change it."""
-    out, ean = tmp_path_factory.mktemp("made"), arch.get("ean")
+    out, ean = tmp_path_factory.mktemp("made"), get_arch("ean")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
         for name in ("onnx-fp32", "onnx-int8"):

@@ -54,10 +54,10 @@ class Board:
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
     """The board; bundles are folders with a manifest that says nothing."""
 
-    def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
-        folder = out / f"{row.name}.{name}"
+    def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+        folder = out / f"{arch.name}.{name}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text(f"{row.name} {name}")
+        (folder / "manifest.json").write_text(f"{arch.name} {name}")
         return folder
 
     def read(subject: Subject) -> Exact:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import arch
+from edgefer.arch import ARCHS, get_arch
 from edgefer.papers import count_networks, counted, table_names
 from edgefer.papers.counted import Counts
 from edgefer.runtime import records, resources
@@ -21,20 +21,20 @@ CELLS = [cell for _, table in table_names.tables().values() for cell in table.ce
 
 def test_they_are_of_these_sources() -> None:
     assert KEPT.sources == counted.sources(), "run edgefer tables --all --out benchmarks/tables"
-    assert KEPT.networks.keys() == arch.ARCHS.keys()
+    assert KEPT.networks.keys() == ARCHS.keys()
 
 
-@pytest.mark.parametrize("name", arch.ARCHS)
+@pytest.mark.parametrize("name", ARCHS)
 def test_each_network_counts_so(name: str) -> None:
-    row = arch.get(name)
-    assert count_networks.figures(row) == KEPT.networks[name]
-    assert count_networks.layers(row, CELLS) == KEPT.shapes.get(name, {})
+    arch = get_arch(name)
+    assert count_networks.figures(arch) == KEPT.networks[name]
+    assert count_networks.layers(arch, CELLS) == KEPT.shapes.get(name, {})
 
 
 @pytest.mark.parametrize("name", ["microexpnet-m", "microexpnet-s", "microexpnet-xs", "microexpnet-xxs", "lcnn"])
 def test_each_checkpoint_is_so_long(name: str) -> None:
     weights_and_moments = 3 * 4 * KEPT.networks[name]["parameters"]
-    assert count_networks.checkpoint(arch.get(name)) == KEPT.checkpoints[name]
+    assert count_networks.checkpoint(get_arch(name)) == KEPT.checkpoints[name]
     assert weights_and_moments < KEPT.checkpoints[name] < weights_and_moments + 90_000
 
 
@@ -61,7 +61,7 @@ def test_rendering_needs_no_torch() -> None:
 def test_a_comment_a_docstring_or_an_import_changes_no_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(Path(arch.__file__).parent, tmp_path / "arch", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(counted._ARCH, tmp_path / "arch", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(counted, "_ARCH", tmp_path / "arch")
     for path in (tmp_path / "arch").rglob("*.py"):
         text = path.read_text().replace('"""', '"""Of another kind. ', 1).replace("    return ", "    return  ")

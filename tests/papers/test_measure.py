@@ -55,12 +55,12 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """The machine; bundles are folders with a manifest that says nothing, but for one that can't be built."""
     made = Machine()
 
-    def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
-        if (row.name, name) == ("squeezenet-44", "tflite-int8"):
+    def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+        if (arch.name, name) == ("squeezenet-44", "tflite-int8"):
             raise ExportFailed("squeezenet-44 can't be converted.")
-        folder = out / f"{row.name}.{name}"
+        folder = out / f"{arch.name}.{name}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text(f"{row.name} {name}")
+        (folder / "manifest.json").write_text(f"{arch.name} {name}")
         return folder
 
     def read(subject: Subject) -> Exact:

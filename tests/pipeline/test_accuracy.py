@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer import arch
-from edgefer.arch import Arch
+from edgefer.arch import Arch, get_arch
 from edgefer.data.dataset import Dataset, load
 from edgefer.pipeline import build, targets
 from edgefer.pipeline.float_baseline import float_model
@@ -18,7 +17,7 @@ from edgefer.runtime.errors import AccuracyDropped
 from edgefer.training import weights
 from tests.made import SHIPPED, write_weights
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 INT8 = [name for name, target in targets.targets().items() if target.precision == "int8"]
 
 
@@ -27,8 +26,8 @@ def faces(fer2013: Path) -> Dataset:
     return load(fer2013)
 
 
-def built(name: str, calibrate: build.Calibrate, out: Path, row: Arch = EAN) -> package.Bundle:
-    return build.build(build.Job(row, name, targets.target(name), weights.load(row, None), calibrate), out)
+def built(name: str, calibrate: build.Calibrate, out: Path, arch: Arch = EAN) -> package.Bundle:
+    return build.build(build.Job(arch, name, targets.target(name), weights.load(arch, None), calibrate), out)
 
 
 @pytest.mark.parametrize("network", SHIPPED)
@@ -36,13 +35,13 @@ def built(name: str, calibrate: build.Calibrate, out: Path, row: Arch = EAN) -> 
 def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
     if network != EAN.name and name not in INT8:
         pytest.skip("EAN is tried on every target, the others where they could lose something: in int8")
-    bundle = built(name, build.Calibrate(), tmp_path, arch.get(network))
+    bundle = built(name, build.Calibrate(), tmp_path, get_arch(network))
     check = compared(bundle, faces)
     verify.judge(bundle.manifest.name, check)
     assert abs(check.drop) <= verify.DROP_LIMIT
     if name == "tflite-int8":
         assert check.drop <= 0.3  # of what ships most; int8 may be right by chance where float is not
-    record = weights.load(arch.get(network), None).record
+    record = weights.load(get_arch(network), None).record
     assert record is not None and record.private is not None
     assert check.exact.accuracy == record.private.accuracy
     assert check.artifact.unseen_images == 3301
@@ -56,7 +55,7 @@ def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, nam
 
 
 def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
-    test = faces.split("PrivateTest").resized(arch.get(bundle.manifest.arch).resize)
+    test = faces.split("PrivateTest").resized(get_arch(bundle.manifest.arch).resize)
     reference = float_model(bundle, test, None)
     return verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
 

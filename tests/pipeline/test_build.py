@@ -17,7 +17,7 @@ import torch
 from click import UsageError
 from torch import nn
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.cli import cli
 from edgefer.data.dataset import load
 from edgefer.pipeline import build, bundle_readme, calibration, synthetic_faces, targets
@@ -36,7 +36,7 @@ from edgefer.training.torch_threads import torch_threads
 from tests.made import write_csv, write_weights
 from tests.pipeline.snippet_runner import check_python_snippet
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 every_target = pytest.mark.parametrize("name", targets.targets())
 
 
@@ -138,9 +138,9 @@ def test_recorded_ranges_of_other_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) -> None:
-    row = arch.get("model_f")
-    loaded = weights.load(row, write_weights(tmp_path / "f.safetensors", "model_f"))
-    wanted = Job(row, "onnx-int8", targets.target("onnx-int8"), loaded, Calibrate())
+    arch = get_arch("model_f")
+    loaded = weights.load(arch, write_weights(tmp_path / "f.safetensors", "model_f"))
+    wanted = Job(arch, "onnx-int8", targets.target("onnx-int8"), loaded, Calibrate())
     with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
         build.build(wanted, tmp_path)
 
@@ -155,11 +155,11 @@ def test_targets_that_share_a_float_network_give_the_same_bytes(dist: Path, tmp_
 
 def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> None:
     for name in ("microexpnet-xxs", "ean", "vgg16-bn-44", "mobilenetv2-44"):
-        row = arch.get(name)
-        one, same, other = (random_init.make(row, seed) for seed in (3, 3, 4))
+        arch = get_arch(name)
+        one, same, other = (random_init.make(arch, seed) for seed in (3, 3, 4))
         assert (one.sha256, one.untrained) == (same.sha256, 3)
         assert other.sha256 != one.sha256
-        answers = loop.logits(one.network, synthetic_faces.faces().resized(row.resize), row)
+        answers = loop.logits(one.network, synthetic_faces.faces().resized(arch.resize), arch)
         assert 0.01 < answers.std() < 100, name
         assert answers.std(0).max() > 0.001, f"{name} gives one answer to all pictures"
 
@@ -193,15 +193,15 @@ def test_ranges_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_padding_before_max_pooling_changes_no_number() -> None:
-    row = arch.get("shufflenetv2")
-    network = Deployed(random_init.make(row, 0).network).eval()
-    pixels = torch.randint(0, 256, (1, 3, row.crop, row.crop), generator=torch.Generator().manual_seed(0)).float()
-    changed = pad_apart(network, row.crop)
+    arch = get_arch("shufflenetv2")
+    network = Deployed(random_init.make(arch, 0).network).eval()
+    pixels = torch.randint(0, 256, (1, 3, arch.crop, arch.crop), generator=torch.Generator().manual_seed(0)).float()
+    changed = pad_apart(network, arch.crop)
     pools = [called(changed.network, node) for node in changed.network.graph.nodes]
     assert [pool.padding for pool in pools if isinstance(pool, nn.MaxPool2d)] == [0]
     with torch.inference_mode():
         assert torch.equal(changed(pixels), network(pixels))
-    assert pad_apart(changed, row.crop) is changed
+    assert pad_apart(changed, arch.crop) is changed
 
 
 def test_convolution_in_patches_gives_the_same_numbers() -> None:

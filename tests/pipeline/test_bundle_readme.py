@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.pipeline import bundle_readme
 from edgefer.runtime import bundle as package
 from edgefer.runtime import contract, engines, golden
@@ -44,7 +44,7 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
         paper="kong2022",
         parameters=43840,
         macs=4568040,
-        contract=arch.get("ean").contract(layout, given, returned),
+        contract=get_arch("ean").contract(layout, given, returned),
         dtypes=Dtypes({}, {}, []),
         golden=package.Golden(package.PICTURE, package.GIVEN, package.EXPECTED, 0.02, reference, 0.003),
         weights_sha256="0" * 64,

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from edgefer import arch
-from edgefer.arch import ARCHS
+from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
 from edgefer.pipeline import build as pipeline
 from edgefer.pipeline import bundle_readme, synthetic_faces, targets
@@ -34,11 +33,11 @@ WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
 def _work(name: str) -> tuple[int, int]:
-    row = arch.get(name)
-    return row.crop, sum(p.numel() for p in skeleton(row).parameters())
+    arch = get_arch(name)
+    return arch.crop, sum(p.numel() for p in skeleton(arch).parameters())
 
 
-_SMALLEST = {arch.get(name).module: name for name in sorted(ARCHS, key=_work, reverse=True)}
+_SMALLEST = {get_arch(name).module: name for name in sorted(ARCHS, key=_work, reverse=True)}
 ONE_EACH = tuple(name for module, name in _SMALLEST.items() if module not in LONG)
 
 
@@ -54,8 +53,8 @@ def build(floating: Floating, name: str, out: Path) -> Bundle:
 
 @pytest.mark.parametrize("network", _networks())
 def test_builds_for_every_target(network: str, tmp_path: Path) -> None:
-    row = arch.get(network)
-    floating = Floating(row, random_init.make(row, 0))
+    arch = get_arch(network)
+    floating = Floating(arch, random_init.make(arch, 0))
     layers = sum(isinstance(module, WEIGHTED) for module in floating.network.modules())
     for name, target in targets.targets().items():
         if network in target.cannot:
@@ -72,15 +71,15 @@ def test_builds_for_every_target(network: str, tmp_path: Path) -> None:
 def holds_what_it_promises(bundle: Bundle, name: str, layers: int) -> None:
     """`layers` is how many have weights, which must be in the target's precision."""
     manifest, target = bundle.manifest, targets.target(name)
-    row, given = arch.get(manifest.arch), manifest.contract.input
-    assert manifest.name == f"{row.name}-untrained-seed0.{name}"
-    assert sorted(given.shape) == sorted((1, 3, row.crop, row.crop))
+    arch, given = get_arch(manifest.arch), manifest.contract.input
+    assert manifest.name == f"{arch.name}-untrained-seed0.{name}"
+    assert sorted(given.shape) == sorted((1, 3, arch.crop, arch.crop))
     assert given.dtype == target.io
-    assert manifest.contract.output.shape == (1, len(row.labels))
+    assert manifest.contract.output.shape == (1, len(arch.labels))
     assert "untrained, seed 0" in manifest.accuracy["float"]
     readme = (bundle.folder / package.README).read_text()
     assert "untrained, seed 0" in readme
-    assert bundle_readme.PAPERS[row.paper] in readme
+    assert bundle_readme.PAPERS[arch.paper] in readme
     assert sum(manifest.dtypes.tensors.get(kind, 0) for kind in KINDS[target.precision]) >= layers
     assert manifest.golden.distance <= pipeline.BROKEN[target.precision]
     if target.precision == "int8":
@@ -95,7 +94,7 @@ def test_what_can_not_be_built_is_a_network() -> None:
 
 
 def test_one_of_each_module_is_built_every_time() -> None:
-    assert {arch.get(name).module for name in ONE_EACH} == {row.module for row in ARCHS.values()} - LONG
+    assert {get_arch(name).module for name in ONE_EACH} == {arch.module for arch in ARCHS.values()} - LONG
 
 
 def test_table_is_rendered_from_its_record_and_tells_every_cell() -> None:

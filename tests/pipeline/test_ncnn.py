@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark.selection import Subject
 from edgefer.pipeline import build, targets
 from edgefer.pipeline.export import ncnn_file, ncnn_int8, to_ncnn
@@ -23,7 +23,7 @@ from edgefer.runtime.protocol import Check
 from edgefer.training import weights
 from tests.runtime.made import need_vulkan
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 NAMES = [name for name, target in targets.targets().items() if target.format == "ncnn"]
 LINE = "Convolution c 1 1 in0 out0 0=2 1=1 5=1 6=6"
 

@@ -37,7 +37,7 @@ class Extremes(nn.Module):
 
 
 def lowered(network: nn.Module, target: str) -> tuple[Deployed, dict[str, bytes], np.ndarray]:
-    deployed = Deployed(shake(network).eval(), own=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
+    deployed = Deployed(shake(network).eval(), user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
     model = to_tflite.convert(deployed, 12)
     images = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
     ranges = estimate(to_tflite.observe(model, images), len(images), "min-max")

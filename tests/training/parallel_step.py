@@ -7,7 +7,7 @@ import sys
 import torch
 from torch.nn import functional
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.training import parallel
 
 BATCHES = (6, 6, 1)  # the last leaves one of two processes without a face
@@ -16,7 +16,7 @@ BATCHES = (6, 6, 1)  # the last leaves one of two processes without a face
 def main() -> None:
     torch.manual_seed(0)
     x, y = torch.rand(6, 3, 44, 44, dtype=torch.float64), torch.randint(0, 7, (6,))
-    network = arch.get("ean").build().double()
+    network = get_arch("ean").build().double()
     network.train()
     learner = parallel.Learner(network)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, load
 from edgefer.runtime.errors import BadSetting
 from edgefer.training import loop, losses, parallel, recipes, run
@@ -19,7 +19,7 @@ from tests.made import write_csv
 
 META = torch.device("meta")
 SILENT = run.Listener(lambda _: None, lambda _: None)
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import load
 from edgefer.runtime import metrics
 from edgefer.training import evaluation_crops
 from edgefer.training.augment import centre
 from tests.made import untrained, write_csv, write_votes
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 
 
 def test_ten_crops_are_corners_and_centre_and_their_mirrors() -> None:

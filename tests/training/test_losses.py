@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import load
 from edgefer.training import ferplus_votes, losses
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes
 
 HARD = Recipe("hard", 1)
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 
 
 def test_hard_labels_and_their_smoothing(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ class Says(nn.Module):
 
 def test_teachers_are_softened_and_averaged_and_see_their_own_side() -> None:
     one, two = Says(0.0, math.log(3)), Says(math.log(81), 0.0)
-    lcnn = arch.get("lcnn")
+    lcnn = get_arch("lcnn")
     heard = losses.hear([losses.Teacher(EAN, one), losses.Teacher(lcnn, two)], torch.rand(2, 1, 44, 44), 2.0)
     root = math.sqrt(3)
     wanted = ((1 / (1 + root) + 9 / 10) / 2, (root / (1 + root) + 1 / 10) / 2)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, load
 from edgefer.runtime.errors import BadSetting, BadWeights, EmptyData, UnknownName
 from edgefer.training import recipes, run
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes, write_weights
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 SILENT = run.Listener(lambda _: None, lambda _: None)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, load
 from edgefer.runtime import records
 from edgefer.training import loop, recipes, run
 from tests.made import write_csv
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 TWO = replace(
     recipes.get("iterative"),
     epochs=2,

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.benchmark import torch_eager
 from edgefer.data.dataset import Dataset, load
 from edgefer.pipeline import build, targets
@@ -29,7 +29,7 @@ from edgefer.training import loop, model_card, recipes, run, weights
 from edgefer.training.augment import augment, centre, erase, grey, relight
 from tests.made import write_csv, write_weights
 
-EAN = arch.get("ean")
+EAN = get_arch("ean")
 SHORT = replace(recipes.get("plain"), epochs=3, batch=16, warmup=1)
 PLAN = recipes.Plan(EAN, SHORT, seed=7, threads=1)
 SILENT = run.Listener(lambda _: None, lambda _: None)
@@ -165,22 +165,22 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match="not a whole safetensors file"):
         weights.load(EAN, path)
     with pytest.raises(MissingFile, match="ships no weights for model_f"):
-        weights.load(arch.get("model_f"), None)
+        weights.load(get_arch("model_f"), None)
 
 
 @pytest.mark.parametrize("name", ["lcnn", "microexpnet-xxs", "shufflenetv2"])
 def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tmp_path: Path) -> None:
     """One channel or three, from 0 or -1, of 64, 84 or 224 pixels: trained, evaluated, run eagerly, built, compared."""
-    row = arch.get(name)
-    faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 1}), row.resize)
-    record = run.train(recipes.Plan(row, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
-    loaded = weights.load(row, tmp_path / f"{name}.safetensors")
+    arch = get_arch(name)
+    faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 1}), arch.resize)
+    record = run.train(recipes.Plan(arch, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
+    loaded = weights.load(arch, tmp_path / f"{name}.safetensors")
     test = faces.split("PublicTest")
-    found = torch.softmax(loop.logits(loaded.network, test, row), 1).numpy()
+    found = torch.softmax(loop.logits(loaded.network, test, arch), 1).numpy()
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
-    job = build.Job(row, "onnx-fp32", targets.target("onnx-fp32"), loaded, build.Calibrate())
+    job = build.Job(arch, "onnx-fp32", targets.target("onnx-fp32"), loaded, build.Calibrate())
     assert np.abs(verify.outputs(build.build(job, tmp_path), test.pixels) - found).max() < 1e-4
-    step = torch_eager.make_step(loaded.network, row, Settings())
+    step = torch_eager.make_step(loaded.network, arch, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
 
@@ -270,7 +270,7 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
 @pytest.mark.parametrize("path", sorted(resources.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_have_their_model_card(path: Path) -> None:
     record = records.read(TrainingRecord, path.with_suffix(".json"))
-    assert weights.load(arch.get(path.stem), path).record == record
+    assert weights.load(get_arch(path.stem), path).record == record
     assert path.with_suffix(".md").read_text() == model_card.render(record)
     assert path.with_suffix(".png").is_file()
 

@@ -80,5 +80,5 @@ def skeleton(arch: Arch, classes: int | None = None) -> nn.Module:
 
 
 def count_arch(arch: Arch, classes: int | None = None) -> Count:
-    """Count a row of the table, with as many classes as the paper's figures by default."""
+    """Count a network, with as many classes as the paper's figures by default."""
     return count(skeleton(arch, classes), arch.crop, arch.channels)

@@ -1,26 +1,26 @@
-"""The row of the table that a network of the user's own would have."""
+"""The Arch of a network of the user's own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from edgefer.arch import Arch
-from edgefer.arch.model_contract import Color, Output, Own
+from edgefer.arch.model_contract import Color, ModelContract, Output
 from edgefer.pipeline.user_model.contract_file import Size, Stated, require_name
 from edgefer.runtime.errors import BadRecord
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network comes from; name is what it is called if the user says nothing, the others see record.Own."""
+    """Where a network comes from; name is what it is called if the user says nothing, the others see ModelContract."""
 
     source: str
     name: str
     sha256: str
 
 
-def make(stated: Stated, origin: Origin, size: Size, output: Output) -> Arch:
-    """The row of a network that takes `size` and gives `output`; raises BadRecord for what doesn't fit together."""
+def user_arch(stated: Stated, origin: Origin, size: Size, output: Output) -> Arch:
+    """The Arch of a network that takes `size` and gives `output`; raises BadRecord for what doesn't fit together."""
     channels, side, _ = size
     if stated.labels is None:
         raise BadRecord("the labels are not known: give them in the order of the outputs with --labels angry,happy,...")
@@ -39,7 +39,7 @@ def make(stated: Stated, origin: Origin, size: Size, output: Output) -> Arch:
         channels=1 if channels == 1 else 3,
         classes=len(stated.labels),
         labels=stated.labels,
-        own=Own(
+        user_model=ModelContract(
             source=origin.source,
             sha256=origin.sha256,
             color=_color(stated, channels),

@@ -1,4 +1,4 @@
-"""From what the user names to what the pipeline takes: a row and weights, proved to be the user's network."""
+"""From what the user names to what the pipeline takes: an Arch and weights, proved to be the user's network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import fx, nn
 
 from edgefer.arch import Arch
 from edgefer.pipeline.fold import Deployed
-from edgefer.pipeline.user_model import arch_entry, callables, onnx_import, onnx_read, probe
-from edgefer.pipeline.user_model.arch_entry import Origin
+from edgefer.pipeline.user_model import callables, onnx_import, onnx_read, probe
+from edgefer.pipeline.user_model.arch_entry import Origin, user_arch
 from edgefer.pipeline.user_model.contract_file import Size, Stated
 from edgefer.pipeline.user_model.preprocess import to_network
 from edgefer.runtime.errors import BadNetwork, ExportFailed
@@ -34,7 +34,7 @@ def from_torch(spec: str, weights: Path, stated: Stated) -> tuple[Arch, Weights]
     callables.fill(network, weights, spec)
     network.eval()
     graph = probe.require_traceable(network, spec)
-    arch = _row(graph, stated, Origin(spec, callables.default_name(spec), sha256(weights)), size)
+    arch = _probed_arch(graph, stated, Origin(spec, callables.default_name(spec), sha256(weights)), size)
     return arch, _proved(graph, network, arch, size)
 
 
@@ -42,31 +42,31 @@ def from_onnx(path: Path, stated: Stated) -> tuple[Arch, Weights]:
     """The network of an ONNX file; raises what `from_torch` does."""
     source = onnx_read.read(path, stated)
     network = onnx_import.convert(source).eval()
-    arch = _row(network, stated, Origin(path.name, path.stem, sha256(path)), source.size)
-    assert arch.own is not None
-    onnx_import.require_same(source, network, to_network(probe.faces(source.size), arch.own.affine))
+    arch = _probed_arch(network, stated, Origin(path.name, path.stem, sha256(path)), source.size)
+    assert arch.user_model is not None
+    onnx_import.require_same(source, network, to_network(probe.faces(source.size), arch.user_model.affine))
     return arch, _proved(network, network, arch, source.size)
 
 
-def _row(network: nn.Module, stated: Stated, origin: Origin, size: Size) -> Arch:
+def _probed_arch(network: nn.Module, stated: Stated, origin: Origin, size: Size) -> Arch:
     """Two steps: whether the outputs are logits is seen only when they are there."""
-    guess = arch_entry.make(stated, origin, size, stated.output or "logits")
-    assert guess.own is not None
-    found = probe.answers(network, to_network(probe.faces(size), guess.own.affine), origin.source)
+    guess = user_arch(stated, origin, size, stated.output or "logits")
+    assert guess.user_model is not None
+    found = probe.answers(network, to_network(probe.faces(size), guess.user_model.affine), origin.source)
     probe.require_labels(guess.labels, found, origin.source)
-    return arch_entry.make(stated, origin, size, probe.output(found, stated.output, origin.source))
+    return user_arch(stated, origin, size, probe.output(found, stated.output, origin.source))
 
 
 def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> Weights:
     """Weights for the pipeline, once the network with its preprocessing inside has given the same answers."""
-    assert arch.own is not None
+    assert arch.user_model is not None
     pixels = probe.faces(size, seed=1)
-    inside = probe.run(Deployed(graph, own=arch.own).eval(), pixels.float())
-    difference = float((inside - probe.reference(network, pixels, arch.own)).abs().max())
+    inside = probe.run(Deployed(graph, user_model=arch.user_model).eval(), pixels.float())
+    difference = float((inside - probe.reference(network, pixels, arch.user_model)).abs().max())
     if not difference <= TOLERANCE:
         raise ExportFailed(
-            f"with its batch norms and preprocessing folded, {arch.own.source} is {difference:.3g} away from itself in "
-            "probability: its weights may be too large or too small for single precision."
+            f"with its batch norms and preprocessing folded, {arch.user_model.source} is {difference:.3g} away from "
+            "itself in probability: its weights may be too large or too small for single precision."
         )
     return Weights(graph, _identity(graph, arch), None)
 
@@ -76,5 +76,6 @@ def _identity(graph: fx.GraphModule, arch: Arch) -> str:
 
     The file alone would let ranges, or a float bundle, of another contract pass for those of this one.
     """
-    parts = (arch.own, arch.resize, arch.crop, arch.labels, graph, graph.code)
+    contract = str(arch.user_model).replace("ModelContract(", "Own(", 1)  # the checksum that earlier bundles have
+    parts = (contract, arch.resize, arch.crop, arch.labels, graph, graph.code)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()

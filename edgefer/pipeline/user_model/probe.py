@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx, nn
 
-from edgefer.arch.model_contract import Output, Own
+from edgefer.arch.model_contract import ModelContract, Output
 from edgefer.pipeline.user_model.contract_file import Size
 from edgefer.pipeline.user_model.preprocess import to_network
 from edgefer.runtime import golden
@@ -79,7 +79,7 @@ def require_labels(labels: tuple[str, ...], found: Tensor, source: str) -> None:
         )
 
 
-def reference(network: nn.Module, pixels: Tensor, own: Own) -> Tensor:
+def reference(network: nn.Module, pixels: Tensor, contract: ModelContract) -> Tensor:
     """Probabilities of the user's own network, fed by the user's own preprocessing, for RGB pixels (N, 3, H, W)."""
-    answer = run(network, to_network(pixels, own.affine))
-    return torch.softmax(answer, dim=1) if own.output == "logits" else answer
+    answer = run(network, to_network(pixels, contract.affine))
+    return torch.softmax(answer, dim=1) if contract.output == "logits" else answer

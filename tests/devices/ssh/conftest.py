@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer import arch
+from edgefer.arch import get_arch
 from edgefer.devices.emulated import rootfs
 from edgefer.pipeline import build, targets
 from edgefer.training import weights
@@ -173,7 +173,7 @@ def kitchen(board: Board, host: Host, engines: Path) -> Iterator[Board]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One bundle; tests must not change it."""
-    out, row = tmp_path_factory.mktemp("bundle"), arch.get("ean")
+    out, arch = tmp_path_factory.mktemp("bundle"), get_arch("ean")
     target = targets.target(TARGET)
-    build.build(build.Job(row, TARGET, target, weights.load(row, None), build.Calibrate()), out)
+    build.build(build.Job(arch, TARGET, target, weights.load(arch, None), build.Calibrate()), out)
     return out / f"ean.{TARGET}"

@@ -135,8 +135,8 @@ def test_a_shift_becomes_the_bias_and_a_norm_is_one_norm(tmp_path: Path) -> None
 def test_a_stated_size_closes_open_ones(tmp_path: Path) -> None:
     graph = Graph(shape=("n", 3, "h", "w"))
     path = save(graph.finish(graph.add("Relu", "x"), 5), tmp_path)
-    row, _ = load.from_onnx(path, contract_file.Stated(labels=LABELS, input="3x12x12"))
-    assert (row.crop, row.name, row.channels) == (12, "theirs", 3)
+    arch, _ = load.from_onnx(path, contract_file.Stated(labels=LABELS, input="3x12x12"))
+    assert (arch.crop, arch.name, arch.channels) == (12, "theirs", 3)
     with pytest.raises(BadNetwork, match=r"leaves the size of its input open \(3x\?x\?\)"):
         load.from_onnx(path, STATED)
 
@@ -150,5 +150,5 @@ def test_older_opsets(tmp_path: Path, opset: int) -> None:
     clipped = graph.add("Clip", "x", *(() if limits else (real(0), real(6))), **limits)
     flat = graph.add("Squeeze", graph.add("GlobalAveragePool", clipped), *late, **axes)
     last = graph.add("Softmax", graph.add("Gemm", flat, floats(3, 5), floats(5)), axis=1)
-    row, _ = load.from_onnx(save(graph.finish(last), tmp_path), STATED)
-    assert row.own is not None and row.own.output == "probabilities"
+    arch, _ = load.from_onnx(save(graph.finish(last), tmp_path), STATED)
+    assert arch.user_model is not None and arch.user_model.output == "probabilities"

@@ -49,7 +49,8 @@ def test_same_numbers_and_no_padding_left_but_tflites_own(
     pooling: dict[str, int], expected: list[tuple[int, bool]]
 ) -> None:
     torch.manual_seed(0)
-    deployed = Deployed(shake(Pooled(**pooling)).eval(), own=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
+    network = shake(Pooled(**pooling)).eval()
+    deployed = Deployed(network, user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
     apart, pixels = pad_apart(deployed, 24), torch.randint(0, 256, (2, 3, 24, 24)).float()
     with torch.inference_mode():
         assert torch.equal(apart(pixels), deployed(pixels))

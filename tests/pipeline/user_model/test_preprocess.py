@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from edgefer.arch.model_contract import Color, Output, Own
+from edgefer.arch.model_contract import Color, ModelContract, Output
 from edgefer.pipeline.export import exporter
 from edgefer.pipeline.fold import Deployed
 from edgefer.pipeline.user_model import preprocess as inside
@@ -20,22 +20,22 @@ from tests.made import shake
 from tests.pipeline.user_model.preprocessing import preprocess
 
 SIDE = 16
-OWN = Own("net", "0" * 64, "rgb", (0.0, 1.0), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "logits")
+OWN = ModelContract("net", "0" * 64, "rgb", (0.0, 1.0), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "logits")
 numbers = st.floats(-1, 1).map(lambda x: round(x, 3))
 
 
 @st.composite
-def owns(draw: st.DrawFn) -> Own:
+def owns(draw: st.DrawFn) -> ModelContract:
     color: Color = draw(st.sampled_from(["grey", "rgb", "bgr"]))
     channels = draw(st.sampled_from([1, 3])) if color == "grey" else 3
     low, width = draw(st.sampled_from([(0.0, 1.0), (-1.0, 2.0), (0.0, 255.0), (-0.3, 0.7)]))
     mean = [low + width * draw(st.floats(0, 1)) * draw(st.booleans()) for _ in range(channels)]
     std = [width * draw(st.floats(0.2, 1)) for _ in range(channels)]
     output: Output = draw(st.sampled_from(["logits", "probabilities"]))
-    return Own("net", "0" * 64, color, (low, low + width), tuple(mean), tuple(std), output)
+    return ModelContract("net", "0" * 64, color, (low, low + width), tuple(mean), tuple(std), output)
 
 
-def network(channels: int, first: str, own: Own, seed: int) -> nn.Module:
+def network(channels: int, first: str, own: ModelContract, seed: int) -> nn.Module:
     """A small network that begins with what `first` says."""
     torch.manual_seed(seed)
     starts: dict[str, list[nn.Module]] = {
@@ -57,13 +57,13 @@ FIRST = ("padded", "bare", "norm", "apart", "depthwise", "reflected", "pooled")
 
 @settings(deadline=None, max_examples=80)
 @given(own=owns(), first=st.sampled_from(FIRST), seed=st.integers(0, 99))
-def test_any_contract(own: Own, first: str, seed: int) -> None:
+def test_any_contract(own: ModelContract, first: str, seed: int) -> None:
     net = network(len(own.mean), first, own, seed)
     faces = np.random.default_rng(seed).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
     with torch.inference_mode():
         answer = net(preprocess(faces, SIDE, own.color, own.value_range, own.mean, own.std))
         wanted = torch.softmax(answer, 1) if own.output == "logits" else answer
-        found = Deployed(net, own=own).eval()(torch.from_numpy(faces).permute(0, 3, 1, 2).float())
+        found = Deployed(net, user_model=own).eval()(torch.from_numpy(faces).permute(0, 3, 1, 2).float())
     assert float((found - wanted).abs().max()) < 1e-4
 
 
@@ -82,7 +82,7 @@ def test_any_contract(own: Own, first: str, seed: int) -> None:
 )
 def test_rule_for_where_it_goes(first: str, shifted: bool, how: str) -> None:
     own = OWN if shifted else dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))
-    deployed = Deployed(network(3, first, own, 0), own=own)
+    deployed = Deployed(network(3, first, own, 0), user_model=own)
     assert how in deployed.preprocessing
     layers = [type(m) for m in deployed.modules() if isinstance(m, nn.Conv2d)]
     plain = [type(m) for m in network(3, first, own, 0).modules() if isinstance(m, nn.Conv2d)]
@@ -91,7 +91,7 @@ def test_rule_for_where_it_goes(first: str, shifted: bool, how: str) -> None:
 
 def test_a_norm_at_the_input_is_absorbed() -> None:
     own = dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))
-    deployed = Deployed(network(3, "norm", own, 0), own=own)
+    deployed = Deployed(network(3, "norm", own, 0), user_model=own)
     assert len([m for m in deployed.modules() if isinstance(m, nn.Conv2d)]) >= 2  # its shift is not black: in front
     assert "zeros, which are not black" in deployed.preprocessing
     calls = [node for node in deployed.network.graph.nodes if node.op == "call_module"]
@@ -104,7 +104,7 @@ def test_exported_graph_is_the_same(first: str, tmp_path: object) -> None:
 
     net = network(3, first, OWN, 1)
     path = Path(str(tmp_path)) / "model.onnx"
-    path.write_bytes(exporter("onnx").convert(Deployed(net, own=OWN).eval(), SIDE))
+    path.write_bytes(exporter("onnx").convert(Deployed(net, user_model=OWN).eval(), SIDE))
     face = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
     found = load(path, "onnx").run(np.ascontiguousarray(face.transpose(0, 3, 1, 2), dtype=np.float32))
     with torch.inference_mode():
