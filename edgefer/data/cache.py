@@ -6,11 +6,9 @@ when an image changes, the folder is written anew in place of the old one.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from edgefer.data.read_options import Reading
 from edgefer.data.read_result import Problem
 from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
-from edgefer.runtime.files import staged_folder
+from edgefer.runtime.files import locked, staged_folder
 from edgefer.runtime.preprocess import Pixels
 
 SCHEMA = "edgefer/faces/1"
@@ -59,7 +57,7 @@ def faces(listing: Listing, size: int, how: Reading) -> tuple[Faces, dict[int, s
     )
     how.say(one_line(line))
     _require_room(target.parent, least)
-    with _locked(target):
+    with locked(target.with_name(f"{target.name}.lock")):  # one process writes it, the others wait and then find it
         found = _open(target, wanted, len(listing), size)  # another process may have written it meanwhile
         if found is None:
             _write(target, listing, size, wanted, how)
@@ -120,16 +118,3 @@ def _require_room(root: Path, least: int) -> None:
             f"the disk of {root} is full: {least >> 20:,} MiB are needed at least, {free >> 20:,} MiB are free: "
             f"free some space or {_ELSEWHERE}."
         )
-
-
-@contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """One process at a time writes a cache; the others wait and then find it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two at once then both write, and the last one's stays
-        yield
-        return
-    with (target.parent / f"{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever seen, and reading with checksums."""
+"""Writing so that nothing half-written is ever seen, reading with checksums, and locks."""
 
 from __future__ import annotations
 
@@ -101,6 +101,36 @@ def _replace(target: Path, stage: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[int | None]:
+    """Hold the kernel's lock on a folder, or on a file, which is made if it is not there.
+
+    The block gets the open descriptor (of a file: for appending), or None if another process holds the lock and
+    `wait` is False. Processes that say `shared` hold it together. The lock ends with the block, or with the last
+    process that has the descriptor open, however that ends: no stale one is ever left. Where the system has no
+    such lock (Windows) the block runs without one. Raises OSError if `path` can't be opened.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND
+    handle = os.open(path, flags, 0o644)
+    try:
+        yield handle if _lock(handle, wait, shared) else None
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, wait: bool, shared: bool) -> bool:
+    """Whether the lock could be had."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sha256(path: Path) -> str:

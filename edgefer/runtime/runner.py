@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edgefer.runtime.files import locked
 
 if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it would share the processor with it
     from edgefer.runtime.protocol import Answer, Request
@@ -30,24 +31,24 @@ FORGOTTEN = 7 * 24 * 3600  # seconds after which a run that nobody fetched is re
 def start(folder: Path) -> None:
     """Begin the run, or go on with one that was cut off; leave it alone if it goes on or is finished."""
     found = (folder / BEGUN).is_file()
-    lock = _try_lock(folder)
-    if lock is not None and not _finished(folder):
-        _forget_others(folder)
-        (folder / ANSWERS).mkdir(exist_ok=True)
-        if not found:
-            (folder / BEGUN).write_text(time.strftime("%Y-%m-%d %H:%M:%S"))
-        with (folder / LOG).open("wb") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "edgefer.runtime.runner", "run"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                pass_fds=[lock],  # the lock is held as long as someone has the file open
-                start_new_session=True,
-            )
-        (folder / PID).write_text(str(child.pid))
-    _tell(folder, found, lock is None, [])
+    with locked(folder, wait=False) as lock:
+        if lock is not None and not _finished(folder):
+            _forget_others(folder)
+            (folder / ANSWERS).mkdir(exist_ok=True)
+            if not found:
+                (folder / BEGUN).write_text(time.strftime("%Y-%m-%d %H:%M:%S"))
+            with (folder / LOG).open("wb") as log:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "edgefer.runtime.runner", "run"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder,
+                    pass_fds=[lock],  # the lock is held as long as someone has the file open
+                    start_new_session=True,
+                )
+            (folder / PID).write_text(str(child.pid))
+        _tell(folder, found, lock is None, [])
 
 
 def run(folder: Path) -> None:
@@ -58,7 +59,7 @@ def run(folder: Path) -> None:
     from edgefer.runtime.remote_job import Plan
 
     plan = parse(Plan, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
-    with _alone(folder):
+    with locked(folder.resolve().parents[1]):  # wait for other runs on this board, and for a setup
         timed = any(request.check is None and request.count is None for request in plan.requests)
         doubt = system_load.wait(plan.idle) if timed else None
         for number, request in enumerate(plan.requests):
@@ -85,23 +86,22 @@ def _ask(request: Request) -> Answer:
 
 def wait(folder: Path) -> None:
     """Sleep until the run is over, then tell."""
-    import fcntl
-
-    with _opened(folder) as handle:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    with locked(folder, shared=True):
         _tell(folder, True, False, _answers(folder))
 
 
 def stop(folder: Path) -> None:
     """End the run if it goes on, then tell what was finished."""
     give_up = time.monotonic() + GRACE
-    while (lock := _try_lock(folder)) is None:
+    while True:
+        with locked(folder, wait=False) as lock:
+            if lock is not None:
+                _tell(folder, True, False, _answers(folder))
+                return
         hard = time.monotonic() > give_up
         with suppress(OSError, ValueError):  # not written yet, or it has just ended
             os.killpg(int((folder / PID).read_text()), signal.SIGKILL if hard else signal.SIGTERM)
         time.sleep(0.1)
-    _tell(folder, True, False, _answers(folder))
-    os.close(lock)
 
 
 def _tell(folder: Path, found: bool, running: bool, answers: list[object]) -> None:
@@ -128,45 +128,14 @@ def _finished(folder: Path) -> bool:
     return failed or len(answers) == len(json.loads((folder / PLAN).read_text(encoding="utf-8"))["requests"])
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _try_lock(folder: Path) -> int | None:
-    """The folder, open and locked; None if someone else has it locked."""
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait for other runs on this board, and for a setup: a lock on edgefer's folder."""
-    import fcntl
-
-    with _opened(folder.resolve().parents[1]) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def _forget_others(folder: Path) -> None:
     """Remove runs that ended long ago and nobody asked for since."""
     for other in folder.resolve().parent.iterdir():
         with suppress(OSError):
-            if time.time() - other.stat().st_mtime > FORGOTTEN and (lock := _try_lock(other)) is not None:
-                shutil.rmtree(other, ignore_errors=True)
-                os.close(lock)
+            if time.time() - other.stat().st_mtime > FORGOTTEN:
+                with locked(other, wait=False) as lock:
+                    if lock is not None:
+                        shutil.rmtree(other, ignore_errors=True)
 
 
 def main() -> None:

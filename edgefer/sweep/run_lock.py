@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgefer.runtime.files import writing
+from edgefer.runtime.files import locked, writing
 
 LOG = "attempts.log"
 FINISHED = "finished"
@@ -20,24 +19,20 @@ FINISHED = "finished"
 def claimed(folder: Path, wait: bool) -> Iterator[Callable[[str], None] | None]:
     """Hold the run of `folder`; the block gets what writes a line into its log, or None if another process holds it.
 
-    The lock is the kernel's, so it goes with its process, however that ends: no stale one is ever left. `wait` waits
-    for the other one instead. Raises OutputFailed.
+    `wait` waits for the other one instead. Raises OutputFailed.
     """
-    with writing(folder / LOG):
-        folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / LOG).open("a", encoding="utf-8")
-    with opened as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+    with contextlib.ExitStack() as stack:
+        with writing(folder / LOG):
+            folder.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(locked(folder / LOG, wait))
+        if log is None:
             yield None
             return
 
         def say(what: str) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with writing(folder / LOG):
-                log.write(f"{now} {socket.gethostname()} {os.getpid()} {what}\n")
-                log.flush()
+                os.write(log, f"{now} {socket.gethostname()} {os.getpid()} {what}\n".encode())
 
         yield say
 
