@@ -17,8 +17,8 @@ from edgefer.cli.train import pairs
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgefer.sweep.grid import Sweep
     from edgefer.sweep.perform import Outcome
-    from edgefer.sweep.registry import Sweep
     from edgefer.sweep.runs import Run
     from edgefer.training.run import Listener
 
@@ -85,26 +85,25 @@ def sweep(
 
 
 def _list(as_json: bool) -> None:
+    from edgefer.papers.sweeps import sweeps
     from edgefer.runtime.text_table import table
-    from edgefer.sweep.registry import SWEEPS
 
     if as_json:
-        print_json(SWEEPS)
+        print_json(sweeps())
         return
-    rows = [(each.name, each.what, each.source, each.recipe, str(len(each.rows))) for each in SWEEPS.values()]
+    rows = [(each.name, each.what, each.source, each.recipe, str(len(each.rows))) for each in sweeps().values()]
     click.echo(table(("sweep", "what it varies", "source", "recipe", "rows"), rows))
 
 
 def _chosen(name: str | None, archs: tuple[str, ...], recipe: str | None, grid: tuple[str, ...]) -> Sweep:
-    from edgefer.sweep import registry
+    from edgefer.papers import sweeps
+    from edgefer.sweep.grid import grid as own_grid
 
     if name and (archs or recipe or grid):
         raise click.UsageError("a sweep with a name has its networks and settings: leave --arch, --recipe, --grid out.")
     if name:
-        return registry.get(name)
-    return registry.grid(
-        archs, recipe or "plain", {key: text.split(",") for key, text in pairs(grid, "--grid").items()}
-    )
+        return sweeps.sweep(name)
+    return own_grid(archs, recipe or "plain", {key: text.split(",") for key, text in pairs(grid, "--grid").items()})
 
 
 def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str, Outcome]:

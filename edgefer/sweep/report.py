@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from edgefer.runtime import __version__, records
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Scores, TrainingRecord
-from edgefer.sweep.registry import Row, Sweep
+from edgefer.sweep.grid import Row, Sweep
 from edgefer.sweep.runs import Run, finished
 from edgefer.training import recipes
 
@@ -62,7 +62,7 @@ class SweepRecord:
 
 def collect(sweep: Sweep, runs: Sequence[Run], out: Path, command: str) -> SweepRecord:
     """What of the runs is finished below `out`; raises BadCheckpoint, BadRecord."""
-    rows = [_row(sweep, row, [run for run in runs if run.row is row], out) for row in _rows(runs)]
+    rows = [_row(row, [run for run in runs if run.row is row], out) for row in _rows(runs)]
     return SweepRecord(SCHEMA, sweep.name, sweep.source, command, __version__, rows)
 
 
@@ -70,13 +70,12 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
     return list({run.row.name: run.row for run in runs}.values())
 
 
-def _row(sweep: Sweep, row: Row, runs: Sequence[Run], out: Path) -> RowResult:
+def _row(row: Row, runs: Sequence[Run], out: Path) -> RowResult:
     found = [(run, finished(run, run.folder(out))) for run in runs]
     done = [_run(run, record, out) for run, record in found if record is not None]
-    cell, recipe = sweep.cell(row), runs[0].plan.recipe
-    printed, of = (cell.printed, cell.dataset) if cell else ("", "")
-    settings = recipes.differences(recipe)
-    return RowResult(row.name, row.arch, recipe.name, settings, printed, of, done, len(runs) - len(done))
+    recipe = runs[0].plan.recipe
+    settings, missing = recipes.differences(recipe), len(runs) - len(done)
+    return RowResult(row.name, row.arch, recipe.name, settings, row.printed, row.printed_of, done, missing)
 
 
 def _run(run: Run, record: TrainingRecord, out: Path) -> RunResult:

@@ -12,7 +12,7 @@ from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadCheckpoint, BadSetting
 from edgefer.runtime.files import sha256
 from edgefer.runtime.records import TrainingRecord
-from edgefer.sweep.registry import Row, Sweep
+from edgefer.sweep.grid import Row, Sweep
 from edgefer.training import recipes
 from edgefer.training.recipes import Plan
 

@@ -13,15 +13,16 @@ import pytest
 
 from edgefer.data.dataset import load
 from edgefer.runtime import records, resources
-from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine, UnknownName
+from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
 from edgefer.runtime.records import Epoch
-from edgefer.sweep import perform, registry, remote, report, run_lock, runs
+from edgefer.sweep import perform, remote, report, run_lock, runs
+from edgefer.sweep.grid import Row, Sweep, grid
 from edgefer.sweep.report import SweepRecord
 from edgefer.sweep.runs import Run, Wish
 from edgefer.training.run import Listener
 from tests.made import write_csv
 
-GRID = registry.grid(["microexpnet-xxs"], "plain", {"lr": ["0.01", "0.02"]})
+GRID = grid(["microexpnet-xxs"], "plain", {"lr": ["0.01", "0.02"]})
 TINY = Wish({"epochs": "2", "batch": "16", "warmup": "0"}, seeds=1, threads=1)
 SILENT = Listener(lambda _epoch: None, lambda _loss: None)
 
@@ -38,41 +39,11 @@ def faces(csv: Path) -> perform.Faces:
     return {96: load(csv, 96)}
 
 
-@pytest.mark.parametrize("sweep", registry.SWEEPS.values(), ids=registry.SWEEPS)
-def test_every_row_is_a_training_and_stands_in_its_paper(sweep: registry.Sweep) -> None:
-    found = runs.expand(sweep, Wish({}, seeds=2, threads=1))
-    assert len({run.name for run in found}) == 2 * len(sweep.rows)
-    assert len({row.name for row in sweep.rows}) == len(sweep.rows)
-    for run in found:
-        assert bool(run.plan.teachers) == sweep.taught
-        cell = sweep.cell(run.row)
-        if cell is not None:
-            assert cell.row.arch == run.row.arch
-            assert cell.column.kind == "accuracy"
-        assert all(character not in run.name for character in "/ ") and len(run.name) < 200
-
-
-def test_rows_of_table_2_have_the_settings_that_it_prints() -> None:
-    sweep = registry.get("ean-table2")
-    for row in sweep.rows[1:]:
-        cell = sweep.cell(row)
-        assert cell is not None
-        assert cell.row.cells[:2] == (row.settings["alpha"], row.settings["temperature"])
-
-
-def test_sweeps_share_what_they_have_in_common() -> None:
-    names = [{run.name for run in runs.expand(registry.get(name), TINY)} for name in ("ean-table2", "ean-table6")]
-    assert len(names[0] & names[1]) == 2  # the network alone, and the best scheme
-    assert {run.name for run in runs.expand(registry.get("ean-figure11"), TINY)} < names[0]
-
-
 def test_what_does_not_fit_is_told() -> None:
-    with pytest.raises(UnknownName, match="ean-table2"):
-        registry.get("ean-tabel2")
     with pytest.raises(BadSetting, match="comes twice"):
-        registry.grid(["ean"], "plain", {"lr": ["1", "1"]})
-    with pytest.raises(BadSetting, match="sets temperature itself"):
-        runs.expand(registry.get("ean-figure11"), Wish({"temperature": "3"}, 1, 1))
+        grid(["ean"], "plain", {"lr": ["1", "1"]})
+    with pytest.raises(BadSetting, match="sets lr itself"):
+        runs.expand(GRID, Wish({"lr": "3"}, 1, 1))
     with pytest.raises(BadSetting, match="no row like"):
         runs.expand(GRID, Wish({}, 1, 1, only=("M*",)))
 
@@ -150,7 +121,7 @@ def test_a_finished_run_of_other_faces_is_not_taken(faces: perform.Faces, csv: P
 
 
 def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, tmp_path: Path) -> None:
-    sweep = registry.Sweep("s", "", "", "distill", (registry.Row("r", "microexpnet-xxs"),), taught=True)
+    sweep = Sweep("s", "", "", "distill", (Row("r", "microexpnet-xxs"),), taught=True)
     run = runs.expand(sweep, TINY)[0]
     teacher = (resources.folder("weights") / "teacher.safetensors").read_bytes()
     answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])

@@ -12,7 +12,8 @@ from edgefer.data.dataset import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import Unreachable
 from edgefer.runtime.records import TrainingRecord
-from edgefer.sweep import registry, remote, run_lock, runs
+from edgefer.sweep import remote, run_lock, runs
+from edgefer.sweep.grid import grid
 from edgefer.sweep.perform import Outcome
 from edgefer.sweep.runs import Run, Wish
 from tests.made import write_csv
@@ -25,7 +26,7 @@ def test_no_run_is_lost_or_done_twice_when_a_node_dies(tmp_path: Path) -> None:
     from ray.cluster_utils import Cluster
 
     csv = write_csv(tmp_path / "fer2013.csv", {"Training": 20, "PublicTest": 1, "PrivateTest": 1})
-    sweep = registry.grid(["microexpnet-xxs"], "plain", {})
+    sweep = grid(["microexpnet-xxs"], "plain", {})
     wanted = runs.expand(sweep, Wish({"epochs": str(EPOCHS), "batch": "16"}, SEEDS, threads=1))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     second = cluster.add_node(num_cpus=1)
