@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, console, engine_option
+from edgefer.cli.common import PATH, engine_option
+from edgefer.cli.progress import console
 
 if TYPE_CHECKING:
     from edgefer.devices.schedule import Job, Outcome

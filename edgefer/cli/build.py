@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.build_own import KEYS, Asked, network_options
-from edgefer.cli.common import (
-    PATH,
-    console,
-    json_option,
-    load_torch,
-    print_json,
-    read_data,
-    reading_options,
-    weights_option,
-)
+from edgefer.cli.common import PATH, json_option, print_json, reading_options, usage_errors, weights_option
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.status import Status
-
-    from edgefer.arch import Arch
-    from edgefer.pipeline.build import Calibrate
     from edgefer.runtime.bundle import Bundle
+
+KEYS = """\b
+Keys of a contract (TOML), all optional but labels and, with --model, input:
+  name = "mynet"              the bundle is mynet.<target>
+  labels = ["happy", "sad"]   in the order of the outputs
+  input = "1x64x64"           channels x height x width
+  resize = 72, crop = 64      pixels; by default both are the input's
+  color = "grey"              or "rgb", "bgr"
+  range = [0, 1]              what pixel values 0 and 255 become; also [-1, 1], [0, 255]
+  mean = [0.5], std = [0.5]   per channel, of values in that range: (value - mean) / std
+  output = "logits"           or "probabilities"; by default as the outputs look
+  layout = "NCHW"             or "NHWC", of an ONNX file; by default as its shape looks
+The built model takes RGB pixels 0..255 and gives probabilities, whatever the network does.
+"""
+
+
+def _split_labels(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(label.strip() for label in text.split(","))
 
 
 @click.command(epilog=KEYS)
-@network_options
-@click.option("--target", "names", required=True, multiple=True, metavar="NAME", help="May be given several times.")
+@click.option("--arch", metavar="NAME", help="Network of edgefer's; `edgefer archs` lists them.")
+@click.option("--model", metavar="MODULE:CALLABLE", help="Your own: what the callable returns, with --weights.")
+@click.option("--onnx", type=PATH, metavar="FILE", help="Your own, as an ONNX file.")
+@click.option("--contract", type=PATH, metavar="FILE", help="TOML: what your own network takes, see below.")
+@click.option("--input", metavar="CxHxW", help="Its input, like 1x64x64; goes before the contract.")
+@click.option(
+    "--labels", metavar="A,B,...", callback=_split_labels, help="Its labels by output; goes before the contract."
+)
+@click.option("--name", metavar="NAME", help="Its name; by default that of the contract, module or file.")
+@click.option("--target", "targets", required=True, multiple=True, metavar="NAME", help="May be given several times.")
 @weights_option
 @reading_options
 @click.option(
@@ -43,13 +54,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--calibration-method",
-    "method",
     type=click.Choice(["min-max", "percentile", "mse"]),
     default="percentile",
     show_default=True,
     help="How a tensor's range follows from its values.",
 )
-@click.option("--calibration-count", "count", type=click.IntRange(2), default=512, show_default=True, metavar="N")
+@click.option("--calibration-count", type=click.IntRange(2), default=512, show_default=True, metavar="N")
 @click.option(
     "--untrained",
     type=click.IntRange(0),
@@ -61,18 +71,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the calibration images.")
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="Folder for the bundles.")
 @json_option
-def build(
-    names: tuple[str, ...],
-    weights: Path | None,
-    calibration: Path | None,
-    method: str,
-    count: int,
-    untrained: int | None,
-    seed: int,
-    out: Path,
-    as_json: bool,
-    **named: Any,
-) -> None:
+def build(as_json: bool, **options: Any) -> None:
     """Build bundles, by default from the shipped weights and calibration: no data needed.
 
     \b
@@ -81,33 +80,16 @@ def build(
                            --labels happy,sad,angry --target tflite-int8 --calibration faces/
              edgefer build --onnx theirs.onnx --contract c.toml --target onnx-fp32
     """
-    from edgefer.pipeline import targets as spec
+    from edgefer.pipeline.options import BuildOptions, build_bundles
 
-    asked = Asked(weights=weights, untrained=untrained, **named)
-    asked.check()
-    targets = [(name, spec.target(name)) for name in names]
-    screen = console()
-    load_torch(screen)
-    from edgefer.pipeline import build as pipeline
-    from edgefer.pipeline.float_model import Floating
-
-    with screen.status("loading the network"):
-        network, loaded = asked.load()
-    wanted = _calibrate(screen, network, calibration, method, count, seed)
-    bundles, floating = [], Floating(network, loaded)
-    for name, target in targets:
-        with screen.status("") as status:
-            job = pipeline.Job(network, name, target, loaded, wanted)
-            bundle = pipeline.build(job, out, partial(_show, status, job.id), floating)
-        bundles.append(bundle)
-        if not as_json:
-            click.echo(_line(bundle))
+    bundles = []
+    with usage_errors(), display() as shown:
+        for bundle in build_bundles(BuildOptions(**options), shown.progress):
+            bundles.append(bundle)
+            if not as_json:
+                shown.print(_line(bundle))
     if as_json:
         print_json([{"folder": str(b.folder), "manifest": b.manifest} for b in bundles])
-
-
-def _show(status: Status, id: str, stage: str) -> None:
-    status.update(f"{id}: {stage}")
 
 
 def _line(bundle: Bundle) -> str:
@@ -115,22 +97,3 @@ def _line(bundle: Bundle) -> str:
     how = "" if own is None else f", preprocessing {own['preprocessing']}"
     size = f"{bundle.manifest.model_bytes:,} bytes"
     return f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"
-
-
-def _calibrate(screen: Console, network: Arch, path: Path | None, method: str, count: int, seed: int) -> Calibrate:
-    from edgefer.pipeline.build import Calibrate
-    from edgefer.pipeline.ranges import METHODS
-    from edgefer.runtime.errors import MissingFile
-
-    if path is None:
-        return Calibrate()
-    if not path.exists():
-        raise MissingFile(f"no calibration data at {path}: give a fer2013.csv, an image folder or a calibration.json.")
-    if path.suffix == ".json":
-        return Calibrate(recorded=path)
-    faces = read_data(screen, path, network.resize)
-    if network.user_model is not None and network.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
-        click.echo(
-            f"note: {network.name} reads colour, but {path} has grey faces only: ranges may be too narrow", err=True
-        )
-    return Calibrate(faces=faces, method=METHODS[METHODS.index(method)], count=count, seed=seed)

@@ -1,9 +1,9 @@
-"""What several commands share: options, the console, and the printing of records."""
+"""What several commands share: options, the reading of data, and the printing of records."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
     from edgefer.data.read_options import Reading
 
@@ -21,24 +20,15 @@ PATH = click.Path(path_type=Path)
 arch_option = click.option("--arch", required=True, metavar="NAME", help="Network; `edgefer archs` lists them.")
 
 
-def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
-    """For `reading`: these two are of every command that reads a data set, and no command's own business."""
-    context.meta[f"edgefer.{option.name}"] = value
-
-
 _layout_option = click.option(
     "--layout",
     metavar="NAME",
-    expose_value=False,
-    callback=_keep,
     help="How the image folder lies on disk, where that is not certain; `edgefer data layouts` lists them.",
 )
 _cache_option = click.option(
     "--cache",
     type=PATH,
     metavar="FOLDER",
-    expose_value=False,
-    callback=_keep,
     help="Where the decoded faces of a large image folder are kept; default: EDGEFER_CACHE, else the user's cache.",
 )
 _path_option = click.option(
@@ -47,8 +37,15 @@ _path_option = click.option(
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--layout and --cache, which `read_data` knows of."""
-    return _layout_option(_cache_option(command))
+    """--layout and --cache, which the command gets as one `reading`."""
+
+    @functools.wraps(command)
+    def with_reading(*args: Any, layout: str | None, cache: Path | None, **options: Any) -> Any:
+        from edgefer.data.read_options import Reading
+
+        return command(*args, reading=Reading(layout, cache), **options)
+
+    return _layout_option(_cache_option(with_reading))
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,61 +104,30 @@ split_option = click.option(
 )
 
 
-def console() -> Console:
-    """A console on a copy of standard error: what converters print is silenced, progress is not."""
-    from rich.console import Console
-
-    return Console(file=os.fdopen(os.dup(2), "w"), highlight=False)
-
-
-@contextlib.contextmanager
-def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar, if there is a terminal; the block calls what it gets once per item."""
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
-
-
-def load_torch(console: Console) -> None:
-    """Import torch, which takes seconds, while a spinner says so."""
-    from importlib import import_module
-
-    from edgefer.runtime.quiet import quiet
-
-    with console.status("loading torch"), quiet():
-        import_module("torch")
-
-
-@contextlib.contextmanager
-def reading(console: Console, path: Path) -> Iterator[Reading]:
-    """How the command line wants a data set read, while a spinner says how far it is."""
-    from rich.markup import escape
-
-    from edgefer.data.read_options import Reading
-
-    context = click.get_current_context(silent=True)
-    layout, cache = ((context.meta if context else {}).get(f"edgefer.{name}") for name in ("layout", "cache"))
-    shown = f"reading {escape(str(path))}"
-    with console.status(shown) as status:
-
-        def say(line: str) -> None:
-            console.print(line, markup=False, soft_wrap=True)
-
-        def tick(done: int, total: int) -> None:
-            status.update(f"{shown}: {done:,} of {total:,} images")
-
-        yield Reading(layout, cache, say, tick)
-
-
-def read_data(console: Console, path: Path, size: int) -> Dataset:
-    """Load a data set while a spinner says so."""
+def read_data(shown: Display, path: Path, size: int, reading: Reading | None = None) -> Dataset:
+    """Load a data set, faces at size x size, and show how far it is."""
     from edgefer.data.dataset import load
+    from edgefer.data.read_options import Reading, with_progress
 
-    with reading(console, path) as how:
-        return load(path, size, how)
+    return load(path, size, with_progress(reading or Reading(), path, shown.progress))
+
+
+def load_torch(shown: Display) -> None:
+    """Import torch, which takes seconds, and say so."""
+    from edgefer.runtime.quiet import import_quietly
+
+    import_quietly("torch", shown.progress)
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Tell of wrong options as click does, with the command's usage."""
+    from edgefer.runtime.errors import WrongOptions
+
+    try:
+        yield
+    except WrongOptions as error:
+        raise click.UsageError(str(error)) from error
 
 
 def print_json(record: Any) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import console, json_option, load_torch, print_json
+from edgefer.cli.common import json_option, load_torch, print_json
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch
@@ -45,7 +46,8 @@ def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
     from edgefer.arch import get_arch
 
     arch = get_arch(name)
-    load_torch(console())
+    with display() as shown:
+        load_torch(shown)
     from edgefer.arch.count import skeleton, summarise
     from edgefer.arch.count.memory import peak
     from edgefer.arch.count.trace import operations

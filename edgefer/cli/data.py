@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import PATH, console, json_option, print_json, read_data, reading, reading_options
+from edgefer.cli.common import PATH, json_option, print_json, read_data, reading_options
+from edgefer.cli.progress import display
+
+if TYPE_CHECKING:
+    from edgefer.data.read_options import Reading
 
 
 @click.group()
@@ -22,7 +27,7 @@ def data() -> None:
 @click.argument("path", type=PATH)
 @reading_options
 @json_option
-def check(path: Path, as_json: bool) -> None:
+def check(path: Path, reading: Reading, as_json: bool) -> None:
     """Count classes per split, duplicates within and across splits, and unreadable rows.
 
     PATH is a fer2013.csv (or .gz, .xz, .zip; with fer2013new.csv beside it the FER+ votes too) or
@@ -33,10 +38,11 @@ def check(path: Path, as_json: bool) -> None:
     """
     from edgefer.data.check import check as run
     from edgefer.data.check import render
+    from edgefer.data.read_options import with_progress
     from edgefer.runtime.errors import BadData
 
-    with reading(console(), path) as how:
-        report = run(path, how)
+    with display() as shown:
+        report = run(path, with_progress(reading, path, shown.progress))
     if as_json:
         print_json(report)
     else:
@@ -58,7 +64,7 @@ def check(path: Path, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the folds by image.")
 @reading_options
 @json_option
-def folds(path: Path, folds: int, by: str, seed: int, as_json: bool) -> None:
+def folds(path: Path, folds: int, by: str, seed: int, reading: Reading, as_json: bool) -> None:
     """Show the folds of a cross-validation: images, subjects and classes of each.
 
     \b
@@ -67,7 +73,9 @@ def folds(path: Path, folds: int, by: str, seed: int, as_json: bool) -> None:
     from edgefer.data import fold_report
     from edgefer.runtime.text_table import table
 
-    report = fold_report.report(read_data(console(), path, 48), folds, by, seed)
+    with display() as shown:
+        faces = read_data(shown, path, 48, reading)
+    report = fold_report.report(faces, folds, by, seed)
     if as_json:
         print_json(report)
     else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import console, json_option, print_json
+from edgefer.cli.common import json_option, print_json
+from edgefer.cli.progress import console
 
 if TYPE_CHECKING:
     from edgefer.devices.board.doctor import Finding

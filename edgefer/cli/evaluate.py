@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgefer.cli.common import (
     arch_option,
-    console,
     data_option,
     json_option,
     load_torch,
@@ -18,6 +18,10 @@ from edgefer.cli.common import (
     split_option,
     weights_option,
 )
+from edgefer.cli.progress import display
+
+if TYPE_CHECKING:
+    from edgefer.data.read_options import Reading
 
 
 @click.command("eval")
@@ -27,7 +31,9 @@ from edgefer.cli.common import (
 @split_option
 @click.option("--ten-crop", is_flag=True, help="Also the mean of ten crops (EAN, Figure 8): ten times the work.")
 @json_option
-def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: bool, as_json: bool) -> None:
+def evaluate(
+    arch: str, data: Path, reading: Reading, weights: Path | None, split: str, ten_crop: bool, as_json: bool
+) -> None:
     """Score the float network on one split, centre crop.
 
     \b
@@ -39,14 +45,14 @@ def evaluate(arch: str, data: Path, weights: Path | None, split: str, ten_crop: 
     from edgefer.runtime.text_table import table
 
     network = get_arch(arch)
-    screen = console()
-    faces = read_data(screen, data, network.resize)
-    test = faces.split(split)
-    load_torch(screen)
-    from edgefer.training import evaluation_crops, loop
-    from edgefer.training import weights as store
+    with display() as shown:
+        faces = read_data(shown, data, network.resize, reading)
+        test = faces.split(split)
+        load_torch(shown)
+        from edgefer.training import evaluation_crops, loop
+        from edgefer.training import weights as store
 
-    with screen.status(f"running {len(test)} images"):
+        shown.progress.step("", f"running {len(test)} images", 0, None)
         loaded = store.load(network, weights)
         found = loop.logits(loaded.network, test, network).numpy()
         result = metrics.score(found, test, unseen_rows(test, faces))

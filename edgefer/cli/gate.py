@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import PATH, console, json_option, print_json, reading_options, split_option
+from edgefer.cli.common import PATH, json_option, print_json, reading_options, split_option
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
+    from edgefer.data.read_options import Reading
     from edgefer.gate.record import GateRecord
 
 
@@ -81,6 +83,7 @@ def gate(
     exact_only: bool,
     instructions: bool,
     data: Path | None,
+    reading: Reading,
     split: str,
     arch: str | None,
     targets: tuple[str, ...],
@@ -118,10 +121,10 @@ def gate(
     build = gate_steps.build(sides, arch, targets, weights)
     known = None if baseline is None else recorded.read(baseline)
     names = gate_devices.names(devices, known)
-    screen = console()
-    tools = gate_steps.tools(screen, names, not exact_only, instructions, data, split)
     given = sides if baseline is None else (str(baseline), *sides)
-    record = gate_steps.compare(screen, given, known, build, tools, limits, names)
+    with display() as shown:
+        tools = gate_steps.tools(shown, names, not exact_only, instructions, data, reading, split)
+        record = gate_steps.compare(shown, given, known, build, tools, limits, names)
     _show(record, markdown, as_json)
     _exit(record)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import counting, read_data
+from edgefer.cli.common import read_data
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from edgefer.cli.progress import Display
+    from edgefer.data.read_options import Reading
     from edgefer.gate.accuracy import Quality
     from edgefer.gate.record import GateRecord
     from edgefer.gate.refs import Build
@@ -40,7 +40,13 @@ def build(sides: tuple[str, ...], arch: str | None, targets: tuple[str, ...], we
 
 
 def tools(
-    screen: Console, names: Sequence[str], latency: bool, instructions: bool, data: Path | None, split: str
+    shown: Display,
+    names: Sequence[str],
+    latency: bool,
+    instructions: bool,
+    data: Path | None,
+    reading: Reading,
+    split: str,
 ) -> Tools:
     """What the gate calls; raises UsageError, or NotSetUp for a board that is not made."""
     from edgefer.devices import lookup
@@ -52,29 +58,29 @@ def tools(
         raise click.UsageError("instructions are what an emulated board tells: leave --no-instructions out.")
     return Tools(
         counters={place.name: place.count for place in found} if instructions else {},
-        quality=None if data is None else _quality(screen, data, split),
+        quality=None if data is None else _quality(shown, data, reading, split),
         latency=latency and timed,
         notes=[] if timed else ["latency not compared: an emulated board has none"],
     )
 
 
-def _quality(screen: Console, data: Path, split: str) -> Callable[[Bundle], Quality]:
+def _quality(shown: Display, data: Path, reading: Reading, split: str) -> Callable[[Bundle], Quality]:
     from functools import cache
 
     from edgefer.gate import accuracy
 
-    read = cache(lambda size: read_data(screen, data, size).split(split))
+    read = cache(lambda size: read_data(shown, data, size, reading).split(split))
 
     def measure(bundle: Bundle) -> Quality:
         test = read(bundle.manifest.contract.resize)
-        with counting(screen, f"{bundle.manifest.name} on {split}", len(test)) as tick:
-            return accuracy.measure(bundle, test, tick)
+        tick = shown.progress.counter(bundle.manifest.name, f"on {split}", len(test))
+        return accuracy.measure(bundle, test, tick)
 
     return measure
 
 
 def compare(
-    screen: Console,
+    shown: Display,
     given: tuple[str, ...],
     known: BenchRecord | None,
     wanted: Build,
@@ -91,13 +97,11 @@ def compare(
     from edgefer.gate.record import record
 
     with ExitStack() as stack:
-        status = stack.enter_context(screen.status("opening bundles")) if tools.quality is None else None
-        tick = (lambda _: None) if status is None else status.update
         opened = []
         for side in given if known is None else given[1:]:
-            tick(f"opening {side}")
+            shown.progress.step("", f"opening {side}", 0, None)
             opened.append(stack.enter_context(sides.opened(side, partial(refs.built, wanted=wanted))))
-        tools = replace(tools, tick=tick)
+        tools = replace(tools, tick=lambda what: shown.progress.step("", what, 0, None))
         if known is not None:
             verdicts = run.against(known, opened[0], tools, limits)
         else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import console, json_option, load_torch, print_json
+from edgefer.cli.common import json_option, load_torch, print_json
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch
@@ -25,7 +26,8 @@ def archs(as_json: bool) -> None:
     from edgefer.arch import ARCHS
     from edgefer.runtime.text_table import table
 
-    load_torch(console())
+    with display() as shown:
+        load_torch(shown)
     from edgefer.arch.count import count_arch
 
     found = [(arch, count_arch(arch)) for arch in ARCHS.values()]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefer.cli.bench import COUNT, Threads
-from edgefer.cli.common import PATH, console
+from edgefer.cli.common import PATH
+from edgefer.cli.progress import console
 
 if TYPE_CHECKING:
     from edgefer.papers.measure import Heard, Wish

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, console, counting, data_option, read_data, split_option
+from edgefer.cli.common import PATH, data_option, read_data, split_option
+from edgefer.cli.progress import display
+
+if TYPE_CHECKING:
+    from edgefer.data.read_options import Reading
 
 out_option = click.option("--out", type=PATH, required=True, metavar="FILE", help="A .png or .svg file.")
 
@@ -75,7 +79,7 @@ def latency(files: tuple[Path, ...], out: Path) -> None:
 @data_option
 @split_option
 @out_option
-def confusion(bundle: Path, data: Path, split: str, out: Path) -> None:
+def confusion(bundle: Path, data: Path, reading: Reading, split: str, out: Path) -> None:
     """The confusion matrix of a bundle on a data set: what is shown against what it says.
 
     \b
@@ -86,10 +90,11 @@ def confusion(bundle: Path, data: Path, split: str, out: Path) -> None:
     from edgefer.runtime import verify
 
     _drawing(out)
-    screen, read = console(), package.read(bundle)
-    test = read_data(screen, data, read.manifest.contract.resize).split(split)
-    verify.require_classes(read, test)
-    with counting(screen, read.manifest.name, len(test)) as tick:
+    read = package.read(bundle)
+    with display() as shown:
+        test = read_data(shown, data, read.manifest.contract.resize, reading).split(split)
+        verify.require_classes(read, test)
+        tick = shown.progress.counter(read.manifest.name, "faces", len(test))
         answers = verify.outputs(read, test.pixels, tick).argmax(1)
     shares = plots.shares(answers, test.labels, len(test.names))
     right = 100 * float((answers == test.labels).mean())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import PATH, console, json_option, load_torch, print_json, read_data, teacher_option
+from edgefer.cli.common import PATH, json_option, load_torch, print_json, read_data, teacher_option
+from edgefer.cli.progress import display, training
 from edgefer.cli.train import pairs
 
 if TYPE_CHECKING:
@@ -110,9 +111,10 @@ def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str
     from edgefer.runtime.files import require_folder
 
     require_folder(out)
-    screen = console()
-    faces = {side: read_data(screen, data, side) for side in sorted({run.plan.arch.resize for run in runs})}
-    load_torch(screen)
+    with display() as shown:
+        faces = {side: read_data(shown, data, side) for side in sorted({run.plan.arch.resize for run in runs})}
+        load_torch(shown)
+    screen = shown.console
     names = [run.name for run in runs]
 
     def told(run: Run, outcome: str) -> None:
@@ -132,8 +134,6 @@ def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str
 
 
 def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Listener]:
-    from edgefer.cli.progress import training
-
     return training(screen, run.plan.arch.name, run.plan.recipe.most_epochs, -(-images // run.plan.recipe.batch))
 
 

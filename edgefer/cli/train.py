@@ -11,7 +11,6 @@ import click
 from edgefer.cli.common import (
     PATH,
     arch_option,
-    console,
     data_option,
     json_option,
     load_torch,
@@ -20,12 +19,15 @@ from edgefer.cli.common import (
     teacher_option,
     weights_file,
 )
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edgefer.arch import Arch
+    from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
+    from edgefer.data.read_options import Reading
     from edgefer.runtime.records import TrainingRecord
     from edgefer.training.recipes import Plan
 
@@ -38,13 +40,13 @@ def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
     return dict(text.split("=", 1) for text in settings)
 
 
-def _of_the_network(screen: Console, faces: Dataset, network: Arch) -> Dataset:
+def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
     """The faces labelled by the network's classes; what it has no class for is left out, and said."""
     from edgefer.data import classes
 
     matched = classes.match(faces, network.labels, network.name)
     for name, count in matched.left_out.items():
-        screen.print(f"{network.name} has no class {name}: {count} images are left out", markup=False)
+        shown.progress.note(f"{network.name} has no class {name}: {count} images are left out")
     return matched.faces
 
 
@@ -104,6 +106,7 @@ class Splits:
 def train(
     arch: str,
     data: Path,
+    reading: Reading,
     recipe: str,
     epochs: int | None,
     settings: tuple[str, ...],
@@ -146,10 +149,10 @@ def train(
         network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device, pretrained
     )
     recipes.check_teachers(plan)
-    screen = console()
-    faces = splits.made_from(_of_the_network(screen, read_data(screen, data, network.resize), network))
-    load_torch(screen)
-    record = _run(screen, plan, faces, out)
+    with display() as shown:
+        faces = splits.made_from(_of_the_network(shown, read_data(shown, data, network.resize, reading), network))
+        load_torch(shown)
+    record = _run(shown.console, plan, faces, out)
     if record is None:
         return
     if as_json:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from edgefer.runtime.progress import Progress
 
 
 def _unheard(*_: object) -> None:
@@ -28,3 +30,10 @@ class Reading:
 
 
 PLAINLY = Reading()
+
+
+def with_progress(how: Reading, path: Path, progress: Progress) -> Reading:
+    """The same, and `progress` hears how far the reading of `path` is."""
+    task = f"reading {path}"
+    progress.step(task, "", 0, None)
+    return replace(how, say=progress.note, tick=lambda done, total: progress.step(task, "images", done, total))

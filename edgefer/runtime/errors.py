@@ -1,7 +1,7 @@
 """One class per failure, each with an exit code of its own.
 
 A message is one line: what happened, which value, what is allowed, what to do next.
-Exit code 1 is an unexpected error, 2 is click's (wrong command line), 130 Ctrl-C, 143 SIGTERM.
+Exit code 1 is an unexpected error, 2 a wrong command line (click's too), 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ class EdgeferError(Exception):
 def one_line(text: object) -> str:
     """`text` on one printable line: what a library says, or a file is called, may have line breaks in it."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(text).split()))
+
+
+class WrongOptions(EdgeferError):
+    """Options of a command or a function that don't go together, or one that is missing."""
+
+    exit_code = 2
 
 
 class UnknownName(EdgeferError):

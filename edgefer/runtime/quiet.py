@@ -9,8 +9,10 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 
 from edgefer.runtime.interrupts import held
+from edgefer.runtime.progress import SILENT, Progress
 
 
 @contextlib.contextmanager
@@ -43,3 +45,10 @@ def quiet() -> Iterator[None]:
             os.close(saved[0])
             os.close(saved[1])
             logging.disable(level)
+
+
+def import_quietly(package: str, progress: Progress = SILENT) -> None:
+    """Import a package that takes seconds and may print; raises ModuleNotFoundError."""
+    progress.step("", f"loading {package}", 0, None)
+    with quiet():
+        import_module(package)

@@ -78,11 +78,17 @@ def require_square(size: Size) -> Size:
     return size
 
 
-def read(path: Path | None, *, name: str | None = None, labels: str | None = None, input: str | None = None) -> Stated:
+def read(
+    path: Path | None,
+    *,
+    name: str | None = None,
+    labels: tuple[str, ...] | None = None,
+    input: str | None = None,
+) -> Stated:
     """A contract's file, if there is one, and what options say, which goes before; raises MissingFile, BadRecord."""
     stated = Stated() if path is None else _from_file(path)
-    words = stated.labels if labels is None else tuple(label.strip() for label in labels.split(","))
-    stated = replace(stated, name=name or stated.name, labels=words, input=input or stated.input)
+    labels = stated.labels if labels is None else labels
+    stated = replace(stated, name=name or stated.name, labels=labels, input=input or stated.input)
     _check(stated)
     return stated
 

@@ -1,0 +1,199 @@
+"""Bundles against their own promises, in this process or on a device; with a data set also their accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data import classes
+from edgefer.data.dataset import Dataset, load, unseen_rows
+from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.devices import lookup
+from edgefer.devices import verify as on_device
+from edgefer.devices.device import Place
+from edgefer.pipeline.float_baseline import float_model
+from edgefer.runtime import bundle as bundles
+from edgefer.runtime import verify
+from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.errors import EdgeferError, SeveralFailures
+from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.verify import AccuracyCheck, GoldenCheck, Reference, Sameness
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """The options of `edgefer verify`; `float_baseline` is an fp32 bundle or a .safetensors file."""
+
+    bundles: tuple[Path, ...]
+    device: str | None = None
+    engine: str | None = None
+    data: Path | None = None
+    reading: Reading = PLAINLY
+    split: str = "PrivateTest"
+    float_baseline: Path | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class BundleCheck:
+    """What was found of the bundle in `folder`; None where it was not looked at, or could not be.
+
+    left_out  images of the data set by class, of classes that the bundle does not tell
+    same      how far a device's answers are from this machine's
+    failure   what is wrong with it
+    """
+
+    folder: Path
+    bundle: Bundle | None = None
+    golden: GoldenCheck | None = None
+    accuracy: AccuracyCheck | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    same: Sameness | None = None
+    failure: EdgeferError | None = None
+
+    def record(self) -> dict[str, Any]:
+        """What `edgefer verify --json` prints of a bundle: what was looked at."""
+        failure = self.failure
+        content = {
+            "folder": str(self.folder),
+            "bundle": self.bundle and self.bundle.manifest.name,
+            "golden": self.golden and asdict(self.golden),
+            "left_out": self.left_out,
+            "accuracy": self.accuracy and asdict(self.accuracy),
+            "same": self.same and asdict(self.same),
+            "error": failure and {"exit_code": failure.exit_code, "message": str(failure)},
+        }
+        return {key: value for key, value in content.items() if value}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A check of each bundle, and all that failed, in the order in which it did."""
+
+    checks: list[BundleCheck]
+    failures: list[EdgeferError]
+
+    def require(self) -> None:
+        """Raise what failed: the failure, or SeveralFailures."""
+        if self.failures:
+            raise self.failures[0] if len(self.failures) == 1 else SeveralFailures(self.failures)
+
+
+def verify_bundles(
+    options: VerifyOptions, progress: Progress = SILENT, tell: Callable[[BundleCheck], None] = lambda _: None
+) -> Verification:
+    """Check every bundle; `tell` hears of each whose golden pair holds as soon as that is known.
+
+    Raises what `lookup.find` raises for the device; all other failures are in the result.
+    """
+    device = None if options.device is None else lookup.find(options.device, options.engine)
+    runner = _Runner(device, options.threads, progress)
+    checks = []
+    for folder in options.bundles:
+        checks.append(_check_golden(folder, runner))
+        if checks[-1].golden is not None:
+            tell(checks[-1])
+    failures = [check.failure for check in checks if check.failure is not None]
+    if options.data is None or len(failures) == len(checks):
+        return Verification(checks, failures)
+    try:
+        faces = _read_faces(options.data, options, checks, progress)
+    except EdgeferError as error:
+        return Verification(checks, [*failures, error])
+    floats: dict[str, Reference] = {}
+    for number, check in enumerate(checks):
+        if check.golden is not None:
+            checks[number] = _check_accuracy(check, faces, floats, options, runner)
+            failures += [each for each in [checks[number].failure] if each is not None]
+    return Verification(checks, failures)
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """What runs the models: a device, or (None) this process."""
+
+    device: Place | None
+    threads: int
+    progress: Progress
+
+    def golden(self, bundle: Bundle) -> GoldenCheck:
+        if self.device is None:
+            return verify.golden(bundle, self.threads)
+        return on_device.golden(self.device, bundle, self.threads, self._step(bundle, "golden pair"))
+
+    def outputs(self, bundle: Bundle, test: Dataset) -> tuple[NDArray[np.float32], Sameness | None]:
+        """Probabilities, and how far they are from this machine's, if another one gave them."""
+        here = verify.outputs(bundle, test.pixels, self.progress.counter(bundle.manifest.name, "faces", len(test)))
+        if self.device is None:
+            return here, None
+        say = self._step(bundle, f"{len(test)} faces")
+        there = on_device.outputs(self.device, bundle, test, self.threads, say)
+        return there, verify.same(there, here)
+
+    def _step(self, bundle: Bundle, what: str) -> Callable[[str], None]:
+        assert self.device is not None
+        task = f"{self.device.name}: {bundle.manifest.name}"
+        self.progress.step(task, what, 0, None)
+        return lambda line: self.progress.step(task, line, 0, None)
+
+
+def _check_golden(folder: Path, runner: _Runner) -> BundleCheck:
+    check = BundleCheck(folder)
+    try:
+        check = replace(check, bundle=bundles.read(folder))
+        assert check.bundle is not None
+        return replace(check, golden=runner.golden(check.bundle))
+    except EdgeferError as error:
+        return replace(check, bundle=None, failure=error)
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """A split of a data set, and which of its rows Training does not hold too (None: it has no Training)."""
+
+    test: Dataset
+    unseen: NDArray[np.bool_] | None
+
+
+def _read_faces(
+    path: Path, options: VerifyOptions, checks: Sequence[BundleCheck], progress: Progress
+) -> dict[int, _Faces]:
+    """The faces by the size that bundles resize them to."""
+    found = {}
+    for size in {check.bundle.manifest.contract.resize for check in checks if check.bundle is not None}:
+        whole = load(path, size, with_progress(options.reading, path, progress))
+        test = whole.split(options.split)
+        found[size] = _Faces(test, unseen_rows(test, whole))
+    return found
+
+
+def _check_accuracy(
+    check: BundleCheck,
+    faces: dict[int, _Faces],
+    floats: dict[str, Reference],
+    options: VerifyOptions,
+    runner: _Runner,
+) -> BundleCheck:
+    """`floats` keeps the float model's outputs by its weights."""
+    assert check.bundle is not None
+    bundle, manifest = check.bundle, check.bundle.manifest
+    shown = faces[manifest.contract.resize]
+    try:
+        matched = classes.match(shown.test, manifest.contract.labels, manifest.name)
+        check, test = replace(check, left_out=matched.left_out), matched.faces
+        unseen = None if shown.unseen is None else shown.unseen[np.isin(shown.test.rows, test.rows)]
+        if manifest.weights_sha256 not in floats:
+            runner.progress.step("", "running the float model", 0, None)
+            floats[manifest.weights_sha256] = float_model(bundle, test, options.float_baseline)
+        outputs, same = runner.outputs(bundle, test)
+        accuracy = verify.accuracy(outputs, test, options.split, unseen, floats[manifest.weights_sha256])
+        check = replace(check, accuracy=accuracy, same=same)
+        verify.judge(manifest.name, accuracy)
+        return check
+    except EdgeferError as error:
+        return replace(check, failure=error)

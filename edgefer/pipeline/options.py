@@ -1,0 +1,128 @@
+"""What may be asked of a build, and the bundles that it makes; needs torch only once something is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.runtime.errors import MissingFile, WrongOptions
+from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.quiet import import_quietly
+
+if TYPE_CHECKING:
+    from edgefer.arch import Arch
+    from edgefer.pipeline.build import Calibrate
+    from edgefer.pipeline.ranges import Method
+    from edgefer.runtime.bundle import Bundle
+    from edgefer.training.weights import Weights
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """The options of `edgefer build`.
+
+    One of `arch`, `model` (module:callable) and `onnx` names the network. The other keys of a network of the user's own
+    go before those of its contract's file. `calibration` is a data set or a calibration.json.
+    """
+
+    targets: tuple[str, ...]
+    arch: str | None = None
+    model: str | None = None
+    onnx: Path | None = None
+    contract: Path | None = None
+    input: str | None = None
+    labels: tuple[str, ...] | None = None
+    name: str | None = None
+    weights: Path | None = None
+    untrained: int | None = None
+    calibration: Path | None = None
+    calibration_method: Method = "percentile"
+    calibration_count: int = 512
+    seed: int = 0
+    reading: Reading = PLAINLY
+    out: Path = Path("dist")
+
+    def check(self) -> None:
+        """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
+        from edgefer.arch import get_arch
+        from edgefer.pipeline import targets
+
+        if self.untrained is not None and self.weights is not None:
+            raise WrongOptions("--untrained takes no --weights: give one of the two.")
+        if sum(each is not None for each in (self.arch, self.model, self.onnx)) != 1:
+            raise WrongOptions("give one of --arch, --model and --onnx.")
+        if self.arch is not None:
+            self._require_none("--arch", contract=self.contract, input=self.input, labels=self.labels, name=self.name)
+            get_arch(self.arch)
+        elif self.model is not None:
+            self._require_none("--model", untrained=self.untrained)
+            if self.weights is None:
+                raise WrongOptions("--model needs --weights: a .safetensors file.")
+        else:
+            self._require_none("--onnx", untrained=self.untrained, weights=self.weights)
+        for name in self.targets:
+            targets.target(name)
+
+    def _require_none(self, option: str, **others: object) -> None:
+        for name, value in others.items():
+            if value is not None:
+                raise WrongOptions(f"--{name} does not go with {option}.")
+
+
+def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterator[Bundle]:
+    """Build a bundle for each target, one after the other; raises what `check`, the network and `build` raise."""
+    options.check()
+    import_quietly("torch", progress)
+    from edgefer.pipeline import targets
+    from edgefer.pipeline.build import Job, build
+    from edgefer.pipeline.float_model import Floating
+
+    progress.step("", "loading the network", 0, None)
+    arch, weights = _network(options)
+    calibrate = _calibrate(options, arch, progress)
+    floating = Floating(arch, weights)
+    for name in options.targets:
+        job = Job(arch, name, targets.target(name), weights, calibrate)
+        yield build(job, options.out, partial(_tell_stage, progress, job.id), floating)
+
+
+def _tell_stage(progress: Progress, task: str, stage: str) -> None:
+    progress.step(task, stage, 0, None)
+
+
+def _network(options: BuildOptions) -> tuple[Arch, Weights]:
+    from edgefer.arch import get_arch
+    from edgefer.pipeline.user_model import contract_file, load
+    from edgefer.training import random_init, weights
+
+    if options.arch is not None:
+        arch = get_arch(options.arch)
+        if options.untrained is not None:
+            return arch, random_init.make(arch, options.untrained)
+        return arch, weights.load(arch, options.weights)
+    contract = contract_file.read(options.contract, name=options.name, labels=options.labels, input=options.input)
+    if options.onnx is not None:
+        return load.from_onnx(options.onnx, contract)
+    assert options.model is not None and options.weights is not None  # `check` has seen to that
+    return load.from_torch(options.model, options.weights, contract)
+
+
+def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> Calibrate:
+    from edgefer.data import dataset
+    from edgefer.pipeline.build import Calibrate
+
+    path = options.calibration
+    if path is None:
+        return Calibrate()
+    if not path.exists():
+        raise MissingFile(f"no calibration data at {path}: give a fer2013.csv, an image folder or a calibration.json.")
+    if path.suffix == ".json":
+        return Calibrate(recorded=path)
+    faces = dataset.load(path, arch.resize, with_progress(options.reading, path, progress))
+    if arch.user_model is not None and arch.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
+        progress.note(f"note: {arch.name} reads colour, but {path} has grey faces only: ranges may be too narrow")
+    return Calibrate(faces=faces, method=options.calibration_method, count=options.calibration_count, seed=options.seed)
