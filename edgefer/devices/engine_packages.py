@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from edgefer.runtime import records, resources
+from edgefer.runtime.engines import ENGINES, Package
 from edgefer.runtime.errors import UnknownName
 
 DEFAULT = "default"
@@ -15,15 +16,31 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Engines:
-    """Exactly pinned packages with all that they need; the formats of bundles that they run.
+    """Exactly pinned packages with all that they need."""
 
-    modules are what must be importable when they are installed.
-    """
-
-    title: str
-    formats: list[str]
-    modules: list[str]
     packages: list[str]
+
+    @property
+    def _engines(self) -> dict[str, Package]:
+        """The engines among the packages, by the format that they run."""
+        pinned = {package.partition("==")[0] for package in self.packages}
+        return {row.name: each for row in ENGINES.values() for each in row.packages if each.name in pinned}
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats of bundles that they run."""
+        return list(self._engines)
+
+    @property
+    def modules(self) -> list[str]:
+        """What must be importable when they are installed."""
+        return [engine.module for engine in self._engines.values()]
+
+    @property
+    def title(self) -> str:
+        """The engines' names: LiteRT, ONNX Runtime and ncnn."""
+        *others, last = (engine.title for engine in self._engines.values())
+        return f"{', '.join(others)} and {last}" if others else last
 
     @property
     def checksum(self) -> str:

@@ -116,7 +116,7 @@ def ways(subject: Subject) -> list[Subject]:
     if subject.folder is None:
         network = subject.name.removesuffix(EAGER)
         return [replace(subject, name=f"{network}torch-{p}", provider=p) for p in EAGER_PROVIDERS]
-    providers = engines.PROVIDERS[bundle.read(subject.folder).manifest.format]
+    providers = engines.ENGINES[bundle.read(subject.folder).manifest.format].providers
     return [replace(subject, name=f"{subject.name}:{p}", provider=p) for p in providers]
 
 

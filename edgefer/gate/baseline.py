@@ -13,17 +13,12 @@ from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Process
 from edgefer.runtime import environment, records, worker
 from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Machine, Result, Run
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadRecord, MissingFile
 
 PACKAGES = ("numpy",)  # the engine's own version is in its runs
 BLOCK = -1  # none of the blocks of a round
 # Of the packages that a worker tells, the engines of each format; numpy is inside all.
-ENGINES = {
-    "tflite": {"ai-edge-litert", "tflite-runtime"},
-    "onnx": {"onnxruntime"},
-    "openvino": {"openvino"},
-    "ncnn": {"ncnn"},
-}
 
 
 def read(path: Path) -> BenchRecord:
@@ -100,7 +95,7 @@ def figures(
 
 def _other(then: Mapping[str, str], now: Mapping[str, str], kind: str) -> list[str]:
     """What was another one when the baseline was counted."""
-    foreign = set(worker.PACKAGES) - ENGINES[kind] - {"numpy"}
+    foreign = set(worker.PACKAGES) - set(ENGINES[kind].reported) - {"numpy"}
     # Only a place that is an emulator tells its QEMU with every answer.
     relevant = sorted((then.keys() | now.keys()) - foreign - ({"qemu"} if "qemu" not in then else set()))
     pairs = {name: (then.get(name, "none"), now.get(name, "none")) for name in relevant}

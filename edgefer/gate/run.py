@@ -12,11 +12,12 @@ from edgefer.gate import baseline, interleave, static_metrics
 from edgefer.gate.accuracy import Quality
 from edgefer.gate.base_and_head import Pair, Side
 from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
-from edgefer.gate.static_metrics import ELSEWHERE, SLACK, Count, Figures
+from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
 from edgefer.runtime import client, machine
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.engines import ENGINES
 
 
 def measure_here(folder: Path, settings: Settings) -> Run:
@@ -59,7 +60,7 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
         head = base if same else _figures(pair.head, tools, _counted(pair.head, tools))
         folders: dict[Role, Path] = {"base": pair.base.folder, "head": pair.head.folder, "control": pair.base.folder}
         taken = _take(pair.name, folders, tools, limits) if tools.latency else Taken()
-        slack = SLACK[pair.head.manifest.format]
+        slack = ENGINES[pair.head.manifest.format].same_host
         verdicts.append(_judge(pair.name, (base, head), taken, limits, slack, tools.notes))
     return verdicts
 
@@ -92,7 +93,7 @@ def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools
             folders: dict[Role, Path] = {"head": bundle.folder, "control": bundle.folder}
             taken = _take(name, folders, tools, limits, result)
     told = [*tools.notes, *(notes if tools.latency else [])]
-    return _judge(name, sides, taken, limits, ELSEWHERE[kind], told, recorded=True)
+    return _judge(name, sides, taken, limits, ENGINES[kind].other_host, told, recorded=True)
 
 
 def _take(name: str, folders: dict[Role, Path], tools: Tools, limits: Limits, recorded: Result | None = None) -> Taken:

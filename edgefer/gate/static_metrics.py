@@ -11,12 +11,6 @@ _COUNTS = {
     "MACs": "macs",
     "parameters": "parameters",
 }
-# The same files count the same with LiteRT and ncnn. Other files move what lies in memory, and with it the count of
-# the same model by these shares at most (SLACK), more so if edgefer itself is another one (ELSEWHERE): tried with
-# longer manifests (2e-5, 2e-5, 3e-5) and padded modules (2e-5, 2.2e-3, 5e-4), and rounded up. ONNX Runtime strays by
-# 2e-5 besides; OpenVINO's threads wait for each other, so it never counts the same twice.
-SLACK = {"tflite": 5e-5, "ncnn": 1e-4, "onnx": 1e-4, "openvino": 5e-3}
-ELSEWHERE = {"tflite": 5e-5, "ncnn": 5e-3, "onnx": 1e-3, "openvino": 5e-3}
 _SPREADS = 5  # two counts don't tell how far more of them stray
 _SHARES = {"accuracy": "accuracy", "agreement with float": "agreement"}
 
@@ -70,8 +64,8 @@ def compare(base: Figures, head: Figures, tolerance: float = 0.0, slack: float =
     """The figures that differ, the worse ones first.
 
     `tolerance` is how much worse is still fine: percent of a count, points of accuracy and agreement. `slack` is the
-    share by which instructions may differ for no reason, see SLACK. A figure that one side does not know is left out;
-    `unknown` names it.
+    share by which instructions may differ for no reason, see engines.Engine. A figure that one side does not know is
+    left out; `unknown` names it.
     """
     changes: list[Change] = []
     for figure, name in _COUNTS.items():

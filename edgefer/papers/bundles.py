@@ -10,9 +10,9 @@ from pathlib import Path
 from edgefer.arch import Arch
 from edgefer.pipeline import targets
 from edgefer.pipeline.calibration import shipped_path
-from edgefer.pipeline.export import RANGES_OF
 from edgefer.runtime import bundle as package
 from edgefer.runtime import resources
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import sha256
 from edgefer.training import stand_in
@@ -70,6 +70,6 @@ def _build(arch: Arch, name: str, out: Path) -> Path:
     if random:
         loaded = replace(loaded, untrained=stand_in.SEED)
     target = targets.target(name)
-    recorded = shipped_path(arch.name, RANGES_OF[target.format]).is_file()
+    recorded = shipped_path(arch.name, ENGINES[target.format].ranges).is_file()
     calibrate = build.Calibrate(faces=None if recorded or random else synthetic_faces.faces())
     return build.build(build.Job(arch, name, target, loaded, calibrate), out).folder

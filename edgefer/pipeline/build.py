@@ -17,7 +17,7 @@ from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline import bundle_readme, calibration, synthetic_faces
 from edgefer.pipeline.calibration import CalibrationRecord
-from edgefer.pipeline.export import RANGES_OF, Exporter, exporter
+from edgefer.pipeline.export import Exporter, import_exporter
 from edgefer.pipeline.float_model import Floating
 from edgefer.pipeline.fold import Deployed
 from edgefer.pipeline.ranges import Method
@@ -78,7 +78,7 @@ def build(
     bundle.require_place(out / job.id)
     source = _calibration(job)
     stage("loading the converter")
-    backend = exporter(job.target.format)
+    backend = import_exporter(job.target.format)
     stage("folding")
     floating = floating or Floating(job.arch, job.weights)
     network = floating.network
@@ -118,7 +118,7 @@ def build(
         training=training,
         accuracy=_accuracy(job, record),
         needs=job.target.needs,
-        versions=environment.versions(backend.PACKAGES),
+        versions=environment.versions(engines.ENGINES[job.target.format].converters),
         files=bundle.entries(files),
         own=None if user_model is None else asdict(user_model) | {"preprocessing": network.preprocessing},
     )
@@ -130,7 +130,7 @@ def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
     """Where int8 gets its ranges from: a record, or faces. Asked before the conversion, which takes its time."""
     if job.target.precision != "int8":
         return None
-    engine, wanted = RANGES_OF[job.target.format], job.calibrate
+    engine, wanted = engines.ENGINES[job.target.format].ranges, job.calibrate
     if wanted.faces is not None:
         return calibration.choose(wanted.faces, wanted.count, wanted.seed)
     if wanted.recorded is None and job.weights.untrained is not None:

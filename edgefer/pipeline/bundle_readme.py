@@ -12,10 +12,9 @@ from typing import Any
 
 from edgefer.runtime.bundle import Manifest
 from edgefer.runtime.contract import Contract, TensorSpec
+from edgefer.runtime.engines import ENGINES
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
-# Sections that can have int8 input and output in their code; of the others there is a second one, <name>-int8.
-INT8 = {"tflite-python", "tflite-kotlin"}
 PAPERS = {
     "edgefer": 'He et al., "Deep residual learning for image recognition", CVPR 2016, in a smaller form of our own',
     "kong2022": 'Kong et al., "Real-time facial expression recognition based on iterative transfer learning and '
@@ -65,12 +64,13 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def _template(manifest: Manifest, language: str) -> str:
     name = f"{manifest.format}-{language}"
     integers = "int8" in (manifest.contract.input.dtype, manifest.contract.output.dtype)
-    return f"{name}-int8" if integers and name not in INT8 else name
+    return f"{name}-int8" if integers and language not in ENGINES[manifest.format].int8_sections else name
 
 
 def _model(manifest: Manifest) -> dict[str, str]:
-    weights = str(PurePosixPath(manifest.model).with_suffix(".bin"))  # the second file of OpenVINO and ncnn
-    parts = [name for name in (manifest.model, weights) if name in manifest.files]
+    first, *others = (
+        str(PurePosixPath(manifest.model).with_suffix(suffix)) for suffix in ENGINES[manifest.format].suffixes
+    )
     return {
         "name": manifest.name,
         "arch": manifest.arch,
@@ -80,10 +80,11 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "parameters": f"{manifest.parameters:,}",
         "macs": f"{manifest.macs:,}",
         "model": manifest.model,
-        "weights": weights,
+        "weights": ", ".join(others),
         "size": f"{manifest.model_bytes:,} bytes",
-        "app_files": ", ".join(f"`{name}`" for name in parts) + " and `labels.txt`",
-        "float_bundle": f"{manifest.arch}.tflite-{manifest.precision}" + "-floatio" * (manifest.precision == "int8"),
+        "app_files": ", ".join(f"`{name}`" for name in (first, *others)) + " and `labels.txt`",
+        "float_bundle": f"{manifest.arch}.{manifest.format}-{manifest.precision}"
+        + "-floatio" * (manifest.precision == "int8"),
         "accuracy": _accuracy(manifest.accuracy.get("float")),
         "needs": manifest.needs,
     }

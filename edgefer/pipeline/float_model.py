@@ -8,51 +8,51 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline import calibration
 from edgefer.pipeline.calibration import CalibrationRecord
-from edgefer.pipeline.export import RANGES_OF, exporter
+from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import Deployed
 from edgefer.pipeline.ranges import Method, estimate
-from edgefer.pipeline.targets import Format
 from edgefer.runtime import environment
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
 from edgefer.training.weights import Weights
 
 
 class Floating:
-    """A network with its weights, and what has been made of it so far, by the format of the graph (see RANGES_OF)."""
+    """A network with its weights, and what has been made of it so far, by the format of the graph."""
 
     def __init__(self, arch: Arch, weights: Weights) -> None:
         self.arch, self.weights = arch, weights
-        self._models: dict[Format, bytes] = {}
-        self._records: dict[tuple[Format, Method, str, int], CalibrationRecord] = {}
+        self._models: dict[str, bytes] = {}
+        self._records: dict[tuple[str, Method, str, int], CalibrationRecord] = {}
 
     @cached_property
     def network(self) -> Deployed:
         """The folded network, in evaluation mode."""
         return Deployed(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
 
-    def model(self, kind: Format) -> bytes:
+    def model(self, kind: str) -> bytes:
         """The float graph that files of the format `kind` are made from; raises ExportFailed."""
-        graph = RANGES_OF[kind]
+        graph = ENGINES[kind].ranges
         if graph not in self._models:
             self._models[graph] = self._convert(graph)
         return self._models[graph]
 
-    def _convert(self, graph: Format) -> bytes:
+    def _convert(self, graph: str) -> bytes:
         try:
-            return exporter(graph).convert(self.network, self.arch.crop)
+            return import_exporter(graph).convert(self.network, self.arch.crop)
         except (RuntimeError, ValueError, NotImplementedError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ExportFailed(
                 f"{self.arch.name} can't be converted to {graph} ({reason}): `edgefer --debug` shows all of it."
             ) from error
 
-    def measure(self, kind: Format, faces: Dataset, method: Method, seed: int) -> CalibrationRecord:
+    def measure(self, kind: str, faces: Dataset, method: Method, seed: int) -> CalibrationRecord:
         """The ranges of the graph's tensors on `faces`, which `seed` chose; raises BadCalibration, ExportFailed."""
-        graph, chosen = RANGES_OF[kind], calibration.describe(faces, seed)
+        graph, chosen = ENGINES[kind].ranges, calibration.describe(faces, seed)
         key = graph, method, chosen.sha256, seed
         if key not in self._records:
-            backend, model = exporter(graph), self.model(kind)
+            backend, model = import_exporter(graph), self.model(kind)
             ranges = estimate(backend.observe(model, calibration.images(faces, self.arch)), len(faces), method)
             # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
             ranges[backend.given(model)] = (0.0, PIXEL_MAX)
@@ -62,7 +62,7 @@ class Floating:
                 arch=self.arch.name,
                 weights_sha256=self.weights.sha256,
                 engine=graph,
-                versions=environment.versions(backend.PACKAGES),
+                versions=environment.versions(ENGINES[graph].converters),
                 method=method,
                 faces=chosen,
                 ranges=ranges,

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Literal
 
 from edgefer.runtime import records, resources
-from edgefer.runtime.errors import UnknownName
+from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.errors import BadRecord, UnknownName
 
-Format = Literal["tflite", "onnx", "openvino", "ncnn"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 
 
@@ -18,7 +18,7 @@ Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 class Target:
     """A row of targets/targets.toml; the comments there say what each key means."""
 
-    format: Format
+    format: str
     precision: Precision
     io: Literal["float32", "int8"]
     file: str
@@ -29,9 +29,13 @@ class Target:
 
 @cache
 def targets() -> dict[str, Target]:
-    """Every build target by name."""
+    """Every build target by name; raises BadRecord for a row that is none."""
     path = resources.folder("targets") / "targets.toml"
-    return records.structure(dict[str, Target], tomllib.loads(path.read_text()), str(path))
+    rows = records.structure(dict[str, Target], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    for name, row in rows.items():
+        if row.format not in ENGINES:
+            raise BadRecord(f"{path}: {name} has the format {row.format!r}, known are {', '.join(ENGINES)}.")
+    return rows
 
 
 def target(name: str) -> Target:

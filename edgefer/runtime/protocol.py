@@ -37,7 +37,7 @@ class Request:
     """The bundle in `folder`, or (None) the network called `eager` in torch, under `settings`.
 
     count or check: what to do instead of timing. provider: the way to the hardware, of those that
-    runtime.PROVIDERS lists for the bundle's format; None is the processor.
+    the bundle's format has in engines.ENGINES; None is the processor.
     """
 
     folder: str | None

@@ -80,7 +80,7 @@ def golden(bundle: package.Bundle, threads: int = 1, provider: str | None = None
 def open_model(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> engines.Model:
     """Load the model; raises BrokenBundle if its input or output is not what the contract says.
 
-    `provider` is one of runtime.PROVIDERS, None the processor; raises MissingEngine or NoGpu where it can't be had.
+    `provider` is one of the engine's, None the processor; raises MissingEngine or NoGpu where it can't be had.
     """
     manifest = bundle.manifest
     try:

@@ -23,22 +23,12 @@ from edgefer.runtime import (
     workload,
 )
 from edgefer.runtime.bench_record import MachineState, Memory, Run, Settings
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadRecord, EdgeferError
 from edgefer.runtime.protocol import Answer, Blocks, Failure, Request
 from edgefer.runtime.workload import Load, Loaded
 
-PACKAGES = (
-    "numpy",
-    "pillow",
-    "ai-edge-litert",
-    "tflite-runtime",
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "tensorrt",
-    "openvino",
-    "ncnn",
-    "torch",
-)
+PACKAGES = ("numpy", "pillow", *(name for engine in ENGINES.values() for name in engine.reported), "torch")
 
 
 def answer(request: Request) -> Answer:

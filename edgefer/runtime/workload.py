@@ -58,8 +58,8 @@ def prepare(request: Request) -> Load:
 
         return partial(torch_eager.load, request.eager or "", request.settings)
     bundle = package.read(Path(request.folder))
-    with suppress(ModuleNotFoundError, KeyError):  # runtime.load explains a package that is missing
-        import_module(f"edgefer.runtime.engines.{engines.ENGINES[bundle.manifest.format]}")
+    with suppress(MissingEngine, KeyError):  # engines.load explains a package that is missing
+        engines.import_runner(bundle.manifest.format)
     return partial(_load, bundle, request.settings)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from edgefer.arch import get_arch
 from edgefer.pipeline import build, targets
-from edgefer.pipeline.export import exporter
+from edgefer.pipeline.export import import_exporter
 from edgefer.training import weights
 from tests.cli.made import FP32, Mount, Ran, Run, in_process
 from tests.made import write_csv
@@ -30,13 +30,13 @@ def model() -> bytes:
     from edgefer.pipeline.fold import Deployed
 
     ean = get_arch("ean")
-    return exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
+    return import_exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
 
 
 @pytest.fixture
 def quick(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of the shipped EAN for ONNX that skip the conversion, which takes seconds."""
-    monkeypatch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
+    monkeypatch.setattr(import_exporter("onnx"), "convert", lambda network, crop: model)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the two bundles FP32 and INT8; tests must not change it."""
     out, ean = tmp_path_factory.mktemp("made"), get_arch("ean")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporter("onnx"), "convert", lambda network, crop: model)
+        patch.setattr(import_exporter("onnx"), "convert", lambda network, crop: model)
         for name in ("onnx-fp32", "onnx-int8"):
             job = build.Job(ean, name, targets.target(name), weights.load(ean, None), build.Calibrate())
             build.build(job, out)

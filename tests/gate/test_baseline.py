@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgefer.benchmark.instructions import Counted
-from edgefer.gate import baseline, static_metrics
+from edgefer.gate import baseline
 from edgefer.gate.static_metrics import Count
 from edgefer.runtime import engines, machine, records, worker
 from edgefer.runtime.errors import BadRecord, MissingFile
@@ -88,8 +88,9 @@ def test_instructions_that_were_not_counted_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", engines.ENGINES)
 def test_every_format_has_its_engines_and_its_slack(kind: str) -> None:
-    assert baseline.ENGINES[kind] <= set(worker.PACKAGES)
-    assert kind in static_metrics.SLACK and kind in static_metrics.ELSEWHERE
+    engine = engines.ENGINES[kind]
+    assert engine.reported and set(engine.reported) <= set(worker.PACKAGES)
+    assert 0 < engine.same_host <= engine.other_host
 
 
 def test_what_bench_wrote_is_read(tmp_path: Path) -> None:

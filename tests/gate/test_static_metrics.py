@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgefer.gate.static_metrics import ELSEWHERE, SLACK, Count, Figures, compare, unknown
+from edgefer.gate.static_metrics import Count, Figures, compare, unknown
+from edgefer.runtime.engines import ENGINES
 
 BASE = Figures(1000, 4_568_040, 43_840, {"CONV_2D int8": 14, "ADD int8": 2}, {"x86": Count(2_863_095)}, 65.0, 99.0)
 
@@ -75,16 +76,17 @@ def test_each_board_is_compared_with_itself() -> None:
     assert not better.worse and better.figure == "instructions per frame on rpi4-emulated"
 
 
-@pytest.mark.parametrize("kind", SLACK)
+@pytest.mark.parametrize("kind", ENGINES)
 def test_memory_that_lies_elsewhere_is_no_change(kind: str) -> None:
     def found(share: float, slack: float) -> int:
         there = {"x86": Count(round(2_863_095 * (1 + share)))}
         return len(compare(BASE, replace(BASE, instructions=there), slack=slack))
 
-    for slack in (SLACK[kind], ELSEWHERE[kind]):
+    engine = ENGINES[kind]
+    for slack in (engine.same_host, engine.other_host):
         assert found(0.9 * slack, slack) == 0
         assert found(1.1 * slack, slack) == 1
-    assert SLACK[kind] <= ELSEWHERE[kind] <= 0.005
+    assert engine.same_host <= engine.other_host <= 0.005
 
 
 @pytest.mark.parametrize(("more", "found"), [(19, 0), (21, 1)])

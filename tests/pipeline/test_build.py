@@ -22,7 +22,7 @@ from edgefer.cli import cli
 from edgefer.data.dataset import load
 from edgefer.pipeline import build, bundle_readme, calibration, synthetic_faces, targets
 from edgefer.pipeline.build import Calibrate, Job
-from edgefer.pipeline.export import exporter, to_onnx
+from edgefer.pipeline.export import import_exporter, to_onnx
 from edgefer.pipeline.export.openvino_patches import cut
 from edgefer.pipeline.export.tflite_pool import pad_apart
 from edgefer.pipeline.float_model import Floating
@@ -186,7 +186,9 @@ def test_what_an_engine_can_not_hold_is_refused_before_any_work(
 
 
 def test_ranges_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter("onnx"), "observe", lambda model, images: [{"padded": np.array([-np.inf, 1.0])}])
+    monkeypatch.setattr(
+        import_exporter("onnx"), "observe", lambda model, images: [{"padded": np.array([-np.inf, 1.0])}]
+    )
     faces = load(write_csv(tmp_path / "fer2013.csv"))
     with pytest.raises(BadCalibration, match="the tensor padded takes values from -inf"):
         build.build(job("onnx-int8", Calibrate(faces=faces, method="min-max", count=20)), tmp_path / "out")
@@ -228,7 +230,7 @@ def test_calibration_on_too_few_faces(tmp_path: Path, count: int) -> None:
 
 
 def test_float_inside_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = exporter("tflite")
+    backend = import_exporter("tflite")
     monkeypatch.setattr(backend, "lower", lambda model, target, ranges: {target.file: model})
     with pytest.raises(NotInteger, match="CONV_2D"):
         build.build(job("tflite-int8"), tmp_path)
@@ -237,8 +239,8 @@ def test_float_inside_fails_the_build(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_broken_conversion_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean", seed=5))
-    wrong = exporter("onnx").convert(Deployed(other.network).eval(), EAN.crop)
-    monkeypatch.setattr(exporter("onnx"), "convert", lambda network, crop: wrong)
+    wrong = import_exporter("onnx").convert(Deployed(other.network).eval(), EAN.crop)
+    monkeypatch.setattr(import_exporter("onnx"), "convert", lambda network, crop: wrong)
     with pytest.raises(GoldenMismatch, match="No bundle was written"):
         build.build(job("onnx-fp32"), tmp_path / "dist")
     assert not (tmp_path / "dist").exists()

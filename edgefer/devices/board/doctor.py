@@ -10,19 +10,15 @@ from edgefer.devices.board.facts import OLDEST, Facts
 from edgefer.devices.board.ssh import Link
 from edgefer.devices.registry import Remote
 from edgefer.runtime import units
+from edgefer.runtime.engines import ENGINES
 
 WHEELS = ("aarch64", "x86_64")  # what the engines' wheels are made for
 GLIBC = (2, 28)  # the oldest that they all take
 DISK = 500 * 2**20  # bytes that setting up takes at its height
 MEMORY = 150 * 2**20  # bytes that an engine and a worker take
 WARM = 70.0  # degrees Celsius; a Raspberry Pi slows down from 80 on (3B+: 60)
-ENGINES = {  # the package that shows that an engine is there
-    "ai-edge-litert": "LiteRT",
-    "tflite-runtime": "tflite-runtime",
-    "onnxruntime": "ONNX Runtime",
-    "ncnn": "ncnn",
-    "openvino": "OpenVINO",
-}
+# The packages that show that an engine is there, with its title.
+ENGINE_TITLES = {package.name: package.title for engine in ENGINES.values() for package in engine.packages}
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def _engines(name: str, found: Facts) -> Iterator[Finding]:
 
 
 def _known(packages: dict[str, str]) -> list[str]:
-    return [f"{title} {packages[key]}" for key, title in ENGINES.items() if key in packages]
+    return [f"{title} {packages[key]}" for key, title in ENGINE_TITLES.items() if key in packages]
 
 
 def _state(found: Facts) -> Iterator[Finding]:

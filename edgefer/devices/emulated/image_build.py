@@ -12,7 +12,7 @@ from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.emulator import ARM64_GETPPID, Emulator, Guest
 from edgefer.devices import engine_packages as engines
 from edgefer.devices import registry
-from edgefer.devices.board.doctor import ENGINES, Finding
+from edgefer.devices.board.doctor import ENGINE_TITLES, Finding
 from edgefer.devices.device import Say
 from edgefer.devices.emulated import rootfs, sysfs, wheels
 from edgefer.devices.engine_packages import Engines
@@ -145,7 +145,7 @@ def _findings(made: Made) -> Iterator[Finding]:
     for chosen, known in engines.sets().items():
         other = Made(made.name, made.device, chosen, known)
         if other.packages.is_dir():
-            pinned = [package for package in known.packages if package.partition("==")[0] in ENGINES]
+            pinned = [package for package in known.packages if package.partition("==")[0] in ENGINE_TITLES]
             yield Finding("engines", True, f"{chosen}: {', '.join(pinned)}")
     if here and not lacking:
         refused = _try(made)

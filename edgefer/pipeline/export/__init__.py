@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.pipeline.fold import Deployed
-from edgefer.pipeline.targets import Format, Target
+from edgefer.pipeline.targets import Target
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import MissingEngine
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
@@ -21,21 +22,9 @@ from edgefer.runtime.records import Dtypes
 Ranges = Mapping[str, tuple[float, float]]
 Activations = dict[str, NDArray[np.float32]]
 
-EXPORTERS: dict[Format, str] = {
-    "tflite": "to_tflite",
-    "onnx": "to_onnx",
-    "openvino": "to_openvino",
-    "ncnn": "to_ncnn",
-}
-
-# Tensor names that ranges are recorded under: OpenVINO's and ncnn's int8 are made from the ONNX graph.
-RANGES_OF: dict[Format, Format] = {"tflite": "tflite", "onnx": "onnx", "openvino": "onnx", "ncnn": "onnx"}
-
 
 class Exporter(Protocol):
     """What each module of this package offers."""
-
-    PACKAGES: tuple[str, ...]
 
     def convert(self, network: Deployed, crop: int) -> bytes:
         """The network as the engine's float model."""
@@ -56,10 +45,10 @@ class Exporter(Protocol):
         """What those files are made of, as read from them."""
 
 
-def exporter(kind: Format) -> Exporter:
+def import_exporter(name: str) -> Exporter:
     """The module that writes this format; raises MissingEngine if a package of it is absent."""
     try:
         with quiet():
-            return cast(Exporter, import_module(f"edgefer.pipeline.export.{EXPORTERS[kind]}"))
+            return cast(Exporter, import_module(ENGINES[name].exporter))
     except ModuleNotFoundError as error:
         raise MissingEngine(error.name or str(error), "build") from error

@@ -23,8 +23,7 @@ from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.records import Dtypes
 
-PACKAGES = (*to_onnx.PACKAGES, "pnnx", "ncnn")
-__all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
+__all__ = ["activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 SECONDS = 600  # that pnnx may take
 SUM, MAXIMUM = 0, "4"  # a Reduction's operation
 AXES = "-23303"  # and its key for them

@@ -24,7 +24,6 @@ from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
 
-PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 OPSET = 18  # the lowest that torch's exporter implements
 INPUT, OUTPUT = "pixels", "probabilities"
 _QDQ = ("QuantizeLinear", "DequantizeLinear")

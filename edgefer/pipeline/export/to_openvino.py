@@ -18,8 +18,7 @@ from edgefer.pipeline.targets import Target
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
 
-PACKAGES = (*to_onnx.PACKAGES, "openvino")
-__all__ = ["PACKAGES", "activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
+__all__ = ["activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
 # Between a FakeQuantize and these another one of the same range would change nothing: OpenVINO takes it out.

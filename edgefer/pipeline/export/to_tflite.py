@@ -24,7 +24,6 @@ from edgefer.pipeline.targets import Target
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
 
-PACKAGES = ("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer")
 _Op = qtyping.TFLOperationName
 _TENSOR_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}

@@ -1,9 +1,16 @@
-"""The light half: numpy and one engine a file, never torch. What verifies and benches is what ships."""
+"""The table of engines, and how a model's file is opened with one: numpy and one engine a file, never torch.
+
+A new format is a row here, a module that runs it beside this one, a module of edgefer.pipeline.export that writes it,
+and the sections of the bundle's page in edgefer/pipeline/templates. Whoever needs to know what an engine is reads it
+from its row.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
@@ -12,14 +19,119 @@ from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.errors import MissingEngine, UnknownName
 from edgefer.runtime.interrupts import held
 
-ENGINES = {"tflite": "tflite", "onnx": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
-# The ways to a GPU of each format's engine; without one of them it computes on the processor.
-PROVIDERS: dict[str, tuple[str, ...]] = {
-    "tflite": (),
-    "onnx": ("cuda", "tensorrt"),
-    "openvino": ("gpu",),
-    "ncnn": ("vulkan",),
-}
+
+@dataclass(frozen=True)
+class Package:
+    """A package from PyPI that holds an engine: its name, the module that is imported, what its makers call it."""
+
+    name: str
+    module: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A format of model files and what runs and writes them.
+
+    name           of the format, as in targets.toml and in manifests; also that of the extra in pyproject.toml, and
+                   the first word of the names of its page's templates, <name>-<language>.md
+    suffixes       of the model's files, the one that is opened first
+    packages       any one of which runs the format
+    other_packages those whose versions also belong to its figures
+    runner         the module with `load(path, threads)`; where there are providers, `load(path, threads, provider)`
+    providers      the engine's ways to a GPU; without one of them it computes on the processor
+    exporter       the module that writes the format, an edgefer.pipeline.export.Exporter; not on a device
+    converters     the packages that it writes it with
+    ranges         the format whose float graph the files are made from, and whose tensors have names in a calibration
+    int8_sections  languages whose section of the page has code for int8 input and output; for the others there is a
+                   second template, <name>-<language>-int8.md
+    same_host      share of the instructions per frame by which two counts of the same files may differ on one host
+    other_host     and on two hosts, or by two versions of edgefer
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    packages: tuple[Package, ...]
+    runner: str
+    exporter: str
+    converters: tuple[str, ...]
+    ranges: str
+    same_host: float
+    other_host: float
+    providers: tuple[str, ...] = ()
+    other_packages: tuple[str, ...] = ()
+    int8_sections: tuple[str, ...] = ()
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The packages whose versions a measurement records."""
+        return (*(package.name for package in self.packages), *self.other_packages)
+
+
+_ONNX_CONVERTERS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
+
+# same_host and other_host: other files beside the model move what lies in memory, and with it the count of the same
+# model. Tried with longer manifests (LiteRT 2e-5, ncnn 2e-5, ONNX Runtime 3e-5) and padded modules of edgefer (2e-5,
+# 2.2e-3, 5e-4), and rounded up. ONNX Runtime strays by 2e-5 besides; OpenVINO's threads wait for each other, so it
+# never counts the same twice.
+_ROWS = (
+    Engine(
+        name="tflite",
+        suffixes=(".tflite",),
+        packages=(
+            Package("ai-edge-litert", "ai_edge_litert.interpreter", "LiteRT"),
+            Package("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime"),
+        ),
+        runner="edgefer.runtime.engines.tflite",
+        exporter="edgefer.pipeline.export.to_tflite",
+        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer"),
+        ranges="tflite",
+        int8_sections=("python", "kotlin"),
+        same_host=5e-5,
+        other_host=5e-5,
+    ),
+    Engine(
+        name="onnx",
+        suffixes=(".onnx",),
+        packages=(
+            Package("onnxruntime", "onnxruntime", "ONNX Runtime"),
+            Package("onnxruntime-gpu", "onnxruntime", "ONNX Runtime for GPUs"),
+        ),
+        other_packages=("tensorrt",),
+        runner="edgefer.runtime.engines.onnx",
+        providers=("cuda", "tensorrt"),
+        exporter="edgefer.pipeline.export.to_onnx",
+        converters=_ONNX_CONVERTERS,
+        ranges="onnx",
+        same_host=1e-4,
+        other_host=1e-3,
+    ),
+    Engine(
+        name="openvino",
+        suffixes=(".xml", ".bin"),
+        packages=(Package("openvino", "openvino", "OpenVINO"),),
+        runner="edgefer.runtime.engines.openvino",
+        providers=("gpu",),
+        exporter="edgefer.pipeline.export.to_openvino",
+        converters=(*_ONNX_CONVERTERS, "openvino"),
+        ranges="onnx",  # its int8 is made from the ONNX graph
+        same_host=5e-3,
+        other_host=5e-3,
+    ),
+    Engine(
+        name="ncnn",
+        suffixes=(".param", ".bin"),
+        packages=(Package("ncnn", "ncnn", "ncnn"),),
+        runner="edgefer.runtime.engines.ncnn",
+        providers=("vulkan",),
+        exporter="edgefer.pipeline.export.to_ncnn",
+        converters=(*_ONNX_CONVERTERS, "pnnx", "ncnn"),
+        ranges="onnx",  # its int8 is made from the ONNX graph
+        same_host=1e-4,
+        other_host=5e-3,
+    ),
+)
+ENGINES: dict[str, Engine] = {row.name: row for row in _ROWS}
 
 
 class Model(Protocol):
@@ -38,16 +150,22 @@ class Model(Protocol):
         """One inference."""
 
 
-def load(path: Path, kind: str, threads: int = 1, provider: str | None = None) -> Model:
+def import_runner(name: str) -> ModuleType:
+    """The module that runs a format's files; raises MissingEngine if no package of the engine is installed."""
+    try:
+        with held():
+            return import_module(ENGINES[name].runner)
+    except ModuleNotFoundError as error:
+        raise MissingEngine(error.name or str(error), name) from error
+
+
+def load(path: Path, name: str, threads: int = 1, provider: str | None = None) -> Model:
     """Open a model file with the engine of its format, on the processor or a GPU (`provider`).
 
     Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, or what the engine raises.
     """
-    if provider is not None and provider not in PROVIDERS[kind]:
-        raise UnknownName(f"way of {kind} to a GPU", provider, PROVIDERS[kind] or ["none"])
-    try:
-        with held():
-            module = import_module(f"edgefer.runtime.engines.{ENGINES[kind]}")
-    except ModuleNotFoundError as error:
-        raise MissingEngine(error.name or str(error), kind) from error
+    providers = ENGINES[name].providers
+    if provider is not None and provider not in providers:
+        raise UnknownName(f"way of {name} to a GPU", provider, providers or ["none"])
+    module = import_runner(name)
     return cast(Model, module.load(path, threads) if provider is None else module.load(path, threads, provider))

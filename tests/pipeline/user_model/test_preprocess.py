@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from edgefer.arch.model_contract import Color, ModelContract, Output
-from edgefer.pipeline.export import exporter
+from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import Deployed
 from edgefer.pipeline.user_model import preprocess as inside
 from edgefer.runtime.engines import load
@@ -104,7 +104,7 @@ def test_exported_graph_is_the_same(first: str, tmp_path: object) -> None:
 
     net = network(3, first, OWN, 1)
     path = Path(str(tmp_path)) / "model.onnx"
-    path.write_bytes(exporter("onnx").convert(Deployed(net, user_model=OWN).eval(), SIDE))
+    path.write_bytes(import_exporter("onnx").convert(Deployed(net, user_model=OWN).eval(), SIDE))
     face = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
     found = load(path, "onnx").run(np.ascontiguousarray(face.transpose(0, 3, 1, 2), dtype=np.float32))
     with torch.inference_mode():
