@@ -83,8 +83,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "weights": ", ".join(others),
         "size": f"{manifest.model_bytes:,} bytes",
         "app_files": ", ".join(f"`{name}`" for name in (first, *others)) + " and `labels.txt`",
-        "float_bundle": f"{manifest.arch}.{manifest.format}-{manifest.precision}"
-        + "-floatio" * (manifest.precision == "int8"),
+        "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
         "accuracy": _accuracy(manifest.accuracy.get("float")),
         "needs": manifest.needs,
     }
