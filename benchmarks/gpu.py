@@ -114,7 +114,7 @@ def build(arch: Arch, name: str, dist: Path) -> None:
     try:
         from edgefer.pipeline import build as pipeline
     except ModuleNotFoundError as error:
-        raise MissingEngine(error.name or str(error), "build") from error
+        raise MissingEngine.of(error.name or str(error), "build") from error
     dist.mkdir(parents=True, exist_ok=True)
     pipeline.build(pipeline.Job(arch, name, targets.target(name), loaded, pipeline.Calibrate()), dist)
 

@@ -13,5 +13,5 @@ ARCHS: dict[str, Arch] = {arch.name: arch for arch in ROWS}
 def get_arch(name: str) -> Arch:
     """The network called `name`; raises UnknownName with the nearest names."""
     if name not in ARCHS:
-        raise UnknownName("arch", name, ARCHS)
+        raise UnknownName.of("arch", name, ARCHS)
     return ARCHS[name]

@@ -64,12 +64,12 @@ class Emulator:
 
 @cache
 def _takes_plugins(program: str) -> bool:
-    return "\n-plugin" in (shell.answer([program, "-help"]) or "")
+    return "\n-plugin" in (shell.run_or_none([program, "-help"]) or "")
 
 
 @cache
 def _version(program: str) -> str | None:
-    words = (shell.answer([program, "--version"]) or "").split()
+    words = (shell.run_or_none([program, "--version"]) or "").split()
     return words[2] if words[1:2] == ["version"] and len(words) > 2 else None
 
 
@@ -146,4 +146,4 @@ def place() -> Iterator[Path]:
 def fixed_addresses() -> tuple[str, ...]:
     """What keeps Linux from choosing addresses at random; nothing where that is forbidden, as in some containers."""
     line = ("setarch", "-R")
-    return line if shell.answer([*line, "true"]) is not None else ()
+    return line if shell.run_or_none([*line, "true"]) is not None else ()

@@ -116,4 +116,4 @@ def commit() -> str | None:
     top = Path(__file__).parents[2]
     if not (top / ".git").exists():  # a wheel may lie in a virtual environment within another checkout
         return None
-    return shell.answer(["git", "-C", str(top), "rev-parse", "HEAD"])
+    return shell.run_or_none(["git", "-C", str(top), "rev-parse", "HEAD"])

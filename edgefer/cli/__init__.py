@@ -81,7 +81,7 @@ def main() -> None:
         package = (error.name or "edgefer").partition(".")[0]
         if package == "edgefer":
             raise  # a bug, not an extra that is not installed
-        _fail(MissingEngine(package, "build"), error)
+        _fail(MissingEngine.of(package, "build"), error)
     except (click.Abort, KeyboardInterrupt):
         _stop("interrupted", INTERRUPTED)
     except Terminated:

@@ -192,4 +192,4 @@ def _end(outcome: Outcome) -> None:
         raise outcome.stopped
     failures = [*outcome.failures, *(Throttled(line) for line in invalid(outcome.records.values()))]
     if failures:
-        raise SeveralFailures(failures)
+        raise SeveralFailures.of(failures)

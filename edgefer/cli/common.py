@@ -90,7 +90,7 @@ def _known_split(_context: click.Context, _option: click.Parameter, name: str) -
     from edgefer.runtime.errors import UnknownName
 
     if name not in SPLITS:
-        raise UnknownName("split", name, SPLITS)
+        raise UnknownName.of("split", name, SPLITS)
     return name
 
 

@@ -63,7 +63,7 @@ def add(
     if host.startswith("-") or not host.strip() or any(c.isspace() or not c.isprintable() for c in host):
         raise click.BadParameter("give user@address, or an alias of ~/.ssh/config.", param_hint="--host")
     if board is not None and board not in registry.boards():
-        raise UnknownName("device", board, registry.boards())
+        raise UnknownName.of("device", board, registry.boards())
     added = Remote(host, port, _folder(folder), board)
     if check:
         with console().status(f"reaching {host}"):
@@ -125,7 +125,7 @@ def _own(name: str) -> Remote:
 
     own = registry.own()
     if name not in own:
-        raise UnknownName("device", name, own)
+        raise UnknownName.of("device", name, own)
     return own[name]
 
 

@@ -113,7 +113,7 @@ def _drawing(out: Path) -> Any:
     if out.suffix not in plots.FORMATS:
         raise click.UsageError(f"--out ends in {' or '.join(plots.FORMATS)}: {out.name} does not.")
     if find_spec("matplotlib") is None:
-        raise MissingEngine("matplotlib", "train")
+        raise MissingEngine.of("matplotlib", "train")
     require_folder(out.absolute().parent)
     return plots
 

@@ -57,7 +57,7 @@ def verify(as_json: bool, **options: Any) -> None:
     else:
         _print_accuracy(verification.checks)
     if verification.failures:
-        raise SeveralFailures(verification.failures)
+        raise SeveralFailures.of(verification.failures)
 
 
 def _golden_line(check: BundleCheck, device: str | None) -> str:

@@ -67,7 +67,7 @@ class Dataset:
     def split(self, name: str) -> Dataset:
         """The rows of one split; raises EmptyData when there are none."""
         if name not in SPLITS:
-            raise UnknownName("split", name, SPLITS)
+            raise UnknownName.of("split", name, SPLITS)
         index = np.flatnonzero(self.splits == SPLITS.index(name))
         if not len(index):
             raise EmptyData(f"{self.source} has no {name} image: this step needs that split.")

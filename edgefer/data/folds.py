@@ -56,7 +56,7 @@ def assign(data: Dataset, folds: int, by: str = "subject", seed: int = 0) -> NDA
     subjects (images) than folds, or if `folds` is less than 2.
     """
     if by not in WAYS:
-        raise UnknownName("way of making folds", by, WAYS)
+        raise UnknownName.of("way of making folds", by, WAYS)
     if by == "subject" and data.subjects is None:
         raise BadData(f"{data.source} does not say who is on an image: make folds of images (--by image).")
     there = len(data) if data.subjects is None or by == "image" else len(np.unique(data.subjects))

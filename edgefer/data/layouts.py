@@ -73,7 +73,7 @@ def listing(path: Path, name: str | None) -> Listing:
     Raises UnknownName, MissingFile (no such folder), BadData or EmptyData.
     """
     if name is not None and name not in LAYOUTS:
-        raise UnknownName("layout", name, LAYOUTS)
+        raise UnknownName.of("layout", name, LAYOUTS)
     if not path.is_dir():
         raise MissingFile(f"{path} is not a folder: a layout is of a folder of images.")
     chosen = name or detect(path)

@@ -59,5 +59,5 @@ def find(name: str | None) -> tuple[str, Engines]:
     """The set of that name, None is the default one; raises UnknownName."""
     wanted = name or DEFAULT
     if wanted not in sets():
-        raise UnknownName("engine", wanted, sets())
+        raise UnknownName.of("engine", wanted, sets())
     return wanted, sets()[wanted]

@@ -16,7 +16,7 @@ ICD_VARIABLES = ("VK_DRIVER_FILES", "VK_ADD_DRIVER_FILES", "VK_ICD_FILENAMES")
 
 def nvidia(root: Path = Path("/")) -> bool:
     """Whether NVIDIA's driver is there."""
-    return any((root / name).exists() for name in NVIDIA) or bool(shell.answer(["nvidia-smi", "-L"], PATIENCE))
+    return any((root / name).exists() for name in NVIDIA) or bool(shell.run_or_none(["nvidia-smi", "-L"], PATIENCE))
 
 
 def render_node(root: Path = Path("/")) -> bool:

@@ -163,5 +163,5 @@ def find(name: str) -> Device:
     """The device called `name`; raises UnknownName with the nearest names."""
     known = everything()
     if name not in known:
-        raise UnknownName("device", name, known)
+        raise UnknownName.of("device", name, known)
     return known[name]

@@ -27,7 +27,7 @@ class Build:
 
 def commit(ref: str) -> str | None:
     """The commit that `ref` names in the repository around this folder; None if it names none."""
-    return shell.answer(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"])
+    return shell.run_or_none(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"])
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def built(ref: str, wanted: Build) -> Iterator[Path]:
         try:
             done = shell.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit(ref) or ref])
             if done.code != 0:
-                raise OutputFailed(f"git can't check {ref} out: {_last(done.err)}.")
+                raise OutputFailed(f"git can't check {ref} out: {done.last_line()}.")
             _build(ref, wanted, tree, out)
             yield out
         finally:
@@ -57,13 +57,9 @@ def _build(ref: str, wanted: Build, tree: Path, out: Path) -> None:
         line += ["--weights", str(tree / wanted.weights)]
     done = shell.run(line, environment=client.environment(), folder=tree)
     if done.code != 0:
-        raise ExportFailed(f"{ref} can't be built: {_last(done.err).removeprefix('edgefer: ')}")
+        raise ExportFailed(f"{ref} can't be built: {done.last_line().removeprefix('edgefer: ')}")
 
 
 def _path(tree: Path) -> tuple[str, ...]:
     """A checkout of edgefer itself builds with its own code, any other with the edgefer that runs this."""
     return () if (tree / "edgefer" / "cli.py").is_file() else ("-P",)
-
-
-def _last(said: str) -> str:
-    return (said.strip().splitlines() or ["it said nothing"])[-1]

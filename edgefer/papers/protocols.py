@@ -49,5 +49,5 @@ def _printed(source: transcription.Paper, name: str, method: transcription.Metho
 def protocol(name: str) -> Protocol:
     """The protocol called `name`; raises UnknownName with the nearest names."""
     if name not in protocols():
-        raise UnknownName("protocol", name, protocols())
+        raise UnknownName.of("protocol", name, protocols())
     return protocols()[name]

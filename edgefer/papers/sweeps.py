@@ -98,5 +98,5 @@ def sweeps() -> dict[str, Sweep]:
 def sweep(name: str) -> Sweep:
     """The sweep called `name`; raises UnknownName with the nearest names."""
     if name not in sweeps():
-        raise UnknownName("sweep", name, sweeps())
+        raise UnknownName.of("sweep", name, sweeps())
     return sweeps()[name]

@@ -40,6 +40,6 @@ def expand(names: tuple[str, ...]) -> list[str]:
     for name in names:
         wanted = [each for each in tables() if name in (each, page(each))]
         if not wanted:
-            raise UnknownName("table", name, [*PAGES, *tables()])
+            raise UnknownName.of("table", name, [*PAGES, *tables()])
         found |= dict.fromkeys(wanted)
     return list(found)

@@ -201,10 +201,10 @@ class Table:
         rows = [each for each in self.rows if each.name == row and dataset in ("", each.dataset)]
         if len(rows) != 1:
             known = [f"{each.dataset} {each.name}".strip() for each in self.rows]
-            raise UnknownName(f"row of {self.title}", f"{dataset} {row}".strip(), known)
+            raise UnknownName.of(f"row of {self.title}", f"{dataset} {row}".strip(), known)
         filled = {cell.column.key: cell for cell in self.cells if cell.row is rows[0]}
         if column not in filled:
-            raise UnknownName(f"column of {self.title}, row {row}", column, filled)
+            raise UnknownName.of(f"column of {self.title}, row {row}", column, filled)
         return filled[column]
 
 
@@ -221,7 +221,7 @@ class Paper:
         for table in self.tables:
             if table.number == number:
                 return table
-        raise UnknownName("table", number, [table.number for table in self.tables])
+        raise UnknownName.of("table", number, [table.number for table in self.tables])
 
 
 @cache
@@ -233,7 +233,7 @@ def papers() -> dict[str, Paper]:
 def paper(name: str) -> Paper:
     """The paper called `name`; raises UnknownName with the nearest names."""
     if name not in papers():
-        raise UnknownName("paper", name, papers())
+        raise UnknownName.of("paper", name, papers())
     return papers()[name]
 
 

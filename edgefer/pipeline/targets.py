@@ -41,5 +41,5 @@ def targets() -> dict[str, Target]:
 def target(name: str) -> Target:
     """The target called `name`; raises UnknownName with the nearest names."""
     if name not in targets():
-        raise UnknownName("target", name, targets())
+        raise UnknownName.of("target", name, targets())
     return targets()[name]

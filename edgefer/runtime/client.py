@@ -47,9 +47,9 @@ def ask(
     try:
         said = protocol.parse(Answer, done.out, "the worker's answer")
     except BadRecord as error:
-        last = (done.err.strip().splitlines() or ["it wrote nothing"])[-1]
         raise WorkerFailed(
-            f"{wanted.folder or wanted.eager}: the measuring process ended with {done.code} and no answer ({last}): "
+            f"{wanted.folder or wanted.eager}: the measuring process ended with {done.code} and no answer "
+            f"({done.last_line('it wrote nothing')}): "
             "`edgefer verify` tells whether the engine here can run it."
         ) from error
     return sound(said)
@@ -70,7 +70,4 @@ def environment() -> dict[str, str]:
 
 def raised(failure: protocol.Failure) -> EdgeferError:
     """The error that another process told of."""
-    kind = getattr(errors, failure.kind, EdgeferError)
-    error: EdgeferError = kind.__new__(kind)  # not every class takes a message to begin with
-    EdgeferError.__init__(error, failure.message)
-    return error
+    return errors.of_kind(failure.kind, failure.message)

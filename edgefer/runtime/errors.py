@@ -42,7 +42,9 @@ class UnknownName(EdgeferError):
 
     exit_code = 3
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
+        """`name` is not one of the `known` names of this kind: says the nearest ones, or all."""
         names = {each.lower(): each for each in known}
         near = [names[key] for key in difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)]
         hints = [f"did you mean {' or '.join(near)}?"] if near else []
@@ -50,7 +52,7 @@ class UnknownName(EdgeferError):
             hints.append(f"known: {', '.join(names.values())}.")
         if kind in _LISTED:
             hints.append(f"`edgefer {kind}s` lists them all.")
-        super().__init__(f"unknown {kind} {name!r}: {' '.join(hints)}")
+        return cls(f"unknown {kind} {name!r}: {' '.join(hints)}")
 
 
 class MissingFile(EdgeferError):
@@ -118,8 +120,10 @@ class MissingEngine(EdgeferError):
 
     exit_code = 14
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"the package {package} is not installed: run pip install 'edgefer[{extra}]'.")
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingEngine:
+        """The package is missing; edgefer's extra of that name has it."""
+        return cls(f"the package {package} is not installed: run pip install 'edgefer[{extra}]'.")
 
 
 class AccuracyDropped(EdgeferError):
@@ -155,10 +159,16 @@ class Inconclusive(EdgeferError):
 class SeveralFailures(EdgeferError):
     """All that went wrong in a command that goes on after a failure; the exit code is the first one's."""
 
-    def __init__(self, failures: Sequence[EdgeferError]) -> None:
-        super().__init__(" ".join(map(str, failures)))
-        self.exit_code = failures[0].exit_code
-        self._failures = failures
+    def __init__(self, message: str, failures: Sequence[EdgeferError] = ()) -> None:
+        super().__init__(message)
+        self._failures = failures or (self,)
+        if failures:
+            self.exit_code = failures[0].exit_code
+
+    @classmethod
+    def of(cls, failures: Sequence[EdgeferError]) -> SeveralFailures:
+        """These failures, of which there is at least one."""
+        return cls(" ".join(map(str, failures)), failures)
 
     @property
     def parts(self) -> Sequence[EdgeferError]:
@@ -212,3 +222,9 @@ class BadSetting(EdgeferError):
     """A setting of a recipe or a sweep that does not exist, or a value that it can't have."""
 
     exit_code = 27
+
+
+def of_kind(kind: str, message: str) -> EdgeferError:
+    """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
+    classes = {each.__name__: each for each in EdgeferError.__subclasses__()}
+    return classes.get(kind, EdgeferError)(message)

@@ -73,7 +73,7 @@ def _frequency(root: Path) -> float | None:
 
 def _throttled() -> tuple[list[str] | None, list[str] | None]:
     """What a Raspberry Pi's firmware says, now and since boot; None elsewhere."""
-    said = shell.answer(["vcgencmd", "get_throttled"])
+    said = shell.run_or_none(["vcgencmd", "get_throttled"])
     return (None, None) if said is None else throttle_bits(said)
 
 
@@ -100,5 +100,5 @@ def local_device(name: str | None = None) -> str:
     architecture = platform.machine().lower()
     here = "x86" if architecture in {"x86_64", "amd64", "i686"} else architecture
     if name not in {None, here}:
-        raise UnknownName("device", name or "", [here])
+        raise UnknownName.of("device", name or "", [here])
     return here

@@ -66,7 +66,7 @@ def cards() -> list[Card]:
     """All cards in the order of the bus; none if nvidia-smi is not there or fails."""
     for question in QUESTIONS:
         line = ["nvidia-smi", f"--query-gpu={','.join(question)}", "--format=csv,noheader,nounits"]
-        said = shell.answer(line, PATIENCE)
+        said = shell.run_or_none(line, PATIENCE)
         if said is not None and (found := parse(said, question)):
             return found
     return []

@@ -17,24 +17,28 @@ class Done:
     out: str
     err: str
 
+    def last_line(self, otherwise: str = "it said nothing") -> str:
+        """The last line of its standard error, where programs say why they failed; `otherwise` if it is empty."""
+        return (self.err.strip().splitlines() or [otherwise])[-1]
+
 
 def run(
     line: Sequence[str],
-    given: str | IO[bytes] = "",
+    stdin: str | IO[bytes] = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     timeout: float | None = None,
     apart: bool = False,
 ) -> Done:
-    """Run a program to its end, `given` (a text, or an open file) on its standard input; `timeout` is in seconds.
+    """Run a program to its end, `stdin` (a text, or an open file) on its standard input; `timeout` is in seconds.
 
     An interrupt ends the program too; where it is `apart` from this process's terminal, only after this process
     has heard of it. Raises FileNotFoundError if there is no such program and subprocess.TimeoutExpired.
     """
     done = subprocess.run(
         line,
-        input=given if isinstance(given, str) else None,
-        stdin=None if isinstance(given, str) else given,
+        input=stdin if isinstance(stdin, str) else None,
+        stdin=None if isinstance(stdin, str) else stdin,
         env=environment,
         cwd=folder,
         timeout=timeout,
@@ -47,8 +51,8 @@ def run(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def answer(line: Sequence[str], timeout: float = 5) -> str | None:
-    """What a program says, or None if it is not there, fails or takes longer than `timeout` seconds."""
+def run_or_none(line: Sequence[str], timeout: float = 5) -> str | None:
+    """A program's standard output, or None if it is not there, fails or takes longer than `timeout` seconds."""
     try:
         done = run(line, timeout=timeout)
     except (OSError, subprocess.TimeoutExpired):

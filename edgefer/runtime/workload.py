@@ -68,7 +68,7 @@ def _prepare_gpu(request: Request, provider: str) -> Load:
     require_batch(request.folder, request.settings)
     if request.folder is None:
         if provider not in EAGER_PROVIDERS:
-            raise UnknownName("way of torch to a GPU", provider, EAGER_PROVIDERS)
+            raise UnknownName.of("way of torch to a GPU", provider, EAGER_PROVIDERS)
         return partial(on_torch().load, request.eager or "", request.settings, provider)
     return partial(_load, package.read(Path(request.folder)), request.settings, provider)
 
@@ -78,7 +78,7 @@ def on_torch() -> ModuleType:
     try:
         return import_module("edgefer.benchmark.torch_gpu")
     except ModuleNotFoundError as error:
-        raise MissingEngine(error.name or str(error), "train") from error
+        raise MissingEngine.of(error.name or str(error), "train") from error
 
 
 def _load(bundle: package.Bundle, settings: Settings, provider: str | None = None) -> Loaded:

@@ -32,7 +32,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise MissingEngine("ray", "ray") from error
+        raise MissingEngine.of("ray", "ray") from error
     heard = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)

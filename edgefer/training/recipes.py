@@ -168,7 +168,7 @@ RECIPES = {recipe.name: recipe for recipe in _ALL}
 def get(name: str) -> Recipe:
     """The recipe called `name`; raises UnknownName with the nearest names."""
     if name not in RECIPES:
-        raise UnknownName("recipe", name, RECIPES)
+        raise UnknownName.of("recipe", name, RECIPES)
     return RECIPES[name]
 
 

@@ -76,7 +76,9 @@ def test_throttle_bits(said: str, now: list[str] | None, since: list[str] | None
 
 
 def test_vcgencmd_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("edgefer.runtime.shell.answer", lambda line: "throttled=0x4" if line[0] == "vcgencmd" else None)
+    monkeypatch.setattr(
+        "edgefer.runtime.shell.run_or_none", lambda line: "throttled=0x4" if line[0] == "vcgencmd" else None
+    )
     assert machine.state(tmp_path).throttled == ["throttled"]
 
 

@@ -98,7 +98,7 @@ def was_lost(error: Unreachable) -> bool:
 def known_as(link: Link) -> str:
     """Under what name known_hosts holds the board."""
     port = [] if link.device.port is None else ["-p", str(link.device.port)]
-    told = shell.answer(["ssh", "-G", *port, "--", link.device.host]) or ""
+    told = shell.run_or_none(["ssh", "-G", *port, "--", link.device.host]) or ""
     settings = dict(line.partition(" ")[::2] for line in told.splitlines())
     alias = settings.get("hostkeyalias", "none")
     if alias != "none":

@@ -122,7 +122,7 @@ def setup(name: str, device: Emulated, engine: str | None, say: Say) -> None:
 def _try(made: Made) -> str | None:
     """Import all, which also makes Python compile it; the last line of what went wrong."""
     done = emulator.python(made.emulator(), "-c", TRY, *TRIED, *made.engines.modules)
-    return None if done.code == 0 else (done.err.strip().splitlines() or [f"it ended with {done.code}"])[-1]
+    return None if done.code == 0 else done.last_line(f"it ended with {done.code}")
 
 
 def doctor(name: str, device: Emulated) -> list[Finding]:
@@ -153,5 +153,5 @@ def _findings(made: Made) -> Iterator[Finding]:
 
 
 def _size() -> str:
-    said = shell.answer(["du", "-sh", str(folder())], timeout=60)
+    said = shell.run_or_none(["du", "-sh", str(folder())], timeout=60)
     return f"in {folder()}{f', {said.split()[0]} with all boards' if said else ''}"

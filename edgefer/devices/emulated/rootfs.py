@@ -112,15 +112,11 @@ def _unpack(root: Path, files: Sequence[Path]) -> None:
         (root / name).symlink_to(f"usr/{name}")
     done = shell.run(["bash", "-c", _UNPACK, "unpack", str(root), *map(str, files)])
     if done.code != 0:
-        raise NotSetUp(f"an arm64 package can't be unpacked ({_last(done.err)}): free some space and try again.")
+        raise NotSetUp(f"an arm64 package can't be unpacked ({done.last_line()}): free some space and try again.")
 
 
 def _refusal(fetched: shell.Done, refreshed: shell.Done) -> str:
     """What apt says is wrong. That some source could not be read matters only if a package is missing for it."""
     errors = [line for done in (refreshed, fetched) for line in done.err.splitlines() if line[:2] in ("E:", "W:")]
-    said = (errors[0] if errors else _last(fetched.err)).removeprefix("E:").removeprefix("W:").strip()
+    said = (errors[0] if errors else fetched.last_line()).removeprefix("E:").removeprefix("W:").strip()
     return f"apt can't fetch arm64 packages ({said}): check the network and this host's apt sources, then try again."
-
-
-def _last(said: str) -> str:
-    return (said.strip().splitlines() or ["it said nothing"])[-1]

@@ -64,5 +64,5 @@ def _pip(command: str, *words: str) -> None:
     if "No module named pip" in done.err:
         raise NotSetUp(f"{sys.executable} has no pip, which fetches wheels for aarch64: install it (ensurepip).")
     errors = [line.removeprefix("ERROR:").strip() for line in done.err.splitlines() if line.startswith("ERROR:")]
-    said = errors[-1] if errors else (done.err.strip().splitlines() or ["it said nothing"])[-1]
+    said = errors[-1] if errors else done.last_line()
     raise NotSetUp(f"pip can't fetch the wheels for aarch64 ({said}): check the network, then try again.")

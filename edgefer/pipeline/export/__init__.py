@@ -51,4 +51,4 @@ def import_exporter(name: str) -> Exporter:
         with quiet():
             return cast(Exporter, import_module(ENGINES[name].exporter))
     except ModuleNotFoundError as error:
-        raise MissingEngine(error.name or str(error), "build") from error
+        raise MissingEngine.of(error.name or str(error), "build") from error
