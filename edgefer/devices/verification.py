@@ -81,7 +81,7 @@ class Verification:
     def require(self) -> None:
         """Raise what failed: the failure, or SeveralFailures."""
         if self.failures:
-            raise self.failures[0] if len(self.failures) == 1 else SeveralFailures(self.failures)
+            raise self.failures[0] if len(self.failures) == 1 else SeveralFailures.of(self.failures)
 
 
 def verify_bundles(

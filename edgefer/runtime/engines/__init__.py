@@ -164,18 +164,8 @@ def load(path: Path, name: str, threads: int = 1, provider: str | None = None) -
 
     Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, or what the engine raises.
     """
-<<<<<<< HEAD
     providers = ENGINES[name].providers
     if provider is not None and provider not in providers:
         raise UnknownName.of(f"way of {name} to a GPU", provider, providers or ["none"])
     module = import_runner(name)
-=======
-    if provider is not None and provider not in PROVIDERS[kind]:
-        raise UnknownName.of(f"way of {kind} to a GPU", provider, PROVIDERS[kind] or ["none"])
-    try:
-        with held():
-            module = import_module(f"edgefer.runtime.engines.{ENGINES[kind]}")
-    except ModuleNotFoundError as error:
-        raise MissingEngine.of(error.name or str(error), kind) from error
->>>>>>> 009c7cb (Errors take a message, also where another process told of one; the last line of a process's stderr is read in one place)
     return cast(Model, module.load(path, threads) if provider is None else module.load(path, threads, provider))
