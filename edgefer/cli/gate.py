@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, json_option, print_json, reading_options, split_option
+from edgefer.cli.common import PATH, json_option, print_json, reading_options, split_option, usage_errors
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.data.read_options import Reading
     from edgefer.gate.record import GateRecord
 
 
@@ -72,25 +71,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=PATH, metavar="FILE", help="For git refs: weights within the repository.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write the report as Markdown.")
 @json_option
-def gate(
-    sides: tuple[str, ...],
-    baseline: Path | None,
-    devices: tuple[str, ...],
-    threshold: float,
-    tolerance: float,
-    processes: int,
-    budget: int,
-    exact_only: bool,
-    instructions: bool,
-    data: Path | None,
-    reading: Reading,
-    split: str,
-    arch: str | None,
-    targets: tuple[str, ...],
-    weights: Path | None,
-    markdown: Path | None,
-    as_json: bool,
-) -> None:
+def gate(sides: tuple[str, ...], markdown: Path | None, as_json: bool, **options: Any) -> None:
     """Tell whether HEAD is slower, larger or less accurate than BASE on this machine, or costs an emulated board more.
 
     BASE and HEAD are bundles, folders of bundles (compared by name), or git refs (built first, with --arch and
@@ -102,29 +83,16 @@ def gate(
              edgefer gate dist-main/ dist/ --device rpi4-emulated --device rpi5-emulated
              edgefer gate --baseline baseline.json dist/
     """
-    from edgefer.cli import gate_steps
-    from edgefer.gate import baseline as recorded
-    from edgefer.gate import gate_devices
-    from edgefer.gate.interleave import Effort
-    from edgefer.gate.run import Limits
-    from edgefer.gate.verdict import Thresholds
+    from edgefer.gate.compare import GateOptions, compare
     from edgefer.runtime.files import require_folder
 
-    wanted = 1 if baseline is not None else 2
-    if len(sides) != wanted:
+    if len(sides) > 2:
         raise click.UsageError("give HEAD alone with --baseline, BASE and HEAD without it.")
-    if budget < processes:
-        raise click.UsageError(f"--budget {budget} is less than --processes {processes}.")
     if markdown is not None:
         require_folder(markdown.absolute().parent)
-    limits = Limits(Thresholds(latency=threshold / 100, exact=tolerance), Effort(processes, budget))
-    build = gate_steps.build(sides, arch, targets, weights)
-    known = None if baseline is None else recorded.read(baseline)
-    names = gate_devices.names(devices, known)
-    given = sides if baseline is None else (str(baseline), *sides)
-    with display() as shown:
-        tools = gate_steps.tools(shown, names, not exact_only, instructions, data, reading, split)
-        record = gate_steps.compare(shown, given, known, build, tools, limits, names)
+    base, head = sides if len(sides) == 2 else (None, sides[0])
+    with usage_errors(), display() as shown:
+        record = compare(GateOptions(head, base, **options), shown.progress)
     _show(record, markdown, as_json)
     _exit(record)
 

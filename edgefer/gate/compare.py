@@ -1,0 +1,132 @@
+"""From what may be asked of the gate to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from edgefer.arch import get_arch
+from edgefer.data.dataset import load
+from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.devices import lookup
+from edgefer.gate import accuracy, base_and_head, baseline, gate_devices, refs, run
+from edgefer.gate.accuracy import Quality
+from edgefer.gate.interleave import Effort
+from edgefer.gate.record import GateRecord, record
+from edgefer.gate.refs import Build
+from edgefer.gate.run import Limits, Tools
+from edgefer.gate.verdict import Thresholds
+from edgefer.pipeline import targets
+from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.errors import WrongOptions
+from edgefer.runtime.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """The options of `edgefer gate`.
+
+    head       a bundle, a folder of bundles, or a git ref, of which `targets` of `arch` are built with `weights`
+    base       the same; or None, and `baseline` is a record of `edgefer bench`
+    devices    none: this machine's processor, or the emulated board of the baseline
+    threshold  percent that is still not slower; tolerance, percent (points of accuracy) of a static metric
+    processes  of a round before the first look; budget, at most
+    """
+
+    head: str
+    base: str | None = None
+    baseline: Path | None = None
+    devices: tuple[str, ...] = ()
+    threshold: float = 5.0
+    tolerance: float = 0.0
+    processes: int = 24
+    budget: int = 72
+    exact_only: bool = False
+    instructions: bool = True
+    data: Path | None = None
+    reading: Reading = PLAINLY
+    split: str = "PrivateTest"
+    arch: str | None = None
+    targets: tuple[str, ...] = ()
+    weights: Path | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """When to fail and when to give up."""
+        thresholds = Thresholds(latency=self.threshold / 100, exact=self.tolerance)
+        return Limits(thresholds, Effort(self.processes, self.budget))
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What has to be opened: BASE, if it is no record, and HEAD."""
+        return (self.head,) if self.base is None else (self.base, self.head)
+
+    def check(self) -> None:
+        """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none.
+
+        Better now than after a checkout.
+        """
+        if (self.base is None) == (self.baseline is None):
+            raise WrongOptions("give HEAD alone with --baseline, BASE and HEAD without it.")
+        if self.budget < self.processes:
+            raise WrongOptions(f"--budget {self.budget} is less than --processes {self.processes}.")
+        for side in self.sides:
+            if (self.arch is None or not self.targets) and base_and_head.is_ref(side):
+                raise WrongOptions(f"{side} is a git ref: say what to build of it with --arch and --target.")
+        if self.arch is not None:
+            get_arch(self.arch)
+        for target in self.targets:
+            targets.target(target)
+
+
+def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
+    """Compare HEAD with BASE; the record's `outcome` is the answer.
+
+    Raises what `GateOptions.check`, opening and building bundles, and a measurement raise.
+    """
+    options.check()
+    recorded = None if options.baseline is None else baseline.read(options.baseline)
+    devices = gate_devices.names(options.devices, recorded)
+    tools = _tools(options, devices, progress)
+    wanted = Build(options.arch or "", options.targets, options.weights)
+    with ExitStack() as stack:
+        opened = []
+        for side in options.sides:
+            progress.step("", f"opening {side}", 0, None)
+            opened.append(stack.enter_context(base_and_head.opened(side, partial(refs.built, wanted=wanted))))
+        if recorded is not None:
+            verdicts = run.against(recorded, opened[0], tools, options.limits)
+        else:
+            verdicts = run.gate(base_and_head.pairs(*opened), tools, options.limits)
+    base = options.base if options.base is not None else str(options.baseline)
+    return record(base, options.head, options.limits.thresholds, verdicts, devices)
+
+
+def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> Tools:
+    """What the gate calls; raises WrongOptions, or NotSetUp for a board that is not made."""
+    found = [lookup.find(name) for name in devices]
+    timed = any(device.timed for device in found)
+    if not timed and not options.instructions:
+        raise WrongOptions("instructions are what an emulated board tells: leave --no-instructions out.")
+    return Tools(
+        counters={device.name: device.count for device in found} if options.instructions else {},
+        quality=None if options.data is None else _quality(options.data, options, progress),
+        latency=timed and not options.exact_only,
+        notes=[] if timed else ["latency not compared: an emulated board has none"],
+        tick=lambda what: progress.step("", what, 0, None),
+    )
+
+
+def _quality(data: Path, options: GateOptions, progress: Progress) -> Callable[[Bundle], Quality]:
+    reading = with_progress(options.reading, data, progress)
+    read = cache(lambda size: load(data, size, reading).split(options.split))
+
+    def measure(bundle: Bundle) -> Quality:
+        test = read(bundle.manifest.contract.resize)
+        tick = progress.counter(bundle.manifest.name, f"on {options.split}", len(test))
+        return accuracy.measure(bundle, test, tick)
+
+    return measure
