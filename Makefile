@@ -1,23 +1,33 @@
 # Two commands do everything: `make demo` and `make test`. Both make .venv when it is not there.
+# `make test-all` runs the tests too that take long; CI runs it.
 PYTHON ?= python3
 BIN := .venv/bin
 BUNDLE := dist/ean.tflite-int8
 BASELINE := benchmarks/baselines/ean.json
 TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 
-.PHONY: demo test matrix plots gate baseline clean
+# How many processes run tests; each takes about a gigabyte.
+WORKERS := 2
+PYTEST = $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
+
+.PHONY: demo test test-all lint matrix plots gate baseline clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
 	$(BIN)/edgefer verify $(BUNDLE)
 	@echo "The bundle is in $(CURDIR)/$(BUNDLE): copy that folder into your app and open its README.md."
 
-test: .venv/test
+test: lint
+	$(PYTEST)
+
+test-all: lint
+	$(PYTEST) -m 'not matrix'
+
+lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
 
 # every network on every target (`make test` builds one of each kind) and the table of it; stopped, it goes on
 # where it was. The same as tests: pytest -m matrix

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    # The workers have the processor's cores between them; the threads of one would wait for those of another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+BARE = bool(os.environ.get("EDGEFER_TEST_BARE"))
 DATA = Path(__file__).parents[2] / "shared" / "datasets" / "fer2013.npz"
 
 
@@ -21,29 +31,56 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def fer2013(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """What is made once for all workers of a run: once(name, make) is a folder that `make` has filled.
+
+    The worker that comes first makes it, the others wait for it. Tests must not change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if WORKER else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def fill(name: str, make: Callable[[Path], None]) -> Path:
+        folder, filled = shared / name, shared / f"{name}.filled"
+        with FileLock(shared / f"{name}.lock"):
+            if not filled.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of another worker that failed
+                folder.mkdir()
+                make(folder)
+                filled.touch()
+        return folder
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def fer2013(once: Once) -> Path:
     """The real fer2013.csv, written from the copy beside the clone; skips where there is none."""
     given = os.environ.get("EDGEFER_FER2013")
     if given:
         return Path(given)
-    if not DATA.is_file():
+    if BARE or not DATA.is_file():
         pytest.skip(
             f"needs FER2013: set EDGEFER_FER2013 to a fer2013.csv (looked for {DATA.name} beside the clone too)"
         )
     from tests.made import write_fer2013
 
-    return write_fer2013(DATA, tmp_path_factory.mktemp("fer2013"))
+    return once("fer2013", lambda folder: write_fer2013(DATA, folder / "fer2013.csv")) / "fer2013.csv"
 
 
 @pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped EAN for every target, from the shipped calibration; tests must not change it."""
+def dist(once: Once) -> Path:
+    """The shipped EAN for every target, from the shipped calibration; its targets share one float network."""
     from edgefer.arch import get_arch
     from edgefer.pipeline import build, targets
+    from edgefer.pipeline.float_model import Floating
     from edgefer.training import weights
 
-    out, arch = tmp_path_factory.mktemp("dist"), get_arch("ean")
-    loaded = weights.load(arch, None)
-    for name, target in targets.targets().items():
-        build.build(build.Job(arch, name, target, loaded, build.Calibrate()), out)
-    return out
+    def make(folder: Path) -> None:
+        ean = get_arch("ean")
+        floating = Floating(ean, weights.load(ean, None))
+        for name, target in targets.targets().items():
+            job = build.Job(ean, name, target, floating.weights, build.Calibrate())
+            build.build(job, folder, floating=floating)
+
+    return once("dist", make)

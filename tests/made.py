@@ -86,16 +86,15 @@ def write_weights(path: Path, name: str, seed: int = 0) -> Path:
     return path
 
 
-def write_fer2013(npz: Path, folder: Path) -> Path:
+def write_fer2013(npz: Path, path: Path) -> None:
     """The real fer2013.csv from the arrays it travels in."""
-    arrays = np.load(npz)
-    path = folder / "fer2013.csv"
+    arrays, words = np.load(npz), [str(pixel) for pixel in range(256)]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("emotion", "pixels", "Usage"))
         for label, image, usage in zip(arrays["emotion"], arrays["pixels"], arrays["usage"], strict=True):
-            writer.writerow((int(label), " ".join(map(str, image.ravel())), SPLITS[usage]))
-    return path
+            pixels = " ".join([words[pixel] for pixel in image.tobytes()])
+            writer.writerow((int(label), pixels, SPLITS[usage]))
 
 
 def golden(name: str, text: str) -> None:

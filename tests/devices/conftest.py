@@ -11,6 +11,7 @@ import pytest
 from edgefer.devices import registry
 from edgefer.devices.emulated import image_build, rootfs
 from edgefer.runtime.errors import NotSetUp
+from tests.conftest import Once
 
 
 def _lacking() -> str | None:
@@ -25,17 +26,19 @@ def _lacking() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache_home(once: Once) -> Path:
     """XDG_CACHE_HOME of a user whose emulated boards are all set up; tests must not change it."""
     reason = _lacking()
     if reason:
         pytest.skip(reason)
-    home = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "XDG_CACHE_HOME", str(home))
-        for name, row in registry.emulated().items():
-            image_build.setup(name, row, None, lambda _: None)
-    return home
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(os.environ, "XDG_CACHE_HOME", str(folder))
+            for name, row in registry.emulated().items():
+                image_build.setup(name, row, None, lambda _: None)
+
+    return once("cache", make)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from tests.made import SHIPPED, write_weights
 
 EAN = get_arch("ean")
 INT8 = [name for name, target in targets.targets().items() if target.precision == "int8"]
+QUICK = ("tflite-int8", EAN.name)  # what ships most; `make test-all` tries all
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +31,16 @@ def built(name: str, calibrate: build.Calibrate, out: Path, arch: Arch = EAN) ->
     return build.build(build.Job(arch, name, targets.target(name), weights.load(arch, None), calibrate), out)
 
 
-@pytest.mark.parametrize("network", SHIPPED)
-@pytest.mark.parametrize("name", targets.targets())
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        pytest.param(name, network, marks=() if (name, network) == QUICK else pytest.mark.long)
+        for name, target in targets.targets().items()
+        for network in SHIPPED
+        if network == EAN.name or target.precision == "int8"  # the others where they could lose something
+    ],
+)
 def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
-    if network != EAN.name and name not in INT8:
-        pytest.skip("EAN is tried on every target, the others where they could lose something: in int8")
     bundle = built(name, build.Calibrate(), tmp_path, get_arch(network))
     check = compared(bundle, faces)
     verify.judge(bundle.manifest.name, check)
@@ -47,6 +53,7 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
     assert check.artifact.unseen_images == 3301
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", INT8)
 def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:

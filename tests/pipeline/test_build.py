@@ -71,6 +71,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
 
 @every_target
 def test_second_build_gives_the_same_bytes(dist: Path, tmp_path: Path, name: str) -> None:
+    """This one alone, the first with the float network that all targets share."""
     again = build.build(job(name), tmp_path).folder
     first = dist / f"ean.{name}"
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())

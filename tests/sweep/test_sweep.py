@@ -20,6 +20,7 @@ from edgefer.sweep.grid import Row, Sweep, grid
 from edgefer.sweep.report import SweepRecord
 from edgefer.sweep.runs import Run, Wish
 from edgefer.training.run import Listener
+from tests.cli import made
 from tests.made import write_csv
 
 GRID = grid(["microexpnet-xxs"], "plain", {"lr": ["0.01", "0.02"]})
@@ -142,17 +143,18 @@ def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
-def edgefer(*line: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edgefer", *map(str, line)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def edgefer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[made.Run]:
+    """`edgefer` with arguments, in this process."""
+    yield from made.in_process(made.Ran, monkeypatch, capfd)
 
 
-def test_the_command_makes_the_table(csv: Path, tmp_path: Path) -> None:
+def test_the_command_makes_the_table(edgefer: made.Run, csv: Path, tmp_path: Path) -> None:
     line = ("sweep", "ean-table2", "--only", "EAN", "--only", "iter_trans_c", "--out", tmp_path, "--threads", 1)
     short = ("--epochs", 1, "--set", "round_epochs=1", "--set", "batch=16")
-    assert "0/1" in edgefer(*line, *short).stdout, "without --data the table of what there is"
+    assert "0/1" in edgefer(*line, *short).out, "without --data the table of what there is"
     done = edgefer(*line, *short, "--data", csv)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     record = records.read(SweepRecord, tmp_path / "ean-table2.json")
     assert [(row.name, row.printed, row.printed_of, row.missing) for row in record.rows] == [
         ("EAN", "69.74", "FER2013", 0),
@@ -160,7 +162,7 @@ def test_the_command_makes_the_table(csv: Path, tmp_path: Path) -> None:
     ]
     assert len(record.rows[1].runs[0].rounds) > 1
     assert "| iter\\_trans\\_c | ean | epochs=1 batch=16 round\\_epochs=1" in (tmp_path / "ean-table2.md").read_text()
-    assert json.loads(edgefer(*line, *short, "--json").stdout)["rows"][0]["runs"][0]["seed"] == 0
+    assert json.loads(edgefer(*line, *short, "--json").out)["rows"][0]["runs"][0]["seed"] == 0
 
 
 @pytest.mark.parametrize(
@@ -175,9 +177,9 @@ def test_the_command_makes_the_table(csv: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_command_line_is_told_and_does_nothing(
-    tmp_path: Path, line: tuple[str, ...], code: int, said: str
+    edgefer: made.Run, tmp_path: Path, line: tuple[str, ...], code: int, said: str
 ) -> None:
     done = edgefer("sweep", *line, "--out", tmp_path / "out")
-    assert done.returncode == code
-    assert said in done.stderr
+    assert done.code == code
+    assert said in done.err
     assert not (tmp_path / "out").exists()

@@ -22,6 +22,7 @@ ray = pytest.importorskip("ray", reason="needs the extra ray")
 EPOCHS, SEEDS = 20, 5
 
 
+@pytest.mark.long
 def test_no_run_is_lost_or_done_twice_when_a_node_dies(tmp_path: Path) -> None:
     from ray.cluster_utils import Cluster
 

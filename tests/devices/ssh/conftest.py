@@ -11,44 +11,48 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.arch import get_arch
 from edgefer.devices.emulated import rootfs
-from edgefer.pipeline import build, targets
-from edgefer.training import weights
 from tests.cli.made import PROGRAM, Ran
+from tests.conftest import Once
 from tests.devices.ssh.made import PACKAGES, Board, furnish, lacking
 
-TARGET = "tflite-int8"
+TOP = Path(__file__).parents[3]
 MakeBoard = Callable[..., Board]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They are all of one kind."""
+    """They are all of one kind; on those that have engines every program is slow, and the setup takes minutes."""
     reason = lacking()
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.boards)
+            if isinstance(item, pytest.Function) and "engines" in item.fixturenames:
+                item.add_marker(pytest.mark.long)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(once: Once) -> Path:
     """The arm64 system that all boards share; nothing is written to it."""
-    folder = tmp_path_factory.mktemp("userland") / "root"
-    rootfs.make(folder, PACKAGES)
-    furnish(folder)
-    folder.parent.chmod(0o755)
-    return folder
+
+    def make(folder: Path) -> None:
+        rootfs.make(folder / "root", PACKAGES)
+        furnish(folder / "root")
+        folder.chmod(0o755)
+
+    return once("board", make) / "root"
 
 
 @pytest.fixture(scope="session")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def key(once: Once) -> Path:
     """The user's key, and one that no board knows (wrong)."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("right", "wrong"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    return folder / "right"
+
+    def make(folder: Path) -> None:
+        for name in ("right", "wrong"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+
+    return once("keys", make) / "right"
 
 
 @pytest.fixture
@@ -74,12 +78,14 @@ def board(make_board: MakeBoard) -> Board:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(once: Once) -> Path:
     """edgefer as it is now: a run's name follows the sources, and someone may be editing them."""
-    top, folder = Path(build.__file__).parents[2], tmp_path_factory.mktemp("installed")
-    for name in ("edgefer", "targets"):
-        shutil.copytree(top / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+
+    def make(folder: Path) -> None:
+        for name in ("edgefer", "targets"):
+            shutil.copytree(TOP / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    return once("installed", make)
 
 
 class Host:
@@ -146,19 +152,21 @@ def host(tmp_path: Path, key: Path, installed: Path) -> Host:
 
 
 @pytest.fixture(scope="session")
-def engines(root: Path, key: Path, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def engines(root: Path, key: Path, installed: Path, once: Once) -> Path:
     """The environment that `edgefer device setup --offline` made, on a board that is off by now."""
-    folder = tmp_path_factory.mktemp("first")
-    board, host = Board(root, folder / "board", key), Host(folder / "host", key, installed)
-    board.start()
-    try:
-        host.knows("first", board)
-        ran = host.edgefer("device", "setup", "first", "--offline")
-        assert ran.code == 0, ran
-        assert sorted(path.name for path in board.home.iterdir()) == [".edgefer", ".ssh"]
-    finally:
-        board.stop()
-    return board.home / ".edgefer/venv"
+
+    def make(folder: Path) -> None:
+        board, host = Board(root, folder / "board", key), Host(folder / "host", key, installed)
+        board.start()
+        try:
+            host.knows("first", board)
+            ran = host.edgefer("device", "setup", "first", "--offline")
+            assert ran.code == 0, ran
+            assert sorted(path.name for path in board.home.iterdir()) == [".edgefer", ".ssh"]
+        finally:
+            board.stop()
+
+    return once("first", make) / "board/home/.edgefer/venv"
 
 
 @pytest.fixture
@@ -171,9 +179,6 @@ def kitchen(board: Board, host: Host, engines: Path) -> Iterator[Board]:
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(dist: Path) -> Path:
     """One bundle; tests must not change it."""
-    out, arch = tmp_path_factory.mktemp("bundle"), get_arch("ean")
-    target = targets.target(TARGET)
-    build.build(build.Job(arch, TARGET, target, weights.load(arch, None), build.Calibrate()), out)
-    return out / f"ean.{TARGET}"
+    return dist / "ean.tflite-int8"

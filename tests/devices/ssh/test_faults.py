@@ -92,6 +92,7 @@ def test_a_full_disk(make_board: MakeBoard, host: Host, engines: Path, bundle: P
     assert board.left() == []
 
 
+@pytest.mark.long
 def test_a_setup_that_runs_out_of_disk_leaves_nothing(
     make_board: MakeBoard, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_setup_that_runs_out_of_disk_leaves_nothing(
     assert list((board.inside / ".edgefer").iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_setup_leaves_nothing(board: Board, host: Host, sign: signal.Signals) -> None:
     host.knows("kitchen", board)
