@@ -10,7 +10,7 @@ TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 WORKERS := 2
 PYTEST = $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
 
-.PHONY: demo test test-all lint matrix plots gate baseline clean
+.PHONY: demo test test-all test-bare lint matrix plots gate baseline clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -22,6 +22,10 @@ test: lint
 
 test-all: lint
 	$(PYTEST) -m 'not matrix'
+
+# what could need more than Python, with all of that hidden: tests/bare.py
+test-bare: .venv/test
+	EDGEFER_TEST_BARE=1 $(PYTEST) tests/benchmark tests/data tests/devices tests/gate tests/papers tests/runtime
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -11,17 +11,25 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.bare import BARE, BESIDE, hide
+
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:
     # The workers have the processor's cores between them; the threads of one would wait for those of another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-BARE = bool(os.environ.get("EDGEFER_TEST_BARE"))
-DATA = Path(__file__).parents[2] / "shared" / "datasets" / "fer2013.npz"
+DATA = BESIDE / "datasets" / "fer2013.npz"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide what a bare machine has not, if that is asked for, and let Ctrl-C be heard."""
+    if BARE and not WORKER:  # workers inherit it
+        config.add_cleanup(hide().cleanup)
+    hear_interrupts()
+
+
+def hear_interrupts() -> None:
     """Hear Ctrl-C, and let children hear it, also where tests run in the background of a script.
 
     A shell without job control starts those with SIGINT ignored, and a child inherits that.
@@ -59,7 +67,7 @@ def fer2013(once: Once) -> Path:
     given = os.environ.get("EDGEFER_FER2013")
     if given:
         return Path(given)
-    if BARE or not DATA.is_file():
+    if not DATA.is_file():
         pytest.skip(
             f"needs FER2013: set EDGEFER_FER2013 to a fer2013.csv (looked for {DATA.name} beside the clone too)"
         )

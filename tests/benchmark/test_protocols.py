@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from edgefer.papers import protocols, transcription
 from edgefer.runtime.errors import UnknownName
+from tests.bare import BESIDE
 
 
 def test_all_are_there() -> None:
@@ -49,7 +48,7 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", transcription.papers())
 def test_the_quotes_are_in_the_papers(name: str) -> None:
-    text = Path(__file__).parents[3] / "shared" / "papers" / f"{name}.txt"
+    text = BESIDE / "papers" / f"{name}.txt"
     if not text.is_file():
         pytest.skip("needs the papers' texts beside the clone")
     said = (

@@ -14,9 +14,10 @@ from edgefer.papers import transcription
 from edgefer.papers.transcription import Cell, Column, Paper, Row, Table
 from edgefer.runtime import resources
 from edgefer.runtime.errors import BadRecord, UnknownName
+from tests.bare import BESIDE
 
 FILES = sorted((resources.folder("benchmarks") / "papers").glob("*.toml"))
-TEXTS = Path(__file__).parents[3] / "shared" / "papers"
+TEXTS = BESIDE / "papers"
 TABLES = [(name, table) for name, paper in transcription.papers().items() for table in paper.tables]
 TITLES = [f"{name}, {table.title}" for name, table in TABLES]
 
