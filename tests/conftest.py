@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from edgefer.runtime.files import locked
 from tests.bare import BARE, BESIDE, hide
 
 Once = Callable[[str, Callable[[Path], None]], Path]
@@ -50,7 +50,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
     def fill(name: str, make: Callable[[Path], None]) -> Path:
         folder, filled = shared / name, shared / f"{name}.filled"
-        with FileLock(shared / f"{name}.lock"):
+        with locked(shared / f"{name}.lock"):
             if not filled.exists():
                 shutil.rmtree(folder, ignore_errors=True)  # of another worker that failed
                 folder.mkdir()
