@@ -10,16 +10,32 @@ from typing import TYPE_CHECKING
 from edgefer.runtime import __version__ as __version__
 
 if TYPE_CHECKING:
+    from edgefer.api import build, compare, verify
     from edgefer.runtime.classifier import Classification, Classifier, load
     from edgefer.runtime.errors import EdgeferError
+    from edgefer.runtime.progress import Progress
 
-__all__ = ["Classification", "Classifier", "EdgeferError", "__version__", "load"]
+__all__ = [
+    "Classification",
+    "Classifier",
+    "EdgeferError",
+    "Progress",
+    "__version__",
+    "build",
+    "compare",
+    "load",
+    "verify",
+]
 
 _MODULES = {
+    "build": "edgefer.api",
+    "compare": "edgefer.api",
+    "verify": "edgefer.api",
     "Classification": "edgefer.runtime.classifier",
     "Classifier": "edgefer.runtime.classifier",
-    "EdgeferError": "edgefer.runtime.errors",
     "load": "edgefer.runtime.classifier",
+    "EdgeferError": "edgefer.runtime.errors",
+    "Progress": "edgefer.runtime.progress",
 }
 
 

@@ -20,7 +20,7 @@ from edgefer.pipeline.float_baseline import float_model
 from edgefer.runtime import bundle as bundles
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle
-from edgefer.runtime.errors import EdgeferError, SeveralFailures
+from edgefer.runtime.errors import EdgeferError, SeveralFailures, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.verify import AccuracyCheck, GoldenCheck, Reference, Sameness
 
@@ -89,8 +89,10 @@ def verify_bundles(
 ) -> Verification:
     """Check every bundle; `tell` hears of each whose golden pair holds as soon as that is known.
 
-    Raises what `lookup.find` raises for the device; all other failures are in the result.
+    Raises WrongOptions, and what `lookup.find` raises for the device; all other failures are in the result.
     """
+    if options.threads < 1:
+        raise WrongOptions(f"{options.threads} threads: give at least 1.")
     device = None if options.device is None else lookup.find(options.device, options.engine)
     runner = _Runner(device, options.threads, progress)
     checks = []

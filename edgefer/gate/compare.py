@@ -24,6 +24,8 @@ from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 
+FEWEST = 12  # processes, for a permutation test that can tell anything
+
 
 @dataclass(frozen=True)
 class GateOptions:
@@ -71,6 +73,11 @@ class GateOptions:
         """
         if (self.base is None) == (self.baseline is None):
             raise WrongOptions("give HEAD alone with --baseline, BASE and HEAD without it.")
+        if self.processes < FEWEST or not self.threshold > 0 or not self.tolerance >= 0:
+            raise WrongOptions(
+                f"--processes is at least {FEWEST}, --threshold above 0 and --tolerance not below: "
+                f"they are {self.processes}, {self.threshold:g} and {self.tolerance:g}."
+            )
         if self.budget < self.processes:
             raise WrongOptions(f"--budget {self.budget} is less than --processes {self.processes}.")
         for side in self.sides:

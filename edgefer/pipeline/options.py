@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer.data.read_options import PLAINLY, Reading, with_progress
-from edgefer.runtime.errors import MissingFile, WrongOptions
+from edgefer.runtime.errors import MissingFile, UnknownName, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.quiet import import_quietly
 
@@ -50,6 +50,7 @@ class BuildOptions:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
         from edgefer.arch import get_arch
         from edgefer.pipeline import targets
+        from edgefer.pipeline.ranges import METHODS
 
         if self.untrained is not None and self.weights is not None:
             raise WrongOptions("--untrained takes no --weights: give one of the two.")
@@ -64,6 +65,10 @@ class BuildOptions:
                 raise WrongOptions("--model needs --weights: a .safetensors file.")
         else:
             self._require_none("--onnx", untrained=self.untrained, weights=self.weights)
+        if self.calibration_method not in METHODS:
+            raise UnknownName.of("calibration method", self.calibration_method, METHODS)
+        if self.calibration_count < 2 or self.seed < 0 or (self.untrained or 0) < 0:
+            raise WrongOptions("--calibration-count is at least 2, --seed and --untrained are not below 0.")
         for name in self.targets:
             targets.target(name)
 

@@ -18,7 +18,7 @@ from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle, Manifest
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.engines import Model
-from edgefer.runtime.errors import BadData, BadSetting, EmptyData, MissingFile
+from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
 from edgefer.runtime.preprocess import IMAGE_FORMATS, Pixels, centre_crop, resize_face
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None 
     MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider.
     """
     if threads < 1:
-        raise BadSetting(f"{threads} threads: give at least 1.")
+        raise WrongOptions(f"{threads} threads: give at least 1.")
     bundle = bundles.read(Path(folder))
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
 

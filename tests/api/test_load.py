@@ -15,7 +15,15 @@ from PIL import Image
 
 import edgefer
 from edgefer.runtime import bundle, contract, golden, verify
-from edgefer.runtime.errors import BadData, BadSetting, BrokenBundle, EdgeferError, EmptyData, MissingFile, UnknownName
+from edgefer.runtime.errors import (
+    BadData,
+    BrokenBundle,
+    EdgeferError,
+    EmptyData,
+    MissingFile,
+    UnknownName,
+    WrongOptions,
+)
 
 PICTURE = golden.picture()
 
@@ -150,5 +158,5 @@ def test_batches_that_are_none(classifier: edgefer.Classifier, tmp_path: Path) -
 def test_bundles_that_can_not_be_loaded(classifier: edgefer.Classifier, dist: Path, tmp_path: Path) -> None:
     faults(lambda: edgefer.load(tmp_path / "none"), MissingFile, "edgefer build")
     faults(lambda: edgefer.load(tmp_path), BrokenBundle, "manifest.json")
-    faults(lambda: edgefer.load(dist / "ean.tflite-int8", threads=0), BadSetting, "0 threads")
+    faults(lambda: edgefer.load(dist / "ean.tflite-int8", threads=0), WrongOptions, "0 threads")
     faults(lambda: edgefer.load(dist / "ean.tflite-int8", provider="cuda"), UnknownName, "cuda")

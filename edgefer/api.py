@@ -1,0 +1,185 @@
+"""What `import edgefer` offers besides `load`: the commands as functions, which return what --json prints.
+
+Each imports what it needs when it is called. Where a command takes several targets, bundles or devices, call the
+function once for each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefer.runtime.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from edgefer.devices.verification import BundleCheck
+    from edgefer.gate.record import GateRecord
+    from edgefer.pipeline.ranges import Method
+    from edgefer.runtime.bundle import Bundle
+
+StrPath = str | os.PathLike[str]
+
+
+def build(
+    arch: str | None = None,
+    target: str = "tflite-int8",
+    *,
+    model: str | None = None,
+    onnx: StrPath | None = None,
+    contract: StrPath | None = None,
+    input: str | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    weights: StrPath | None = None,
+    untrained: int | None = None,
+    calibration: StrPath | None = None,
+    calibration_method: Method = "percentile",
+    calibration_count: int = 512,
+    seed: int = 0,
+    layout: str | None = None,
+    cache: StrPath | None = None,
+    out: StrPath = "dist",
+    progress: Progress = SILENT,
+) -> Bundle:
+    """Build the bundle <out>/<name>.<target>, by default from the shipped weights and calibration.
+
+    arch                 a network of edgefer's, or instead of it one of your own:
+    model, onnx          "module:callable", whose network gets `weights`; or an ONNX file
+    contract             a TOML file about your own network; `input` ("1x64x64"), `labels` and `name` go before it
+    weights              a .safetensors file; None: the weights that edgefer ships
+    untrained            the seed of random weights, to measure what a network costs
+    calibration          what int8 is calibrated on: a fer2013.csv, an image folder or a calibration.json;
+                         `calibration_count` of its faces, which `seed` chooses; `calibration_method` makes the ranges
+    layout, cache        how an image folder lies on disk, and where decoded faces are kept
+
+    Raises EdgeferError: WrongOptions for arguments that don't go together, UnknownName, MissingFile, BadWeights,
+    BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch or OutputFailed.
+    """
+    from edgefer.data.read_options import Reading
+    from edgefer.pipeline.options import BuildOptions, build_bundles
+
+    options = BuildOptions(
+        targets=(target,),
+        arch=arch,
+        model=model,
+        onnx=_path(onnx),
+        contract=_path(contract),
+        input=input,
+        labels=None if labels is None else tuple(labels),
+        name=name,
+        weights=_path(weights),
+        untrained=untrained,
+        calibration=_path(calibration),
+        calibration_method=calibration_method,
+        calibration_count=calibration_count,
+        seed=seed,
+        reading=Reading(layout, _path(cache)),
+        out=Path(out),
+    )
+    (bundle,) = build_bundles(options, progress)
+    return bundle
+
+
+def verify(
+    bundle: StrPath,
+    data: StrPath | None = None,
+    *,
+    split: str = "PrivateTest",
+    float_baseline: StrPath | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    threads: int = 1,
+    layout: str | None = None,
+    cache: StrPath | None = None,
+    progress: Progress = SILENT,
+) -> BundleCheck:
+    """Check a bundle's files, contract and golden pair; with `data` also its accuracy against the float model.
+
+    data            a fer2013.csv or an image folder, of which `split` is shown
+    float_baseline  an fp32 bundle or a .safetensors file to compare with; None: the shipped weights
+    device, engine  run the model there, with another set of engines
+
+    Raises EdgeferError: MissingFile, BrokenBundle, GoldenMismatch, AccuracyDropped or MissingEngine; with `data` what
+    reading it raises; on a device what reaching it raises.
+    """
+    from edgefer.data.read_options import Reading
+    from edgefer.devices.verification import VerifyOptions, verify_bundles
+
+    options = VerifyOptions(
+        bundles=(Path(bundle),),
+        device=device,
+        engine=engine,
+        data=_path(data),
+        reading=Reading(layout, _path(cache)),
+        split=split,
+        float_baseline=_path(float_baseline),
+        threads=threads,
+    )
+    verification = verify_bundles(options, progress)
+    verification.require()
+    return verification.checks[0]
+
+
+def compare(
+    base: StrPath | None,
+    head: StrPath,
+    *,
+    baseline: StrPath | None = None,
+    devices: Sequence[str] = (),
+    threshold: float = 5.0,
+    tolerance: float = 0.0,
+    processes: int = 24,
+    budget: int = 72,
+    exact_only: bool = False,
+    instructions: bool = True,
+    data: StrPath | None = None,
+    split: str = "PrivateTest",
+    arch: str | None = None,
+    targets: Sequence[str] = (),
+    weights: StrPath | None = None,
+    layout: str | None = None,
+    cache: StrPath | None = None,
+    progress: Progress = SILENT,
+) -> GateRecord:
+    """Compare two bundles, folders of bundles or git refs, as `edgefer gate` does; `outcome` is the answer.
+
+    base, baseline    one of the two: what `head` is compared with, or a record that `edgefer bench` wrote
+    devices           this machine's processor or emulated boards
+    threshold         percent that HEAD may be slower; `tolerance` of static metrics, in points for accuracy
+    processes         fresh processes before the first look; at most `budget`
+    exact_only        leave latency out; `instructions` per frame are counted in an emulator
+    data              gate accuracy and agreement on its `split` too
+    arch, targets     what to build of a git ref, with `weights` within the repository
+
+    A regression is no exception: `outcome` is "ok", "regressed" or "inconclusive". Raises EdgeferError: WrongOptions,
+    MissingFile, BrokenBundle, NotSetUp, BadRecord, ExportFailed or WorkerFailed.
+    """
+    from edgefer.data.read_options import Reading
+    from edgefer.gate.compare import GateOptions
+    from edgefer.gate.compare import compare as run
+
+    options = GateOptions(
+        head=os.fspath(head),
+        base=None if base is None else os.fspath(base),
+        baseline=_path(baseline),
+        devices=tuple(devices),
+        threshold=threshold,
+        tolerance=tolerance,
+        processes=processes,
+        budget=budget,
+        exact_only=exact_only,
+        instructions=instructions,
+        data=_path(data),
+        reading=Reading(layout, _path(cache)),
+        split=split,
+        arch=arch,
+        targets=tuple(targets),
+        weights=_path(weights),
+    )
+    return run(options, progress)
+
+
+def _path(path: StrPath | None) -> Path | None:
+    return None if path is None else Path(path)
