@@ -27,7 +27,7 @@ from torch.nn import functional
 from edgefer.arch import get_arch
 from edgefer.runtime import environment, records
 from edgefer.runtime.text_table import markdown
-from edgefer.training import loop, parallel, recipes
+from edgefer.training import loop, recipes
 from edgefer.training.allocator import keep_freed_pages
 from edgefer.training.augment import augment, grey
 
@@ -108,11 +108,11 @@ def precisions() -> dict[str, dict[str, float]]:
         for name in recipes.PRECISIONS:
             recipe = replace(recipes.get("plain"), precision=name)
             state = loop.start(arch, recipe)
-            learner, taken = parallel.Learner(state.network), []
+            taken = []
             for x, y in batches(torch.channels_last):
                 batch = loop.Batch(x[:, :1], functional.one_hot(y, 7).float())
                 began = time.perf_counter()
-                loop.step(state, learner, recipe, arch, [], batch)
+                loop.step(state, state.network, recipe, arch, [], batch)
                 taken.append(time.perf_counter() - began)
             found.setdefault(arch.name, {})[name] = median(taken)
     return found

@@ -168,7 +168,7 @@ def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingReco
     from edgefer.training.run import Listener
     from edgefer.training.run import train as run
 
-    if not parallel.leads():
+    if not parallel.is_main_process():
         run(plan, faces, out, Listener(lambda _epoch: None, lambda _loss: None))
         return None
     batches = -(-len(faces.split("Training")) // plan.recipe.batch)

@@ -27,6 +27,7 @@ from edgefer.training.recipes import Plan, Recipe
 
 EVAL_PIXELS = 256 * 48 * 48  # of the faces that are shown at once in evaluation
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
+RANK_SEEDS = 1 << 48  # beyond the seeds of all epochs, so that no two processes draw the same dropout
 
 
 @dataclass
@@ -138,21 +139,25 @@ def _hits(network: nn.Module, data: Dataset, arch: Arch) -> float:
 
 def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
     """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
-    learner = parallel.Learner(state.network)
+    model = parallel.data_parallel(state.network, plan.device)
     while not schedule.over(plan.recipe, state.curve, state.round):
         if schedule.round_over(plan.recipe, state.curve, state.round):
             next_round(state, plan)
-            learner = parallel.Learner(state.network)
+            model = parallel.data_parallel(state.network, plan.device)
         began, number = time.perf_counter(), len(state.curve)
         lr = schedule.rate(plan.recipe, schedule.of(state.curve, state.round), state.round, 0.0)
-        loss, right = _one_epoch(state, learner, plan, lesson, tick)
-        hits = parallel.led(lambda: _hits(state.judged, lesson.public, plan.arch))
+        loss, right = _one_epoch(state, model, plan, lesson, tick)
+        hits = parallel.of_main_process(lambda: _hits(state.judged, lesson.public, plan.arch))
         took = time.perf_counter() - began
         epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, took, state.round)
         state.curve.append(epoch)
         if schedule.best(state.curve) is epoch:
-            state.best = {name: value.detach().cpu().clone() for name, value in state.judged.state_dict().items()}
+            state.best = parallel.of_main_process(lambda: _copied(state.judged))
         yield epoch
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
@@ -173,16 +178,25 @@ def precision(name: str, device: torch.device) -> contextlib.AbstractContextMana
 
 
 def step(
-    state: State, learner: parallel.Learner, recipe: Recipe, arch: Arch, teachers: Sequence[Teacher], batch: Batch
+    state: State,
+    model: nn.Module,
+    recipe: Recipe,
+    arch: Arch,
+    teachers: Sequence[Teacher],
+    batch: Batch,
+    weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Learn from one batch: its mean loss, and the logits (N, classes) before, on its device."""
+    """Learn from one batch, or a share of it: its mean loss, and the logits (N, classes) before, on its device.
+
+    model is the state's network as parallel.data_parallel gives it; weight is of a share (parallel.Share).
+    """
     with precision(recipe.precision, batch.views.device):
-        out = learner(spread(batch.views, arch).contiguous(memory_format=torch.channels_last)).float()
+        out = model(spread(batch.views, arch).contiguous(memory_format=torch.channels_last)).float()
     with precision(recipe.teacher_precision, batch.views.device):
         heard = losses.hear(teachers, batch.views, recipe.temperature) if teachers else None
     loss = losses.loss(out, batch.labels, heard, recipe)
     state.optimizer.zero_grad()
-    learner.backward(loss)
+    (loss * weight).backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
     if state.average is not None:
         state.average.update_parameters(state.network)
@@ -200,13 +214,13 @@ def _batch(plan: Plan, lesson: Lesson, index: Tensor, generator: torch.Generator
 
 
 def _one_epoch(
-    state: State, learner: parallel.Learner, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
+    state: State, model: nn.Module, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
 ) -> tuple[float, float]:
     """Mean loss and accuracy of one pass over the training faces."""
     recipe, earlier = plan.recipe, schedule.of(state.curve, state.round)
     teachers = _teachers(state, plan, lesson)
     seed = plan.seed * EPOCH_SEEDS + len(state.curve)
-    torch.manual_seed(seed)  # dropout
+    torch.manual_seed(seed + parallel.rank() * RANK_SEEDS)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
     order = torch.randperm(len(lesson.learn), generator=generator)
     if recipe.balanced:
@@ -219,12 +233,13 @@ def _one_epoch(
         for group in state.optimizer.param_groups:
             group["lr"] = schedule.rate(recipe, earlier, state.round, (number + 1) / steps)
         batch = _batch(plan, lesson, index, generator)
-        mine = learner.share(len(index))
-        mean, out = step(state, learner, recipe, plan.arch, teachers, Batch(batch.views[mine], batch.labels[mine]))
+        share = parallel.share_of(len(index))
+        shown = Batch(batch.views[share.rows], batch.labels[share.rows])
+        mean, out = step(state, model, recipe, plan.arch, teachers, shown, share.weight)
         loss, answers = mean.item(), out.argmax(1).cpu().numpy()
-        counted = len(answers) if learner.weight else 0
-        total += loss * counted
-        right += int((answers == lesson.learn.labels[index[mine].numpy()])[:counted].sum())
+        if share.weight:
+            total += loss * len(answers)
+            right += int((answers == lesson.learn.labels[index[share.rows].numpy()]).sum())
         tick(loss)
-    total, right = parallel.total(total, right)
+    total, right = parallel.all_reduce_sum(total, right)
     return total / len(order), right / len(order)

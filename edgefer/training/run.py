@@ -54,19 +54,17 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     _require(plan.device)
     keep_freed_pages()
     exact = _deterministic() if plan.device == "cpu" else contextlib.nullcontext()
-    with parallel.joined(), torch_threads(plan.threads), exact:
+    with parallel.process_group(plan.device), torch_threads(plan.threads), exact:
         return _train(plan, data, out, listener)
 
 
 def _require(device: str) -> None:
-    """Raise BadSetting where torch has no such device, or where several processes would share it."""
+    """Raise BadSetting where torch has no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise BadSetting(
             f"torch {torch.__version__} sees no CUDA GPU: install a CUDA build of torch on a machine with one, "
             "or train with --device cpu."
         )
-    if device != "cpu" and parallel.size() > 1:
-        raise BadSetting("torchrun trains on the CPU: start edgefer without it, or say --device cpu.")
 
 
 @contextlib.contextmanager
@@ -95,11 +93,11 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.
     for epoch in state.curve:
         listener.epoch(epoch)
     for epoch in loop.epochs(state, plan, lesson, listener.batch):
-        if parallel.leads():
+        if parallel.is_main_process():
             checkpoint.save(saved, state, settings)
         listener.epoch(epoch)
-    record = parallel.led(lambda: _finish(plan, data, state, out))
-    if parallel.leads():
+    record = parallel.of_main_process(lambda: _finish(plan, data, state, out))
+    if parallel.is_main_process():
         saved.unlink()
     return record
 
@@ -137,7 +135,7 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
         "data": fingerprint(data),
         "threads": plan.threads,
         "device": plan.device,
-        **({"processes": parallel.size()} if parallel.size() > 1 else {}),
+        **({"processes": parallel.world_size()} if parallel.world_size() > 1 else {}),
         **({"pretrained": sha256(plan.pretrained)} if plan.pretrained else {}),
     }
 
@@ -182,7 +180,7 @@ def _named(path: Path) -> dict[str, str]:
 
 def command(plan: Plan, data: Dataset) -> str:
     """The command line that trains these weights again."""
-    several = ["torchrun", "--nproc-per-node", str(parallel.size()), "-m"] if parallel.size() > 1 else []
+    several = ["torchrun", "--nproc-per-node", str(parallel.world_size()), "-m"] if parallel.world_size() > 1 else []
     line = [*several, "edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get(plan.recipe.name).epochs))

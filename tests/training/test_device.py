@@ -13,7 +13,7 @@ from torch import Tensor
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, load
 from edgefer.runtime.errors import BadSetting
-from edgefer.training import loop, losses, parallel, recipes, run
+from edgefer.training import loop, losses, recipes, run
 from edgefer.training.augment import mix
 from tests.made import write_csv
 
@@ -35,7 +35,7 @@ def test_whole_step_is_on_the_device(name: str, data: Dataset) -> None:
     state = loop.start(EAN, recipe, "meta")
     batch = loop._batch(plan, lesson, torch.arange(8), torch.Generator().manual_seed(0))
     heard = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
-    loss, out = loop.step(state, parallel.Learner(state.network), recipe, EAN, heard, batch)
+    loss, out = loop.step(state, state.network, recipe, EAN, heard, batch)
     assert {batch.views.device, batch.labels.device, loss.device, out.device} == {META}
     assert {value.device for value in state.judged.state_dict().values()} == {META}
 
@@ -45,7 +45,7 @@ def test_a_tensor_left_behind_is_found(data: Dataset) -> None:
     state = loop.start(EAN, recipe, "meta")
     left = loop.Batch(torch.rand(8, 1, 44, 44), torch.rand(8, 7))
     with pytest.raises(RuntimeError, match="meta"):
-        loop.step(state, parallel.Learner(state.network), recipe, EAN, [], left)
+        loop.step(state, state.network, recipe, EAN, [], left)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -83,7 +83,7 @@ def test_bfloat16_is_computed_with(data: Dataset) -> None:
         torch.manual_seed(0)
         recipe = replace(plan.recipe, precision=precision)
         state = loop.start(EAN, recipe)
-        found.append(loop.step(state, parallel.Learner(state.network), recipe, EAN, [], batch)[1])
+        found.append(loop.step(state, state.network, recipe, EAN, [], batch)[1])
         assert {p.dtype for p in state.network.parameters()} == {torch.float32}
     float32, bfloat16 = found
     assert not torch.equal(float32, bfloat16) and torch.allclose(float32, bfloat16, atol=0.1)
