@@ -33,11 +33,11 @@ from edgefer.gate.base_and_head import Pair
 from edgefer.gate.interleave import Measure
 from edgefer.gate.run import Limits, Tools
 from edgefer.gate.verdict import Verdict
-from edgefer.pipeline import build, targets
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.targets import get_target
 from edgefer.runtime import client, machine, records
 from edgefer.runtime.bench_record import Run, Settings
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.text_table import markdown
 from edgefer.training.weights import Weights
@@ -87,9 +87,9 @@ def _build(arch: Arch, target: str, folder: Path) -> Bundle:
     pixels = np.random.default_rng(0).integers(0, 256, (len(labels), arch.resize, arch.resize, 1), dtype=np.uint8)
     noise = Dataset("noise", arch.labels, pixels, labels, np.zeros_like(labels), np.arange(len(labels)))
     weights = Weights(arch.build().eval(), "0" * 64, None)
-    job = build.Job(arch, target, targets.target(target), weights, build.Calibrate(faces=noise))
+    job = BuildJob(arch, target, get_target(target), weights, CalibrationOptions(faces=noise))
     _progress(f"building {job.id}")
-    return build.build(job, folder)
+    return build_bundle(job, folder)
 
 
 def _progress(what: str) -> None:
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="*", default=TARGETS, help="targets of the network with more MACs")
     parser.add_argument("--again", action="store_true", help="forget earlier trials")
     given = parser.parse_args()
-    bundle = package.read(given.bundle)
+    bundle = read_bundle(given.bundle)
     told = {"bundle": bundle.manifest.name, "machine": machine.describe().fingerprint, "commit": commit()}
     record: dict[str, Any] = {"schema": SCHEMA, **told, "trials": {}}
     if RESULT.is_file() and not given.again:

@@ -21,9 +21,10 @@ from edgefer.benchmark import render
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.selection import EAGER, Subject, of_folder
 from edgefer.devices.gpu import GpuPlace
-from edgefer.pipeline import targets
-from edgefer.runtime import bundle, records
+from edgefer.pipeline.targets import all_targets, get_target
+from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.text_table import markdown
@@ -90,11 +91,11 @@ def measure(
 def there(arch: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
     """The network in torch and its bundles, built where they are not there; and what could not be built, and why."""
     subjects, unbuilt = [Subject(f"{arch.name}.{EAGER}", None, arch.name)], []
-    for name, target in targets.targets().items():
+    for name, target in all_targets().items():
         folder = dist / f"{arch.name}.{name}"
         if target.format not in FORMATS:
             continue
-        if not (folder / bundle.MANIFEST).is_file():
+        if not (folder / MANIFEST).is_file():
             try:
                 build(arch, name, dist)
             except EdgeferError as error:
@@ -105,18 +106,18 @@ def there(arch: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
 
 
 def build(arch: Arch, name: str, dist: Path) -> None:
-    """One bundle, from shipped or random weights; raises what pipeline.build raises, MissingEngine, MissingFile."""
+    """One bundle, from shipped or random weights; raises what build_bundle raises, MissingEngine, MissingFile."""
     from edgefer.training import stand_in
 
     loaded, random = stand_in.load(arch)
-    if random and targets.target(name).precision == "int8":
+    if random and get_target(name).precision == "int8":
         raise MissingFile("no weights are shipped, and random ones have no activation ranges.")
     try:
-        from edgefer.pipeline import build as pipeline
+        from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
     except ModuleNotFoundError as error:
         raise MissingEngine.of(error.name or str(error), "build") from error
     dist.mkdir(parents=True, exist_ok=True)
-    pipeline.build(pipeline.Job(arch, name, targets.target(name), loaded, pipeline.Calibrate()), dist)
+    build_bundle(BuildJob(arch, name, get_target(name), loaded, CalibrationOptions()), dist)
 
 
 def done(result: Path, name: str, settings: Settings) -> bool:

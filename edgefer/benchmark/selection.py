@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edgefer.arch import ARCHS, get_arch
-from edgefer.pipeline import targets as spec
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import MissingFile
 
@@ -65,8 +65,8 @@ def _matching(selector: str, there: dict[str, Subject], dist: Path) -> list[Subj
 def _advice(selector: str, dist: Path) -> str:
     network, _, target = selector.rpartition(".")
     if network in ARCHS and "*" not in target and "?" not in target and "[" not in target:
-        spec.target(target)  # says so if there is none of that name
-    pairs = [(a, t) for a in ARCHS for t in spec.targets() if fnmatchcase(f"{a}.{t}", selector)]
+        get_target(target)  # says so if there is none of that name
+    pairs = [(a, t) for a in ARCHS for t in all_targets() if fnmatchcase(f"{a}.{t}", selector)]
     if not pairs:
         return "give <arch>.<target>; `edgefer archs` and `edgefer targets` list them."
     return f"`{_command((a for a, _ in pairs[:1]), (t for a, t in pairs if a == pairs[0][0]), dist)}` makes it."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgefer.arch import Arch, get_arch
 from edgefer.benchmark.selection import Subject
-from edgefer.runtime import bundle
+from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.files import sha256
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class Exact:
 
 
 def read(subject: Subject) -> Exact:
-    """The figures of a bundle from its manifest; raises what package.read raises."""
+    """The figures of a bundle from its manifest; raises what read_bundle raises."""
     if subject.folder is None:
         return _eager(subject.eager or "") if subject.provider is None else _on_gpu(subject.eager or "")
-    manifest = bundle.read(subject.folder).manifest
+    manifest = read_bundle(subject.folder).manifest
     return Exact(
-        bundle_sha256=sha256(subject.folder / bundle.MANIFEST),
+        bundle_sha256=sha256(subject.folder / MANIFEST),
         files={name: entry.bytes for name, entry in manifest.files.items()},
         model_bytes=manifest.model_bytes,
         parameters=manifest.parameters,

@@ -51,12 +51,12 @@ def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
     from edgefer.arch.count import skeleton, summarise
     from edgefer.arch.count.memory import peak
     from edgefer.arch.count.trace import operations
-    from edgefer.pipeline.fold import Deployed
+    from edgefer.pipeline.fold import DeployableModel
 
     network, shape = skeleton(arch, classes), (1, arch.channels, arch.crop, arch.crop)
     ops = operations(network, shape)
     counted = summarise(network, ops, shape)
-    memory = peak(Deployed(network, arch.input_min), (1, 3, arch.crop, arch.crop))
+    memory = peak(DeployableModel(network, arch.input_min), (1, 3, arch.crop, arch.crop))
     number = classes or arch.classes
     if as_json:
         record = {"arch": arch.name, "classes": number, **asdict(counted), "peak": asdict(memory)}

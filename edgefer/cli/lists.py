@@ -74,10 +74,10 @@ def targets(as_json: bool) -> None:
     \b
     Example: edgefer targets
     """
-    from edgefer.pipeline import targets as spec
+    from edgefer.pipeline.targets import all_targets
     from edgefer.runtime.text_table import table
 
-    rows = spec.targets()
+    rows = all_targets()
     if as_json:
         print_json({name: asdict(row) for name, row in rows.items()})
         return

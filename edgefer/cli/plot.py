@@ -86,11 +86,11 @@ def confusion(bundle: Path, data: Path, reading: Reading, split: str, out: Path)
     Example: edgefer plot confusion dist/ean.tflite-int8 --data fer2013.csv --out confusion.png
     """
     from edgefer.papers import plots
-    from edgefer.runtime import bundle as package
     from edgefer.runtime import verify
+    from edgefer.runtime.bundle import read_bundle
 
     _drawing(out)
-    read = package.read(bundle)
+    read = read_bundle(bundle)
     with display() as shown:
         test = read_data(shown, data, read.manifest.contract.resize, reading).split(split)
         verify.require_classes(read, test)

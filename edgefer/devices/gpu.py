@@ -11,8 +11,9 @@ from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.selection import EAGER, Subject
 from edgefer.devices import gpu_driver
 from edgefer.devices.device import Say
-from edgefer.runtime import bundle, client, engines
+from edgefer.runtime import client, engines
 from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import EdgeferError, GoldenMismatch, MissingEngine, NoGpu, WorkerFailed
 from edgefer.runtime.protocol import Answer, Check, Request
 from edgefer.runtime.workload import EAGER_PROVIDERS, require_batch
@@ -116,11 +117,11 @@ def ways(subject: Subject) -> list[Subject]:
     if subject.folder is None:
         network = subject.name.removesuffix(EAGER)
         return [replace(subject, name=f"{network}torch-{p}", provider=p) for p in EAGER_PROVIDERS]
-    providers = engines.ENGINES[bundle.read(subject.folder).manifest.format].providers
+    providers = engines.ENGINES[read_bundle(subject.folder).manifest.format].providers
     return [replace(subject, name=f"{subject.name}:{p}", provider=p) for p in providers]
 
 
 def no_way(folder: Path) -> str:
     """Why a bundle has no way at all."""
-    kind = bundle.read(folder).manifest.format
+    kind = read_bundle(folder).manifest.format
     return f"edgefer knows no way of {kind}'s engine to a GPU; measure another format of the network."

@@ -17,9 +17,8 @@ from edgefer.devices import lookup
 from edgefer.devices import verify as on_device
 from edgefer.devices.device import Place
 from edgefer.pipeline.float_baseline import float_model
-from edgefer.runtime import bundle as bundles
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import EdgeferError, SeveralFailures, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.verify import AccuracyCheck, GoldenCheck, Reference, Sameness
@@ -147,7 +146,7 @@ class _Runner:
 def _check_golden(folder: Path, runner: _Runner) -> BundleCheck:
     check = BundleCheck(folder)
     try:
-        check = replace(check, bundle=bundles.read(folder))
+        check = replace(check, bundle=read_bundle(folder))
         assert check.bundle is not None
         return replace(check, golden=runner.golden(check.bundle))
     except EdgeferError as error:

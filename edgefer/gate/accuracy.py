@@ -9,9 +9,8 @@ from pathlib import Path
 from edgefer.data import classes
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline import float_baseline
-from edgefer.runtime import bundle as package
 from edgefer.runtime import metrics, verify
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import BadWeights, MissingEngine, MissingFile
 
 
@@ -42,8 +41,8 @@ def _float(bundle: Bundle, test: Dataset) -> verify.Reference | None:
 
 def _beside(bundle: Bundle) -> Path | None:
     wanted = bundle.manifest.weights_sha256
-    for path in sorted(bundle.folder.resolve().parent.glob(f"*/{package.MANIFEST}")):
-        other = package.read(path.parent).manifest
+    for path in sorted(bundle.folder.resolve().parent.glob(f"*/{MANIFEST}")):
+        other = read_bundle(path.parent).manifest
         if other.precision == "fp32" and other.weights_sha256 == wanted:
             return path.parent
     return None

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefer.gate import refs
-from edgefer.runtime import bundle as package
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import MissingFile
 
 Built = Callable[[str], AbstractContextManager[Path]]
@@ -54,13 +53,13 @@ def opened(given: str, built: Built) -> Iterator[Side]:
 
 def read(folder: Path) -> Side:
     """The bundle in `folder`, or the bundles in its subfolders; raises MissingFile or BrokenBundle."""
-    if (folder / package.MANIFEST).is_file() or folder.is_file():
-        bundle = package.read(folder)
+    if (folder / MANIFEST).is_file() or folder.is_file():
+        bundle = read_bundle(folder)
         return Side({bundle.manifest.name: bundle}, True)
-    places = sorted(path.parent for path in folder.glob(f"*/{package.MANIFEST}") if path.parent.name[0] != ".")
+    places = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
     if not places:
         raise MissingFile(f"no bundles in {folder}: `edgefer build --out {folder}` makes one.")
-    found = [package.read(place) for place in places]
+    found = [read_bundle(place) for place in places]
     return Side({bundle.manifest.name: bundle for bundle in found}, False)
 
 

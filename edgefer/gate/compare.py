@@ -19,7 +19,7 @@ from edgefer.gate.record import GateRecord, record
 from edgefer.gate.refs import Build
 from edgefer.gate.run import Limits, Tools
 from edgefer.gate.verdict import Thresholds
-from edgefer.pipeline import targets
+from edgefer.pipeline.targets import get_target
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
@@ -86,7 +86,7 @@ class GateOptions:
         if self.arch is not None:
             get_arch(self.arch)
         for target in self.targets:
-            targets.target(target)
+            get_target(target)
 
 
 def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:

@@ -39,7 +39,7 @@ def count(names: Sequence[str], wish: Wish, result: Path, place: Place, heard: H
     """Count what of the tables' networks is not in the file `result` yet; each is written as soon as it is known.
 
     `out` holds the bundles. Raises BadRecord where the record is of other versions of what runs on the board, what
-    pipeline.build raises, and KeyboardInterrupt.
+    build_bundle raises, and KeyboardInterrupt.
     """
     from edgefer.papers import bundles
 

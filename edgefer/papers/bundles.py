@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgefer.arch import Arch
-from edgefer.pipeline import targets
 from edgefer.pipeline.calibration import shipped_path
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.targets import get_target
 from edgefer.runtime import resources
+from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import sha256
 from edgefer.training import stand_in
 
-_EDGEFER = Path(package.__file__).parents[1]
+_EDGEFER = Path(resources.__file__).parents[1]
 
 
 def folder() -> Path:
@@ -42,7 +42,7 @@ def sources(arch: Arch) -> str:
 def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
     """The bundle of the network for the target `name` in <out>/<checksum>, built if it is not there yet.
 
-    Raises what pipeline.build raises, MissingEngine.
+    Raises what build_bundle raises, MissingEngine.
     """
     out = out / sources(arch)[:12]
     for place in (out / f"{arch.name}.{name}", out / f"{arch.name}-untrained-seed{stand_in.SEED}.{name}"):
@@ -53,23 +53,24 @@ def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Pa
 
 
 def _there(place: Path, arch: Arch) -> bool:
-    if not (place / package.MANIFEST).is_file():
+    if not (place / MANIFEST).is_file():
         return False
     shipped = resources.folder("weights") / f"{arch.name}.safetensors"
     try:
-        manifest = package.read(place).manifest
+        manifest = read_bundle(place).manifest
     except EdgeferError:
         return False
     return not shipped.is_file() or manifest.weights_sha256 == sha256(shipped)
 
 
 def _build(arch: Arch, name: str, out: Path) -> Path:
-    from edgefer.pipeline import build, synthetic_faces
+    from edgefer.pipeline import synthetic_faces
+    from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 
     loaded, random = stand_in.load(arch)
     if random:
         loaded = replace(loaded, untrained=stand_in.SEED)
-    target = targets.target(name)
+    target = get_target(name)
     recorded = shipped_path(arch.name, ENGINES[target.format].ranges).is_file()
-    calibrate = build.Calibrate(faces=None if recorded or random else synthetic_faces.faces())
-    return build.build(build.Job(arch, name, target, loaded, calibrate), out).folder
+    calibrate = CalibrationOptions(faces=None if recorded or random else synthetic_faces.faces())
+    return build_bundle(BuildJob(arch, name, target, loaded, calibrate), out).folder

@@ -1,4 +1,4 @@
-"""The stages, in order: fold -> export -> calibrate -> lower -> inspect -> verify -> package."""
+"""The stages, in order: fold -> export -> calibrate -> quantize -> inspect -> verify -> bundle."""
 
 from __future__ import annotations
 
@@ -15,14 +15,30 @@ from numpy.typing import NDArray
 from edgefer.arch import Arch
 from edgefer.arch.count import count
 from edgefer.data.dataset import Dataset
-from edgefer.pipeline import bundle_readme, calibration, synthetic_faces
+from edgefer.pipeline import calibration, synthetic_faces
+from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord
 from edgefer.pipeline.export import Exporter, import_exporter
-from edgefer.pipeline.float_model import Floating
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.float_model import FloatModel
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import __version__, bundle, contract, engines, environment, golden, records
+from edgefer.runtime import __version__, contract, engines, environment, golden, records
+from edgefer.runtime.bundle import (
+    BUNDLE_SCHEMA,
+    CALIBRATION,
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
+    GOLDEN_PICTURE,
+    LABELS_FILE,
+    README,
+    Bundle,
+    Golden,
+    Manifest,
+    file_entries,
+    require_replaceable,
+    write_bundle,
+)
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
 from edgefer.training.torch_threads import torch_threads
 from edgefer.training.weights import Weights
@@ -30,13 +46,13 @@ from edgefer.training.weights import Weights
 # How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
 # build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
 # quantisation are rounded differently by different kernels.
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
 # How far it may be from the float network's at build time: more is a broken conversion, not rounding.
-BROKEN: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
+CONVERSION_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class CalibrationOptions:
     """Faces to calibrate on and how to; or a recorded calibration (None: the shipped one)."""
 
     faces: Dataset | None = None
@@ -47,14 +63,14 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildJob:
     """One bundle to be built: <arch>.<name>, or <arch>-untrained-seed<N>.<name>."""
 
     arch: Arch
     name: str
     target: Target
     weights: Weights
-    calibrate: Calibrate
+    calibrate: CalibrationOptions
 
     @property
     def id(self) -> str:
@@ -63,43 +79,43 @@ class Job:
         return f"{self.arch.name}{'' if seed is None else f'-untrained-seed{seed}'}.{self.name}"
 
 
-def build(
-    job: Job, out: Path, stage: Callable[[str], None] = lambda _: None, floating: Floating | None = None
-) -> bundle.Bundle:
+def build_bundle(
+    job: BuildJob, out: Path, stage: Callable[[str], None] = lambda _: None, float_model: FloatModel | None = None
+) -> Bundle:
     """Make the bundle <out>/<job.id>; `stage` hears what is being done.
 
-    `floating` is the job's float network where several targets are built from it: what they share is then made once.
+    `float_model` is the job's float network where several targets are built from it: what they share is then made once.
 
     Raises ExportFailed, BadCalibration, NotInteger, GoldenMismatch or OutputFailed; an earlier bundle is
     then still whole.
     """
     if job.arch.name in job.target.cannot:
         raise ExportFailed(f"{job.id} can't be built: {job.target.cannot[job.arch.name]}")
-    bundle.require_place(out / job.id)
+    require_replaceable(out / job.id)
     source = _calibration(job)
     stage("loading the converter")
     backend = import_exporter(job.target.format)
     stage("folding")
-    floating = floating or Floating(job.arch, job.weights)
-    network = floating.network
+    float_model = float_model or FloatModel(job.arch, job.weights)
+    network = float_model.network
     stage("exporting")
-    model = floating.model(job.target.format)
+    model = float_model.model(job.target.format)
     stage("calibrating")
-    record = _measure(floating, job, source) if isinstance(source, Dataset) else source
-    stage("lowering the precision")
-    files = _lower(backend, model, job, record)
+    record = _measure(float_model, job, source) if isinstance(source, Dataset) else source
+    stage("quantizing")
+    files = _quantize(backend, model, job, record)
     dtypes = _inspect(backend, files, job)
     stage("verifying")
     agreed, entry, pair = _golden(network, files, job)
     stage("packaging")
-    files |= pair | {bundle.LABELS: ("\n".join(job.arch.labels) + "\n").encode()}
+    files |= pair | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
     if record is not None:
-        files[bundle.CALIBRATION] = records.dumps(record).encode()
+        files[CALIBRATION] = records.dumps(record).encode()
     counted = count(job.weights.network, job.arch.crop, job.arch.channels)
     training = job.weights.record
     user_model = job.arch.user_model
-    manifest = bundle.Manifest(
-        schema=bundle.SCHEMA,
+    manifest = Manifest(
+        schema=BUNDLE_SCHEMA,
         name=job.id,
         arch=job.arch.name,
         target=job.name,
@@ -119,14 +135,14 @@ def build(
         accuracy=_accuracy(job, record),
         needs=job.target.needs,
         versions=environment.versions(engines.ENGINES[job.target.format].converters),
-        files=bundle.entries(files),
+        files=file_entries(files),
         own=None if user_model is None else asdict(user_model) | {"preprocessing": network.preprocessing},
     )
-    files[bundle.README] = bundle_readme.readme(manifest).encode()
-    return bundle.write(out / job.id, replace(manifest, files=bundle.entries(files)), files)
+    files[README] = render_readme(manifest).encode()
+    return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
 
 
-def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
+def _calibration(job: BuildJob) -> CalibrationRecord | Dataset | None:
     """Where int8 gets its ranges from: a record, or faces. Asked before the conversion, which takes its time."""
     if job.target.precision != "int8":
         return None
@@ -144,21 +160,21 @@ def _calibration(job: Job) -> CalibrationRecord | Dataset | None:
     return calibration.load(wanted.recorded or shipped, job.arch.name, engine, job.weights.sha256)
 
 
-def _measure(floating: Floating, job: Job, faces: Dataset) -> CalibrationRecord:
-    return floating.measure(job.target.format, faces, job.calibrate.method, job.calibrate.seed)
+def _measure(float_model: FloatModel, job: BuildJob, faces: Dataset) -> CalibrationRecord:
+    return float_model.measure(job.target.format, faces, job.calibrate.method, job.calibrate.seed)
 
 
-def _lower(backend: Exporter, model: bytes, job: Job, record: CalibrationRecord | None) -> dict[str, bytes]:
+def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: CalibrationRecord | None) -> dict[str, bytes]:
     missing = () if record is None else sorted(backend.activations(model) - record.ranges.keys())
     if missing:
         raise BadCalibration(
             f"no activation range for the tensor {missing[0]}: the ranges were recorded with other converter "
             "versions; install those of edgefer[build] or calibrate with --calibration PATH."
         )
-    return backend.lower(model, job.target, None if record is None else record.ranges)
+    return backend.quantize(model, job.target, None if record is None else record.ranges)
 
 
-def _inspect(backend: Exporter, files: dict[str, bytes], job: Job) -> records.Dtypes:
+def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> records.Dtypes:
     dtypes = backend.dtypes(files, job.target)
     if job.target.precision == "int8" and dtypes.float_inside:
         kinds = ", ".join(sorted(set(dtypes.float_inside)))
@@ -167,8 +183,8 @@ def _inspect(backend: Exporter, files: dict[str, bytes], job: Job) -> records.Dt
 
 
 def _golden(
-    network: Deployed, files: dict[str, bytes], job: Job
-) -> tuple[contract.Contract, bundle.Golden, dict[str, bytes]]:
+    network: DeployableModel, files: dict[str, bytes], job: BuildJob
+) -> tuple[contract.Contract, Golden, dict[str, bytes]]:
     """Show the golden picture to the file and to the float network: they must agree."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
@@ -180,32 +196,32 @@ def _golden(
         returned = model.run(given)
     reference = _float_answer(network, pixels)
     distance = float(np.abs(contract.dequantise(returned, agreed.output)[0] - reference).max())
-    limit = BROKEN[job.target.precision]
+    limit = CONVERSION_TOLERANCE[job.target.precision]
     if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
             f"{job.id} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
             "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
             "try another target or other faces."
         )
-    entry = bundle.Golden(
-        picture=bundle.PICTURE,
-        input=bundle.GIVEN,
-        output=bundle.EXPECTED,
-        tolerance=TOLERANCE[job.target.precision],
+    entry = Golden(
+        picture=GOLDEN_PICTURE,
+        input=GOLDEN_INPUT,
+        output=GOLDEN_OUTPUT,
+        tolerance=GOLDEN_TOLERANCE[job.target.precision],
         reference=[round(float(p), 6) for p in reference],
         distance=round(distance, 6),
     )
-    pair = {bundle.PICTURE: golden.png(), bundle.GIVEN: given.tobytes(), bundle.EXPECTED: returned.tobytes()}
+    pair = {GOLDEN_PICTURE: golden.png(), GOLDEN_INPUT: given.tobytes(), GOLDEN_OUTPUT: returned.tobytes()}
     return agreed, entry, pair
 
 
-def _float_answer(network: Deployed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _float_answer(network: DeployableModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
         answer: NDArray[np.float32] = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()[0]
     return answer
 
 
-def _accuracy(job: Job, ranges: CalibrationRecord | None) -> dict[str, Any]:
+def _accuracy(job: BuildJob, ranges: CalibrationRecord | None) -> dict[str, Any]:
     """What the training record knows of the float network; `verify --data` tells an artifact's own."""
     training = job.weights.record
     if job.weights.untrained is not None:

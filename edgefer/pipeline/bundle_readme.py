@@ -49,7 +49,7 @@ LAYOUTS = {
 }
 
 
-def readme(manifest: Manifest) -> str:
+def render_readme(manifest: Manifest) -> str:
     """The page of the bundle that `manifest` describes; nothing in it depends on the machine or the day."""
     values = _model(manifest) | _golden(manifest) | _contract(manifest.contract)
     sections = {language: _fill(_template(manifest, language), values).strip() for language in LANGUAGES}

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset
-from edgefer.runtime import bundle as package
 from edgefer.runtime import verify
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import BadWeights
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.verify import Reference
 
 
-def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> Reference:
+def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> Reference:
     """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
@@ -37,15 +37,15 @@ def float_model(bundle: package.Bundle, test: Dataset, source: Path | None) -> R
     return Reference(f"{network.name} in torch, unfolded", outputs)
 
 
-def _of_bundle(bundle: package.Bundle, test: Dataset, folder: Path) -> Reference:
-    exact = package.read(folder)
+def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> Reference:
+    exact = read_bundle(folder)
     if exact.manifest.precision != "fp32":
         raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
     return Reference(exact.manifest.name, verify.outputs(exact, test.pixels))
 
 
-def _require_same(bundle: package.Bundle, found: str, source: str) -> None:
+def _require_same(bundle: Bundle, found: str, source: str) -> None:
     wanted = bundle.manifest.weights_sha256
     if found != wanted:
         raise BadWeights(

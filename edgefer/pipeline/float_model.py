@@ -9,7 +9,7 @@ from edgefer.data.dataset import Dataset
 from edgefer.pipeline import calibration
 from edgefer.pipeline.calibration import CalibrationRecord
 from edgefer.pipeline.export import import_exporter
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method, estimate
 from edgefer.runtime import environment
 from edgefer.runtime.engines import ENGINES
@@ -18,7 +18,7 @@ from edgefer.runtime.preprocess import PIXEL_MAX
 from edgefer.training.weights import Weights
 
 
-class Floating:
+class FloatModel:
     """A network with its weights, and what has been made of it so far, by the format of the graph."""
 
     def __init__(self, arch: Arch, weights: Weights) -> None:
@@ -27,9 +27,9 @@ class Floating:
         self._records: dict[tuple[str, Method, str, int], CalibrationRecord] = {}
 
     @cached_property
-    def network(self) -> Deployed:
+    def network(self) -> DeployableModel:
         """The folded network, in evaluation mode."""
-        return Deployed(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
+        return DeployableModel(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
 
     def model(self, kind: str) -> bytes:
         """The float graph that files of the format `kind` are made from; raises ExportFailed."""
@@ -55,7 +55,7 @@ class Floating:
             backend, model = import_exporter(graph), self.model(kind)
             ranges = estimate(backend.observe(model, calibration.images(faces, self.arch)), len(faces), method)
             # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
-            ranges[backend.given(model)] = (0.0, PIXEL_MAX)
+            ranges[backend.input_name(model)] = (0.0, PIXEL_MAX)
             _require_finite(ranges)
             self._records[key] = CalibrationRecord(
                 schema=calibration.SCHEMA,

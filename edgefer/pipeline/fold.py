@@ -116,7 +116,7 @@ def pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
     return isinstance(module, nn.ZeroPad2d)
 
 
-class Deployed(nn.Module):
+class DeployableModel(nn.Module):
     """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities."""
 
     # Converters write a class's full name into the names of tensors, which files and recorded ranges hold.

@@ -15,7 +15,7 @@ from edgefer.runtime.quiet import import_quietly
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch
-    from edgefer.pipeline.build import Calibrate
+    from edgefer.pipeline.build import CalibrationOptions
     from edgefer.pipeline.ranges import Method
     from edgefer.runtime.bundle import Bundle
     from edgefer.training.weights import Weights
@@ -49,8 +49,8 @@ class BuildOptions:
     def check(self) -> None:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
         from edgefer.arch import get_arch
-        from edgefer.pipeline import targets
         from edgefer.pipeline.ranges import METHODS
+        from edgefer.pipeline.targets import get_target
 
         if self.untrained is not None and self.weights is not None:
             raise WrongOptions("--untrained takes no --weights: give one of the two.")
@@ -70,7 +70,7 @@ class BuildOptions:
         if self.calibration_count < 2 or self.seed < 0 or (self.untrained or 0) < 0:
             raise WrongOptions("--calibration-count is at least 2, --seed and --untrained are not below 0.")
         for name in self.targets:
-            targets.target(name)
+            get_target(name)
 
     def _require_none(self, option: str, **others: object) -> None:
         for name, value in others.items():
@@ -82,17 +82,17 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     """Build a bundle for each target, one after the other; raises what `check`, the network and `build` raise."""
     options.check()
     import_quietly("torch", progress)
-    from edgefer.pipeline import targets
-    from edgefer.pipeline.build import Job, build
-    from edgefer.pipeline.float_model import Floating
+    from edgefer.pipeline.build import BuildJob, build_bundle
+    from edgefer.pipeline.float_model import FloatModel
+    from edgefer.pipeline.targets import get_target
 
     progress.step("", "loading the network", 0, None)
     arch, weights = _network(options)
     calibrate = _calibrate(options, arch, progress)
-    floating = Floating(arch, weights)
+    float_model = FloatModel(arch, weights)
     for name in options.targets:
-        job = Job(arch, name, targets.target(name), weights, calibrate)
-        yield build(job, options.out, partial(_tell_stage, progress, job.id), floating)
+        job = BuildJob(arch, name, get_target(name), weights, calibrate)
+        yield build_bundle(job, options.out, partial(_tell_stage, progress, job.id), float_model)
 
 
 def _tell_stage(progress: Progress, task: str, stage: str) -> None:
@@ -116,18 +116,20 @@ def _network(options: BuildOptions) -> tuple[Arch, Weights]:
     return load.from_torch(options.model, options.weights, contract)
 
 
-def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> Calibrate:
+def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> CalibrationOptions:
     from edgefer.data import dataset
-    from edgefer.pipeline.build import Calibrate
+    from edgefer.pipeline.build import CalibrationOptions
 
     path = options.calibration
     if path is None:
-        return Calibrate()
+        return CalibrationOptions()
     if not path.exists():
         raise MissingFile(f"no calibration data at {path}: give a fer2013.csv, an image folder or a calibration.json.")
     if path.suffix == ".json":
-        return Calibrate(recorded=path)
+        return CalibrationOptions(recorded=path)
     faces = dataset.load(path, arch.resize, with_progress(options.reading, path, progress))
     if arch.user_model is not None and arch.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
         progress.note(f"note: {arch.name} reads colour, but {path} has grey faces only: ranges may be too narrow")
-    return Calibrate(faces=faces, method=options.calibration_method, count=options.calibration_count, seed=options.seed)
+    return CalibrationOptions(
+        faces=faces, method=options.calibration_method, count=options.calibration_count, seed=options.seed
+    )

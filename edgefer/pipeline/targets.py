@@ -28,7 +28,7 @@ class Target:
 
 
 @cache
-def targets() -> dict[str, Target]:
+def all_targets() -> dict[str, Target]:
     """Every build target by name; raises BadRecord for a row that is none."""
     path = resources.folder("targets") / "targets.toml"
     rows = records.structure(dict[str, Target], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
@@ -38,8 +38,8 @@ def targets() -> dict[str, Target]:
     return rows
 
 
-def target(name: str) -> Target:
+def get_target(name: str) -> Target:
     """The target called `name`; raises UnknownName with the nearest names."""
-    if name not in targets():
-        raise UnknownName.of("target", name, targets())
-    return targets()[name]
+    if name not in all_targets():
+        raise UnknownName.of("target", name, all_targets())
+    return all_targets()[name]

@@ -18,10 +18,10 @@ from edgefer.runtime.files import require_folder, sha256, staged_folder
 from edgefer.runtime.records import Dtypes
 
 _SCHEMAS = "edgefer/bundle/"
-SCHEMA = f"{_SCHEMAS}1"
-MANIFEST, LABELS, README = "manifest.json", "labels.txt", "README.md"
+BUNDLE_SCHEMA = f"{_SCHEMAS}1"
+MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
-PICTURE, GIVEN, EXPECTED = "golden/picture.png", "golden/input.bin", "golden/output.bin"
+GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,17 @@ class Bundle:
         return self.folder / name
 
 
-def entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
+def file_entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
     """Sizes and checksums, by name."""
     return {name: FileEntry(len(c), hashlib.sha256(c).hexdigest()) for name, c in sorted(files.items())}
 
 
-def write(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
     """Write the bundle as a whole or not at all; one of the same name is replaced.
 
-    Raises OutputFailed, also for what `require_place` refuses.
+    Raises OutputFailed, also for what `require_replaceable` refuses.
     """
-    require_place(folder)
+    require_replaceable(folder)
     with staged_folder(folder) as stage:
         for name, content in files.items():
             path = stage / name
@@ -121,7 +121,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
     return content if manifest.own is not None else {key: value for key, value in content.items() if key != "own"}
 
 
-def require_place(folder: Path) -> None:
+def require_replaceable(folder: Path) -> None:
     """Raise OutputFailed if no bundle can be written there, or something that edgefer did not write would be lost.
 
     A bundle, whole or damaged, may be replaced.
@@ -146,7 +146,7 @@ def _written(folder: Path) -> set[str]:
         return set()
 
 
-def read(folder: Path) -> Bundle:
+def read_bundle(folder: Path) -> Bundle:
     """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
     if folder.is_file():
         raise MissingFile(f"{folder} is a file: give the bundle's folder.")
@@ -155,9 +155,9 @@ def read(folder: Path) -> Bundle:
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
+        if schema != BUNDLE_SCHEMA:
             raise BrokenBundle(
-                f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {SCHEMA!r}: "
+                f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {BUNDLE_SCHEMA!r}: "
                 "build the bundle again or install the edgefer that made it."
             )
         manifest = records.structure(Manifest, content, str(folder / MANIFEST))

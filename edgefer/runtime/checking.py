@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import contract, verify, workload
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BadData
 from edgefer.runtime.protocol import Check, Request
 from edgefer.runtime.verify import GoldenCheck
 
 
 def check(request: Request, wanted: Check) -> tuple[GoldenCheck, list[list[float]] | None]:
-    """Raises what package.read and verify.golden raise, BadData for faces that can't be read."""
+    """Raises what read_bundle and verify.golden raise, BadData for faces that can't be read."""
     if request.folder is None and request.provider is not None:
         return workload.on_torch().check(request.eager or "", request.provider), None
-    bundle = package.read(Path(request.folder or ""))
+    bundle = read_bundle(Path(request.folder or ""))
     found = verify.golden(bundle, request.settings.threads, request.provider)
     if wanted.faces is None:
         return found, None

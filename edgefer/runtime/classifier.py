@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime import bundle as bundles
 from edgefer.runtime import contract as contracts
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import Bundle, Manifest
+from edgefer.runtime.bundle import Bundle, Manifest, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.engines import Model
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
@@ -115,7 +114,7 @@ def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None 
     """
     if threads < 1:
         raise WrongOptions(f"{threads} threads: give at least 1.")
-    bundle = bundles.read(Path(folder))
+    bundle = read_bundle(Path(folder))
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import contract, engines, metrics
+from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
@@ -52,7 +52,7 @@ class AccuracyCheck:
     agreement: float
 
 
-def golden(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
+def golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
     """Run the golden pair; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
     manifest = bundle.manifest
     model = open_model(bundle, threads, provider)
@@ -77,7 +77,7 @@ def golden(bundle: package.Bundle, threads: int = 1, provider: str | None = None
     return GoldenCheck(model.engine, round(difference, 6), tolerance)
 
 
-def open_model(bundle: package.Bundle, threads: int = 1, provider: str | None = None) -> engines.Model:
+def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) -> engines.Model:
     """Load the model; raises BrokenBundle if its input or output is not what the contract says.
 
     `provider` is one of the engine's, None the processor; raises MissingEngine or NoGpu where it can't be had.
@@ -105,7 +105,7 @@ def open_model(bundle: package.Bundle, threads: int = 1, provider: str | None = 
     return model
 
 
-def _array(bundle: package.Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.generic]:
+def _array(bundle: Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.generic]:
     values = np.frombuffer(bundle.path(name).read_bytes(), np.dtype(spec.dtype).newbyteorder("<"))
     if values.size != int(np.prod(spec.shape)):
         raise BrokenBundle(
@@ -115,7 +115,7 @@ def _array(bundle: package.Bundle, name: str, spec: contract.TensorSpec) -> NDAr
     return values.reshape(spec.shape)
 
 
-def _picture(bundle: package.Bundle) -> NDArray[np.uint8]:
+def _picture(bundle: Bundle) -> NDArray[np.uint8]:
     from PIL import Image
 
     path = bundle.path(bundle.manifest.golden.picture)
@@ -126,7 +126,7 @@ def _picture(bundle: package.Bundle) -> NDArray[np.uint8]:
         raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
 
 
-def outputs(bundle: package.Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
+def outputs(bundle: Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
     """Probabilities (N, classes) of the artifact, one face at a time as on a device."""
     model, agreed = open_model(bundle), bundle.manifest.contract
     return np.concatenate(list(_each(model, agreed, pixels, tick)))
@@ -156,7 +156,7 @@ def accuracy(
     )
 
 
-def require_classes(bundle: package.Bundle, test: LabelledFaces) -> None:
+def require_classes(bundle: Bundle, test: LabelledFaces) -> None:
     """Raise BadData if `test` has other classes than the bundle: better before its faces are run."""
     if test.names != bundle.manifest.contract.labels:
         raise BadData(

@@ -12,9 +12,9 @@ from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import camera_frame, contract, engines, golden, verify
 from edgefer.runtime.bench_record import Gpu, Settings
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.sampling import Step
@@ -49,7 +49,7 @@ class Loaded:
 def prepare(request: Request) -> Load:
     """Import the engine and read what it needs; what this returns loads the model.
 
-    Raises what package.read, verify.open_model and runtime.load raise.
+    Raises what read_bundle, open_model and engines.load raise.
     """
     if request.provider is not None:
         return _prepare_gpu(request, request.provider)
@@ -57,7 +57,7 @@ def prepare(request: Request) -> Load:
         from edgefer.benchmark import torch_eager
 
         return partial(torch_eager.load, request.eager or "", request.settings)
-    bundle = package.read(Path(request.folder))
+    bundle = read_bundle(Path(request.folder))
     with suppress(MissingEngine, KeyError):  # engines.load explains a package that is missing
         engines.import_runner(bundle.manifest.format)
     return partial(_load, bundle, request.settings)
@@ -70,7 +70,7 @@ def _prepare_gpu(request: Request, provider: str) -> Load:
         if provider not in EAGER_PROVIDERS:
             raise UnknownName.of("way of torch to a GPU", provider, EAGER_PROVIDERS)
         return partial(on_torch().load, request.eager or "", request.settings, provider)
-    return partial(_load, package.read(Path(request.folder)), request.settings, provider)
+    return partial(_load, read_bundle(Path(request.folder)), request.settings, provider)
 
 
 def on_torch() -> ModuleType:
@@ -81,7 +81,7 @@ def on_torch() -> ModuleType:
         raise MissingEngine.of(error.name or str(error), "train") from error
 
 
-def _load(bundle: package.Bundle, settings: Settings, provider: str | None = None) -> Loaded:
+def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> Loaded:
     model = verify.open_model(bundle, settings.threads, provider)
     agreed = bundle.manifest.contract
     if settings.scope == "end-to-end":

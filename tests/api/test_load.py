@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import edgefer
-from edgefer.runtime import bundle, contract, golden, verify
+from edgefer.runtime import contract, golden, verify
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import (
     BadData,
     BrokenBundle,
@@ -55,7 +56,7 @@ def test_names_are_listed_and_others_are_refused() -> None:
 def test_answers_are_those_of_the_golden_pair(dist: Path, target: str) -> None:
     loaded = edgefer.load(str(dist / f"ean.{target}"), threads=2)
     answer = loaded.classify(PICTURE)
-    manifest = bundle.read(dist / f"ean.{target}").manifest
+    manifest = read_bundle(dist / f"ean.{target}").manifest
     expected = dict(zip(manifest.contract.labels, manifest.golden.reference, strict=True))
     assert answer.label == max(answer.probabilities, key=lambda label: answer.probabilities[label])
     assert sum(answer.probabilities.values()) == pytest.approx(1, abs=0.02)

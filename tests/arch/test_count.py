@@ -11,7 +11,7 @@ from edgefer.arch.count import count, count_arch, rules
 from edgefer.arch.count.memory import peak
 from edgefer.arch.count.trace import operations
 from edgefer.arch.ean import EAN, VARIANTS, Variant
-from edgefer.pipeline.fold import Deployed, fold
+from edgefer.pipeline.fold import DeployableModel, fold
 
 every_arch = pytest.mark.parametrize("name", ARCHS)
 
@@ -152,7 +152,7 @@ def test_peak_is_within_bounds(name: str) -> None:
 
     arch = get_arch(name)
     network = skeleton(arch)
-    found = peak(Deployed(network, arch.input_min), (1, 3, arch.crop, arch.crop))
+    found = peak(DeployableModel(network, arch.input_min), (1, 3, arch.crop, arch.crop))
     largest = max(
         max(map(_size, (*op.inputs, op.output))) for op in operations(network, (1, arch.channels, arch.crop, arch.crop))
     )

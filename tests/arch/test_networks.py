@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
-from edgefer.pipeline.fold import Deployed, fold, fold_input
+from edgefer.pipeline.fold import DeployableModel, fold, fold_input
 from edgefer.runtime.errors import ExportFailed, UnknownName
 from edgefer.runtime.preprocess import LUMA
 from tests.made import shake, untrained
@@ -56,7 +56,7 @@ def _faces(name: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
 @every_arch
 def test_folds_to_what_can_be_exported(name: str) -> None:
     arch = get_arch(name)
-    deployed = Deployed(skeleton(arch, len(arch.labels)), arch.input_min)
+    deployed = DeployableModel(skeleton(arch, len(arch.labels)), arch.input_min)
     assert not [m for m in deployed.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     pixels = torch.zeros(1, 3, arch.crop, arch.crop, device="meta")
     assert deployed(pixels).shape == (1, len(arch.labels))
@@ -69,7 +69,7 @@ def test_folds_and_deploys(name: str) -> None:
     rgb, grey = _faces(name, 1, 1)
     with torch.no_grad():
         logits = network(grey)
-        found = Deployed(network, arch.input_min).eval()(rgb)
+        found = DeployableModel(network, arch.input_min).eval()(rgb)
     assert found.shape == (1, len(arch.labels))
     assert logits.isfinite().all()
     assert torch.allclose(found, torch.softmax(logits, 1), atol=1e-4)

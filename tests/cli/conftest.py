@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgefer.arch import get_arch
-from edgefer.pipeline import build, targets
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.export import import_exporter
+from edgefer.pipeline.targets import get_target
 from edgefer.training import weights
 from tests.cli.made import FP32, Mount, Ran, Run, in_process
 from tests.made import write_csv
@@ -27,10 +28,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
 @pytest.fixture(scope="session")
 def model() -> bytes:
     """The shipped EAN as ONNX."""
-    from edgefer.pipeline.fold import Deployed
+    from edgefer.pipeline.fold import DeployableModel
 
     ean = get_arch("ean")
-    return import_exporter("onnx").convert(Deployed(weights.load(ean, None).network).eval(), ean.crop)
+    return import_exporter("onnx").convert(DeployableModel(weights.load(ean, None).network).eval(), ean.crop)
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_exporter("onnx"), "convert", lambda network, crop: model)
         for name in ("onnx-fp32", "onnx-int8"):
-            job = build.Job(ean, name, targets.target(name), weights.load(ean, None), build.Calibrate())
-            build.build(job, out)
+            job = BuildJob(ean, name, get_target(name), weights.load(ean, None), CalibrationOptions())
+            build_bundle(job, out)
     return out
 
 

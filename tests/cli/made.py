@@ -11,7 +11,8 @@ from typing import NamedTuple, NoReturn, TypeVar
 import pytest
 
 from edgefer.cli import main
-from edgefer.runtime import bundle, resources, verify
+from edgefer.runtime import resources, verify
+from edgefer.runtime.bundle import read_bundle
 
 PROGRAM = [sys.executable, "-c", "from edgefer.cli import main; main()"]
 FP32, INT8 = "ean.onnx-fp32", "ean.onnx-int8"
@@ -73,7 +74,7 @@ def whole(out: Path, *names: str) -> None:
     """Assert that `out` holds these bundles, each whole, and nothing else, hidden or not."""
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     for name in names:
-        verify.golden(bundle.read(out / name))
+        verify.golden(read_bundle(out / name))
 
 
 def raising(error: Exception) -> Callable[..., NoReturn]:

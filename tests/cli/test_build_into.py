@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import bundle
+from edgefer.runtime.bundle import MANIFEST
 from tests.cli.made import BUILD, BUILD_INT8, FP32, INT8, Mount, Run, whole
 
 
@@ -40,7 +40,7 @@ def test_output_folder_is_a_file(run: Run, csv: Path, tmp_path: Path, command: s
     assert file.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "deep/notes.txt", bundle.MANIFEST])
+@pytest.mark.parametrize("name", ["notes.txt", "deep/notes.txt", MANIFEST])
 def test_build_deletes_nothing_that_is_not_its_own(run: Run, tmp_path: Path, name: str) -> None:
     mine = tmp_path / FP32 / name
     mine.parent.mkdir(parents=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import bundle, verify
+from edgefer.runtime import verify
+from edgefer.runtime.bundle import GOLDEN_PICTURE
 from tests.cli.made import FP32, INT8, Ran, Run
 from tests.data.made import write_tree
 from tests.made import write_csv, write_weights
@@ -77,7 +78,7 @@ def fails_after_golden(ran: Ran, code: int, *words: str) -> None:
     ran.fails(code, *words)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", bundle.PICTURE])
+@pytest.mark.parametrize("name", ["model.onnx", GOLDEN_PICTURE])
 def test_verify_of_a_forged_file(run: Run, earlier: Path, name: str) -> None:
     (earlier / FP32 / name).write_bytes(b"forged")
     edit(earlier / FP32, lambda content: renew(content, earlier / FP32, name))

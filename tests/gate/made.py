@@ -12,9 +12,9 @@ import numpy as np
 from edgefer.gate import baseline
 from edgefer.gate.interleave import order
 from edgefer.gate.verdict import Process, Role
-from edgefer.runtime import bundle as package
 from edgefer.runtime import machine
 from edgefer.runtime.bench_record import SCHEMA, BenchRecord, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, file_entries, read_bundle, write_bundle
 from edgefer.runtime.records import Dtypes
 from tests.pipeline.test_bundle_readme import MANIFESTS
 
@@ -71,8 +71,8 @@ def run(seconds: float, **changed: Any) -> Run:
 def bundle(place: Path, name: str = "ean.onnx-fp32", seconds: float = FRAME, **changed: Any) -> Path:
     """A bundle whose model file is nothing but the seconds that a frame takes."""
     known = replace(MANIFESTS[2], name=name, **changed)
-    files = {known.model: f"{seconds:<32}".encode(), package.PICTURE: b"", package.GIVEN: b"", package.EXPECTED: b""}
-    return package.write(place / name, replace(known, files=package.entries(files)), files).folder
+    files = {known.model: f"{seconds:<32}".encode(), GOLDEN_PICTURE: b"", GOLDEN_INPUT: b"", GOLDEN_OUTPUT: b""}
+    return write_bundle(place / name, replace(known, files=file_entries(files)), files).folder
 
 
 def operators(**counts: int) -> Dtypes:
@@ -97,7 +97,7 @@ def recorded(
     folder: Path, processes: int = 12, size: float = 0.01, versions: Mapping[str, str] | None = None
 ) -> BenchRecord:
     """A baseline of a made bundle, measured here."""
-    manifest = package.read(folder).manifest
+    manifest = read_bundle(folder).manifest
     seconds = float((folder / manifest.model).read_text())
     runs = [run(seconds * factor) for factor in noise(processes, size, np.random.default_rng(1))]
     result = Result(

@@ -13,8 +13,8 @@ from edgefer.benchmark.instructions import Counted
 from edgefer.gate import accuracy
 from edgefer.gate.accuracy import Quality
 from edgefer.gate.record import GateRecord
-from edgefer.runtime import bundle as package
 from edgefer.runtime import client, records
+from edgefer.runtime.bundle import read_bundle
 from tests.gate.conftest import Gate
 from tests.gate.made import FRAME, Machine, bundle, operators, recorded
 from tests.made import write_csv
@@ -177,4 +177,4 @@ def test_a_wrong_target_is_told_before_anything_is_built(gate: Gate) -> None:
 
 
 def test_a_made_bundle_is_a_bundle(tmp_path: Path) -> None:
-    assert package.read(bundle(tmp_path)).manifest.macs == 4_568_040
+    assert read_bundle(bundle(tmp_path)).manifest.macs == 4_568_040

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import contract
+from edgefer.runtime.bundle import README, read_bundle
 
 PREPARE = """
 import pathlib
@@ -26,7 +26,7 @@ def python_block(page: str) -> str:
 
 def run_python_snippet(bundle: Path, after: str = "") -> str:
     """Run the block, then the code `after`, in the folder `bundle`; what it printed: label and probability."""
-    code = python_block((bundle / package.README).read_text(encoding="utf-8")) + after
+    code = python_block((bundle / README).read_text(encoding="utf-8")) + after
     # -P leaves the folder and the checkout out of sys.path.
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=bundle, capture_output=True, text=True, timeout=120, check=False
@@ -37,7 +37,7 @@ def run_python_snippet(bundle: Path, after: str = "") -> str:
 
 def check_python_snippet(bundle: Path, scratch: Path) -> None:
     """The block must make the golden input, byte for byte, and give the golden output's answer."""
-    opened = package.read(bundle)
+    opened = read_bundle(bundle)
     golden, agreed = opened.manifest.golden, opened.manifest.contract
     made = (scratch / "input.bin").resolve()
     printed = run_python_snippet(bundle, PREPARE.format(target=str(made), picture=golden.picture))

@@ -9,16 +9,17 @@ import pytest
 
 from edgefer.arch import Arch, get_arch
 from edgefer.data.dataset import Dataset, load
-from edgefer.pipeline import build, targets
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.float_baseline import float_model
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
+from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped
 from edgefer.training import weights
 from tests.made import SHIPPED, write_weights
 
 EAN = get_arch("ean")
-INT8 = [name for name, target in targets.targets().items() if target.precision == "int8"]
+INT8 = [name for name, target in all_targets().items() if target.precision == "int8"]
 QUICK = ("tflite-int8", EAN.name)  # what ships most; `make test-all` tries all
 
 
@@ -27,21 +28,21 @@ def faces(fer2013: Path) -> Dataset:
     return load(fer2013)
 
 
-def built(name: str, calibrate: build.Calibrate, out: Path, arch: Arch = EAN) -> package.Bundle:
-    return build.build(build.Job(arch, name, targets.target(name), weights.load(arch, None), calibrate), out)
+def built(name: str, calibrate: CalibrationOptions, out: Path, arch: Arch = EAN) -> Bundle:
+    return build_bundle(BuildJob(arch, name, get_target(name), weights.load(arch, None), calibrate), out)
 
 
 @pytest.mark.parametrize(
     ("name", "network"),
     [
         pytest.param(name, network, marks=() if (name, network) == QUICK else pytest.mark.long)
-        for name, target in targets.targets().items()
+        for name, target in all_targets().items()
         for network in SHIPPED
         if network == EAN.name or target.precision == "int8"  # the others where they could lose something
     ],
 )
 def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
-    bundle = built(name, build.Calibrate(), tmp_path, get_arch(network))
+    bundle = built(name, CalibrationOptions(), tmp_path, get_arch(network))
     check = compared(bundle, faces)
     verify.judge(bundle.manifest.name, check)
     assert abs(check.drop) <= verify.DROP_LIMIT
@@ -57,11 +58,11 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", INT8)
 def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:
-    bundle = built(name, build.Calibrate(faces=faces, seed=seed), tmp_path)
+    bundle = built(name, CalibrationOptions(faces=faces, seed=seed), tmp_path)
     verify.judge(bundle.manifest.name, compared(bundle, faces))
 
 
-def compared(bundle: package.Bundle, faces: Dataset) -> verify.AccuracyCheck:
+def compared(bundle: Bundle, faces: Dataset) -> verify.AccuracyCheck:
     test = faces.split("PrivateTest").resized(get_arch(bundle.manifest.arch).resize)
     reference = float_model(bundle, test, None)
     return verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
@@ -75,7 +76,7 @@ def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | 
 
 def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: Path) -> None:
     """The check must be able to fail: compare the shipped artifact with the answers of other weights."""
-    bundle = built("onnx-fp32", build.Calibrate(), tmp_path)
+    bundle = built("onnx-fp32", CalibrationOptions(), tmp_path)
     test = faces.split("PrivateTest").take(np.arange(200))
     other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
     from edgefer.training.loop import logits

@@ -20,16 +20,18 @@ from torch import nn
 from edgefer.arch import get_arch
 from edgefer.cli import cli
 from edgefer.data.dataset import load
-from edgefer.pipeline import build, bundle_readme, calibration, synthetic_faces, targets
-from edgefer.pipeline.build import Calibrate, Job
+from edgefer.pipeline import calibration, synthetic_faces
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.export import import_exporter, to_onnx
 from edgefer.pipeline.export.openvino_patches import cut
 from edgefer.pipeline.export.tflite_pool import pad_apart
-from edgefer.pipeline.float_model import Floating
-from edgefer.pipeline.fold import Deployed, called
+from edgefer.pipeline.float_model import FloatModel
+from edgefer.pipeline.fold import DeployableModel, called
 from edgefer.pipeline.ranges import METHODS, Method
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
+from edgefer.runtime.bundle import CALIBRATION, MANIFEST, README, read_bundle
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, MissingFile, NotInteger, OutputFailed
 from edgefer.training import loop, random_init, weights
 from edgefer.training.torch_threads import torch_threads
@@ -37,18 +39,18 @@ from tests.made import write_csv, write_weights
 from tests.pipeline.snippet_runner import check_python_snippet
 
 EAN = get_arch("ean")
-every_target = pytest.mark.parametrize("name", targets.targets())
+every_target = pytest.mark.parametrize("name", all_targets())
 
 
-def job(name: str, calibrate: Calibrate | None = None, of: weights.Weights | None = None) -> Job:
-    return Job(EAN, name, targets.target(name), of or weights.load(EAN, None), calibrate or Calibrate())
+def job(name: str, calibrate: CalibrationOptions | None = None, of: weights.Weights | None = None) -> BuildJob:
+    return BuildJob(EAN, name, get_target(name), of or weights.load(EAN, None), calibrate or CalibrationOptions())
 
 
 @every_target
 def test_bundle_holds_what_it_promises(dist: Path, name: str) -> None:
-    bundle = package.read(dist / f"ean.{name}")
+    bundle = read_bundle(dist / f"ean.{name}")
     verify.golden(bundle)
-    manifest, target = bundle.manifest, targets.target(name)
+    manifest, target = bundle.manifest, get_target(name)
     assert manifest.parameters == 43_840
     assert manifest.contract.labels == EAN.labels
     assert (bundle.folder / "labels.txt").read_text().split() == list(EAN.labels)
@@ -64,15 +66,15 @@ def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     texts = set()
     for count in (1, 2):
         with torch_threads(count):
-            folder = build.build(job("onnx-fp32"), tmp_path / str(count)).folder
-        texts.add((folder / package.MANIFEST).read_bytes())
+            folder = build_bundle(job("onnx-fp32"), tmp_path / str(count)).folder
+        texts.add((folder / MANIFEST).read_bytes())
     assert len(texts) == 1
 
 
 @every_target
 def test_second_build_gives_the_same_bytes(dist: Path, tmp_path: Path, name: str) -> None:
     """This one alone, the first with the float network that all targets share."""
-    again = build.build(job(name), tmp_path).folder
+    again = build_bundle(job(name), tmp_path).folder
     first = dist / f"ean.{name}"
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
@@ -85,7 +87,7 @@ def test_python_snippet_of_the_readme_runs(dist: Path, tmp_path: Path, name: str
 
 
 def test_int8_takes_pixels_less_128_and_gives_probabilities(dist: Path) -> None:
-    agreed = package.read(dist / "ean.tflite-int8").manifest.contract
+    agreed = read_bundle(dist / "ean.tflite-int8").manifest.contract
     assert (agreed.input.scale, agreed.input.zero_point) == (1.0, -128)
     assert (agreed.output.scale, agreed.output.zero_point) == (1 / 256, -128)
 
@@ -97,7 +99,7 @@ def test_verify_imports_no_torch(dist: Path) -> None:
         "main()\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
-    folders = [str(dist / f"ean.{name}") for name in targets.targets()]
+    folders = [str(dist / f"ean.{name}") for name in all_targets()]
     done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("golden pair hold") == len(folders)
@@ -114,8 +116,10 @@ def test_manifest_names_no_path_of_the_machine(dist: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_calibration_from_faces_is_seeded_and_recorded(tmp_path: Path, method: Method) -> None:
     faces = load(write_csv(tmp_path / "fer2013.csv"))
-    bundle = build.build(job("tflite-int8", Calibrate(faces=faces, method=method, count=20, seed=3)), tmp_path)
-    record = calibration.load(bundle.path(package.CALIBRATION), "ean", "tflite", bundle.manifest.weights_sha256)
+    bundle = build_bundle(
+        job("tflite-int8", CalibrationOptions(faces=faces, method=method, count=20, seed=3)), tmp_path
+    )
+    record = calibration.load(bundle.path(CALIBRATION), "ean", "tflite", bundle.manifest.weights_sha256)
     assert record.method == method
     assert len(record.faces.rows) == 20
     assert set(record.faces.classes.values()) == {2, 3}
@@ -125,33 +129,33 @@ def test_calibration_from_faces_is_seeded_and_recorded(tmp_path: Path, method: M
 
 def test_recorded_calibration_gives_the_bytes_of_the_faces(tmp_path: Path) -> None:
     faces = load(write_csv(tmp_path / "fer2013.csv"))
-    first = build.build(job("tflite-int8", Calibrate(faces=faces, count=20)), tmp_path / "faces")
-    recorded = Calibrate(recorded=first.path(package.CALIBRATION))
-    second = build.build(job("tflite-int8", recorded), tmp_path / "recorded")
+    first = build_bundle(job("tflite-int8", CalibrationOptions(faces=faces, count=20)), tmp_path / "faces")
+    recorded = CalibrationOptions(recorded=first.path(CALIBRATION))
+    second = build_bundle(job("tflite-int8", recorded), tmp_path / "recorded")
     assert first.path("model.tflite").read_bytes() == second.path("model.tflite").read_bytes()
 
 
 def test_recorded_ranges_of_other_weights_are_refused(tmp_path: Path) -> None:
     other = weights.load(EAN, write_weights(tmp_path / "other.safetensors", "ean"))
     with pytest.raises(BadCalibration, match="--calibration PATH"):
-        build.build(job("tflite-int8", of=other), tmp_path)
+        build_bundle(job("tflite-int8", of=other), tmp_path)
     assert not (tmp_path / "ean.tflite-int8").exists()
 
 
 def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) -> None:
     arch = get_arch("model_f")
     loaded = weights.load(arch, write_weights(tmp_path / "f.safetensors", "model_f"))
-    wanted = Job(arch, "onnx-int8", targets.target("onnx-int8"), loaded, Calibrate())
+    wanted = BuildJob(arch, "onnx-int8", get_target("onnx-int8"), loaded, CalibrationOptions())
     with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
-        build.build(wanted, tmp_path)
+        build_bundle(wanted, tmp_path)
 
 
 def test_targets_that_share_a_float_network_give_the_same_bytes(dist: Path, tmp_path: Path) -> None:
     loaded = weights.load(EAN, None)
-    floating = Floating(EAN, loaded)
+    float_model = FloatModel(EAN, loaded)
     for name in ("tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-int8", "tflite-int8"):
-        bundle = build.build(job(name, of=loaded), tmp_path, floating=floating)
-        assert (bundle.folder / package.MANIFEST).read_bytes() == (dist / f"ean.{name}/manifest.json").read_bytes()
+        bundle = build_bundle(job(name, of=loaded), tmp_path, float_model=float_model)
+        assert (bundle.folder / MANIFEST).read_bytes() == (dist / f"ean.{name}/manifest.json").read_bytes()
 
 
 def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> None:
@@ -173,7 +177,7 @@ def test_untrained_is_never_implied(tmp_path: Path) -> None:
         cli.main((*line, "--untrained", "--weights", "w.safetensors"), standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
     cli.main((*line, "--untrained", "5"), standalone_mode=False)
-    manifest = package.read(tmp_path / "model_f-untrained-seed5.onnx-fp32").manifest
+    manifest = read_bundle(tmp_path / "model_f-untrained-seed5.onnx-fp32").manifest
     assert "untrained, seed 5" in manifest.accuracy["float"]
     assert manifest.training is None
 
@@ -181,9 +185,9 @@ def test_untrained_is_never_implied(tmp_path: Path) -> None:
 def test_what_an_engine_can_not_hold_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = replace(targets.target("onnx-fp32"), cannot={"ean": "it has no such thing."})
+    target = replace(get_target("onnx-fp32"), cannot={"ean": "it has no such thing."})
     with pytest.raises(ExportFailed, match=r"ean.onnx-fp32 can't be built: it has no such thing\."):
-        build.build(replace(job("onnx-fp32"), target=target), tmp_path)
+        build_bundle(replace(job("onnx-fp32"), target=target), tmp_path)
 
 
 def test_ranges_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,12 +196,12 @@ def test_ranges_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pyt
     )
     faces = load(write_csv(tmp_path / "fer2013.csv"))
     with pytest.raises(BadCalibration, match="the tensor padded takes values from -inf"):
-        build.build(job("onnx-int8", Calibrate(faces=faces, method="min-max", count=20)), tmp_path / "out")
+        build_bundle(job("onnx-int8", CalibrationOptions(faces=faces, method="min-max", count=20)), tmp_path / "out")
 
 
 def test_padding_before_max_pooling_changes_no_number() -> None:
     arch = get_arch("shufflenetv2")
-    network = Deployed(random_init.make(arch, 0).network).eval()
+    network = DeployableModel(random_init.make(arch, 0).network).eval()
     pixels = torch.randint(0, 256, (1, 3, arch.crop, arch.crop), generator=torch.Generator().manual_seed(0)).float()
     changed = pad_apart(network, arch.crop)
     pools = [called(changed.network, node) for node in changed.network.graph.nodes]
@@ -211,7 +215,7 @@ def test_convolution_in_patches_gives_the_same_numbers() -> None:
     torch.manual_seed(1)
     layers = (nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 4, 4), nn.Conv2d(4, 4, 2, 2), nn.Flatten(), nn.Softmax(1))
     network = nn.Sequential(*layers).eval()
-    model = to_onnx.convert(cast(Deployed, network), 16)
+    model = to_onnx.convert(cast(DeployableModel, network), 16)
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     (before,) = to_onnx.observe(model, [image])
     changed, ranges = cut(model, dict.fromkeys(before, (0.0, 1.0)))
@@ -226,24 +230,24 @@ def test_calibration_on_too_few_faces(tmp_path: Path, count: int) -> None:
     faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 1, "PublicTest": 1}))
     train = faces.split("Training").take(np.arange(count))
     with pytest.raises((BadCalibration,) if count else Exception, match=r"at least 2|no Training image"):
-        build.build(job("tflite-int8", Calibrate(faces=train)), tmp_path)
+        build_bundle(job("tflite-int8", CalibrationOptions(faces=train)), tmp_path)
     assert not (tmp_path / "ean.tflite-int8").exists()
 
 
 def test_float_inside_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = import_exporter("tflite")
-    monkeypatch.setattr(backend, "lower", lambda model, target, ranges: {target.file: model})
+    monkeypatch.setattr(backend, "quantize", lambda model, target, ranges: {target.file: model})
     with pytest.raises(NotInteger, match="CONV_2D"):
-        build.build(job("tflite-int8"), tmp_path)
+        build_bundle(job("tflite-int8"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_broken_conversion_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean", seed=5))
-    wrong = import_exporter("onnx").convert(Deployed(other.network).eval(), EAN.crop)
+    wrong = import_exporter("onnx").convert(DeployableModel(other.network).eval(), EAN.crop)
     monkeypatch.setattr(import_exporter("onnx"), "convert", lambda network, crop: wrong)
     with pytest.raises(GoldenMismatch, match="No bundle was written"):
-        build.build(job("onnx-fp32"), tmp_path / "dist")
+        build_bundle(job("onnx-fp32"), tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
 
 
@@ -252,13 +256,13 @@ def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(OutputFailed, match="--out"):
-            build.build(job("onnx-fp32"), tmp_path)
+            build_bundle(job("onnx-fp32"), tmp_path)
     finally:
         tmp_path.chmod(0o700)
 
 
 def test_readme_of_a_bundle_is_rendered_from_its_manifest(dist: Path) -> None:
-    bundle = package.read(dist / "ean.tflite-int8")
-    content = json.loads((bundle.folder / package.MANIFEST).read_text())
-    assert package.README in content["files"]
-    assert bundle.path(package.README).read_text() == bundle_readme.readme(bundle.manifest)
+    bundle = read_bundle(dist / "ean.tflite-int8")
+    content = json.loads((bundle.folder / MANIFEST).read_text())
+    assert README in content["files"]
+    assert bundle.path(README).read_text() == render_readme(bundle.manifest)

@@ -11,9 +11,21 @@ import numpy as np
 import pytest
 
 from edgefer.arch import get_arch
-from edgefer.pipeline import bundle_readme
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.runtime import contract, engines, golden
+from edgefer.runtime.bundle import (
+    BUNDLE_SCHEMA,
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
+    GOLDEN_PICTURE,
+    LABELS_FILE,
+    README,
+    FileEntry,
+    Golden,
+    Manifest,
+    file_entries,
+    write_bundle,
+)
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.records import Dtypes
@@ -26,14 +38,14 @@ INT8_OUT = TensorSpec("output_0", (1, 7), "int8", 1 / 256, -128)
 NCHW = TensorSpec("pixels", (1, 3, 44, 44), "float32"), TensorSpec("probabilities", (1, 7), "float32")
 
 
-def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -> package.Manifest:
+def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -> Manifest:
     """What `edgefer build` knows of a bundle when it writes the page."""
     form, precision = target.split("-")[:2]
     layout: Layout = "NHWC" if form == "tflite" else "NCHW"
     names = [model, "model.bin"] if form in ("openvino", "ncnn") else [model]
     reference = [0.0312, 0.0021, 0.0417, 0.7103, 0.0633, 0.0251, 0.1263]
-    return package.Manifest(
-        schema=package.SCHEMA,
+    return Manifest(
+        schema=BUNDLE_SCHEMA,
         name=f"ean.{target}",
         arch="ean",
         target=target,
@@ -46,14 +58,14 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
         macs=4568040,
         contract=get_arch("ean").contract(layout, given, returned),
         dtypes=Dtypes({}, {}, []),
-        golden=package.Golden(package.PICTURE, package.GIVEN, package.EXPECTED, 0.02, reference, 0.003),
+        golden=Golden(GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT, 0.02, reference, 0.003),
         weights_sha256="0" * 64,
         calibration=None,
         training=None,
         accuracy={"float": {"PublicTest": 68.125, "PrivateTest": 69.9}},
         needs="an engine",
         versions={},
-        files={name: package.FileEntry(100_000, "0" * 64) for name in names},
+        files={name: FileEntry(100_000, "0" * 64) for name in names},
     )
 
 
@@ -67,35 +79,33 @@ MANIFESTS = [
 
 
 @pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
-def test_page_is_the_golden_one(known: package.Manifest) -> None:
-    path, page = PAGES / f"bundle-readme-{known.target}.md", bundle_readme.readme(known)
+def test_page_is_the_golden_one(known: Manifest) -> None:
+    path, page = PAGES / f"bundle-readme-{known.target}.md", render_readme(known)
     if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
         path.write_text(page, encoding="utf-8")
     assert page == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
-def test_python_block_compiles(known: package.Manifest) -> None:
-    compile(python_block(bundle_readme.readme(known)), "README.md", "exec")
+def test_python_block_compiles(known: Manifest) -> None:
+    compile(python_block(render_readme(known)), "README.md", "exec")
 
 
 def test_other_scales_are_rounded_and_clipped() -> None:
-    page = bundle_readme.readme(
-        manifest("tflite-int8", "model.tflite", replace(INT8_IN, scale=0.75, zero_point=5), INT8_OUT)
-    )
+    page = render_readme(manifest("tflite-int8", "model.tflite", replace(INT8_IN, scale=0.75, zero_point=5), INT8_OUT))
     assert "`q = round(pixel / 0.75) + 5`, clipped to -128 to 127" in page
     assert "np.clip(np.rint(pixels / 0.75) + 5, -128, 127).astype(np.int8)" in page
     assert "val q = kotlin.math.round(value / 0.75f).toInt() + 5\n" in page
 
 
 def test_unmeasured_accuracy_says_why() -> None:
-    page = bundle_readme.readme(replace(MANIFESTS[0], accuracy={"float": "not measured: no training record"}))
+    page = render_readme(replace(MANIFESTS[0], accuracy={"float": "not measured: no training record"}))
     assert "Accuracy of the float network: not measured: no training record.\n" in page
 
 
 def test_int8_needs_code_that_was_written_for_it() -> None:
     with pytest.raises(FileNotFoundError, match="onnx-python-int8"):
-        bundle_readme.readme(manifest("onnx-int8", "model.onnx", replace(NCHW[0], dtype="int8", scale=1.0), NCHW[1]))
+        render_readme(manifest("onnx-int8", "model.onnx", replace(NCHW[0], dtype="int8", scale=1.0), NCHW[1]))
 
 
 @pytest.fixture
@@ -104,15 +114,15 @@ def bundle(tmp_path: Path) -> Path:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     content = _model(onnx)
-    known = replace(MANIFESTS[2], files=package.entries({"model.onnx": content}))
+    known = replace(MANIFESTS[2], files=file_entries({"model.onnx": content}))
     (tmp_path / "model.onnx").write_bytes(content)
     pixels = contract.to_pixels(golden.picture()[None], known.contract)
     given = contract.to_input(pixels, known.contract)
     returned = engines.load(tmp_path / "model.onnx", "onnx").run(given)
-    files = {"model.onnx": content, package.PICTURE: golden.png(), package.GIVEN: given.tobytes()}
-    files |= {package.EXPECTED: returned.tobytes(), package.LABELS: "\n".join(known.contract.labels).encode()}
-    files[package.README] = bundle_readme.readme(known).encode()
-    return package.write(tmp_path / known.name, replace(known, files=package.entries(files)), files).folder
+    files = {"model.onnx": content, GOLDEN_PICTURE: golden.png(), GOLDEN_INPUT: given.tobytes()}
+    files |= {GOLDEN_OUTPUT: returned.tobytes(), LABELS_FILE: "\n".join(known.contract.labels).encode()}
+    files[README] = render_readme(known).encode()
+    return write_bundle(tmp_path / known.name, replace(known, files=file_entries(files)), files).folder
 
 
 def _model(onnx: Any) -> bytes:

@@ -16,12 +16,13 @@ from torch import nn
 
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
-from edgefer.pipeline import build as pipeline
-from edgefer.pipeline import bundle_readme, synthetic_faces, targets
-from edgefer.pipeline.float_model import Floating
-from edgefer.runtime import bundle as package
+from edgefer.pipeline import synthetic_faces
+from edgefer.pipeline.build import CONVERSION_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.bundle_readme import PAPERS
+from edgefer.pipeline.float_model import FloatModel
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import README, Bundle, read_bundle
 from edgefer.runtime.errors import ExportFailed
 from edgefer.training import random_init
 from tests.test_benchmarks import script
@@ -53,23 +54,23 @@ def _networks() -> list[object]:
     return [pytest.param(name, id=name, marks=mark(name)) for name in ARCHS]
 
 
-def build(floating: Floating, name: str, out: Path) -> Bundle:
-    job = pipeline.Job(floating.arch, name, targets.target(name), floating.weights, pipeline.Calibrate())
-    return pipeline.build(job, out, floating=floating)
+def build(float_model: FloatModel, name: str, out: Path) -> Bundle:
+    job = BuildJob(float_model.arch, name, get_target(name), float_model.weights, CalibrationOptions())
+    return build_bundle(job, out, float_model=float_model)
 
 
 @pytest.mark.parametrize("network", _networks())
 def test_builds_for_every_target(network: str, tmp_path: Path) -> None:
     arch = get_arch(network)
-    floating = Floating(arch, random_init.make(arch, 0))
-    layers = sum(isinstance(module, WEIGHTED) for module in floating.network.modules())
-    for name, target in targets.targets().items():
+    float_model = FloatModel(arch, random_init.make(arch, 0))
+    layers = sum(isinstance(module, WEIGHTED) for module in float_model.network.modules())
+    for name, target in all_targets().items():
         if network in target.cannot:
             with pytest.raises(ExportFailed, match=re.escape(target.cannot[network])):
-                build(floating, name, tmp_path)
+                build(float_model, name, tmp_path)
             continue
-        built = build(floating, name, tmp_path)
-        bundle = package.read(built.folder)
+        built = build(float_model, name, tmp_path)
+        bundle = read_bundle(built.folder)
         verify.golden(bundle)
         holds_what_it_promises(bundle, name, layers)
         shutil.rmtree(bundle.folder)  # of all targets together some networks take gigabytes
@@ -77,18 +78,18 @@ def test_builds_for_every_target(network: str, tmp_path: Path) -> None:
 
 def holds_what_it_promises(bundle: Bundle, name: str, layers: int) -> None:
     """`layers` is how many have weights, which must be in the target's precision."""
-    manifest, target = bundle.manifest, targets.target(name)
+    manifest, target = bundle.manifest, get_target(name)
     arch, given = get_arch(manifest.arch), manifest.contract.input
     assert manifest.name == f"{arch.name}-untrained-seed0.{name}"
     assert sorted(given.shape) == sorted((1, 3, arch.crop, arch.crop))
     assert given.dtype == target.io
     assert manifest.contract.output.shape == (1, len(arch.labels))
     assert "untrained, seed 0" in manifest.accuracy["float"]
-    readme = (bundle.folder / package.README).read_text()
+    readme = (bundle.folder / README).read_text()
     assert "untrained, seed 0" in readme
-    assert bundle_readme.PAPERS[arch.paper] in readme
+    assert PAPERS[arch.paper] in readme
     assert sum(manifest.dtypes.tensors.get(kind, 0) for kind in KINDS[target.precision]) >= layers
-    assert manifest.golden.distance <= pipeline.BROKEN[target.precision]
+    assert manifest.golden.distance <= CONVERSION_TOLERANCE[target.precision]
     if target.precision == "int8":
         assert manifest.dtypes.float_inside == []
         assert set(manifest.dtypes.float_only) <= set(target.float_only)
@@ -97,7 +98,7 @@ def holds_what_it_promises(bundle: Bundle, name: str, layers: int) -> None:
 
 
 def test_what_can_not_be_built_is_a_network() -> None:
-    assert {name for target in targets.targets().values() for name in target.cannot} <= ARCHS.keys()
+    assert {name for target in all_targets().values() for name in target.cannot} <= ARCHS.keys()
 
 
 def test_one_of_each_module_is_built_by_make_test_all() -> None:
@@ -111,4 +112,4 @@ def test_table_is_rendered_from_its_record_and_tells_every_cell() -> None:
     assert matrix.TABLE.read_text() == matrix.render(record)
     assert matrix.surprises(record) == []
     told = {(network, name) for network, cells in record["networks"].items() for name in cells}
-    assert told == {(network, name) for network in ARCHS for name in targets.targets()}
+    assert told == {(network, name) for network in ARCHS for name in all_targets()}

@@ -12,19 +12,21 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.benchmark.selection import Subject
-from edgefer.pipeline import build, targets
+from edgefer.pipeline.build import GOLDEN_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.export import ncnn_file, ncnn_int8, to_ncnn
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
-from edgefer.runtime import bundle, client, engines
+from edgefer.pipeline.targets import all_targets, get_target
+from edgefer.runtime import client, engines
 from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import ExportFailed, NotInteger
 from edgefer.runtime.protocol import Check
 from edgefer.training import weights
 from tests.runtime.made import need_vulkan
 
 EAN = get_arch("ean")
-NAMES = [name for name, target in targets.targets().items() if target.format == "ncnn"]
+NAMES = [name for name, target in all_targets().items() if target.format == "ncnn"]
 LINE = "Convolution c 1 1 in0 out0 0=2 1=1 5=1 6=6"
 
 
@@ -46,24 +48,24 @@ def test_weights_have_the_type_of_the_target(dist: Path) -> None:
 
 
 def test_int8_says_what_is_float_and_is_small(dist: Path) -> None:
-    manifest = bundle.read(dist / "ean.ncnn-int8").manifest
+    manifest = read_bundle(dist / "ean.ncnn-int8").manifest
     kinds = {name.split()[0] for name in manifest.dtypes.operators if name.endswith("float32")}
     assert set(manifest.dtypes.float_only) == kinds
     assert manifest.dtypes.operators["Convolution int8"] + manifest.dtypes.operators["ConvolutionDepthWise int8"] == 26
-    assert manifest.model_bytes < 0.5 * bundle.read(dist / "ean.ncnn-fp32").manifest.model_bytes
+    assert manifest.model_bytes < 0.5 * read_bundle(dist / "ean.ncnn-fp32").manifest.model_bytes
 
 
 def test_no_target_excuses_what_its_engine_has_in_int8() -> None:
-    excused = {name: target.float_only for name, target in targets.targets().items() if target.float_only}
+    excused = {name: target.float_only for name, target in all_targets().items() if target.float_only}
     assert set(excused) == {"ncnn-int8"}
     assert not ncnn_int8.INTEGER.keys() & set(excused["ncnn-int8"])
 
 
 def test_a_convolution_left_in_float_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(ncnn_int8.INTEGER, "ConvolutionDepthWise")
-    row = build.Job(EAN, "ncnn-int8", targets.target("ncnn-int8"), weights.load(EAN, None), build.Calibrate())
+    row = BuildJob(EAN, "ncnn-int8", get_target("ncnn-int8"), weights.load(EAN, None), CalibrationOptions())
     with pytest.raises(NotInteger, match="ConvolutionDepthWise"):
-        build.build(row, tmp_path)
+        build_bundle(row, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,10 +90,10 @@ class Small(nn.Module):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> None:
     network = Small().eval()
-    model = to_ncnn.convert(cast(Deployed, network), 9)
+    model = to_ncnn.convert(cast(DeployableModel, network), 9)
     images = np.random.default_rng(1).integers(0, 256, (20, 9, 9, 3), np.uint8)
     ranges = estimate(to_ncnn.observe(model, images), len(images), "min-max")
-    files = to_ncnn.lower(model, targets.target(name), ranges)
+    files = to_ncnn.quantize(model, get_target(name), ranges)
     for file, data in files.items():
         (tmp_path / file).write_bytes(data)
     loaded = engines.load(tmp_path / "model.param", "ncnn")
@@ -100,9 +102,9 @@ def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> N
     with torch.inference_mode():
         expected = network(torch.from_numpy(given)).numpy()
     returned = np.concatenate([loaded.run(one[None]) for one in given])
-    assert np.abs(returned - expected).max() < build.TOLERANCE[targets.target(name).precision]
+    assert np.abs(returned - expected).max() < GOLDEN_TOLERANCE[get_target(name).precision]
     if name == "ncnn-int8":
-        dtypes = to_ncnn.dtypes(files, targets.target(name))
+        dtypes = to_ncnn.dtypes(files, get_target(name))
         assert dtypes.operators["InnerProduct int8"] == 2
 
 

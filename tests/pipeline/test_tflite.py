@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgefer.pipeline import targets
-from edgefer.pipeline.build import TOLERANCE
+from edgefer.pipeline.build import GOLDEN_TOLERANCE
 from edgefer.pipeline.export import to_tflite
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
+from edgefer.pipeline.targets import get_target
 from edgefer.runtime import engines
 from tests.made import shake
 from tests.pipeline.user_model.test_preprocess import OWN
@@ -36,18 +36,18 @@ class Extremes(nn.Module):
         return answer
 
 
-def lowered(network: nn.Module, target: str) -> tuple[Deployed, dict[str, bytes], np.ndarray]:
-    deployed = Deployed(shake(network).eval(), user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
+def quantized(network: nn.Module, target: str) -> tuple[DeployableModel, dict[str, bytes], np.ndarray]:
+    deployed = DeployableModel(shake(network).eval(), user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
     model = to_tflite.convert(deployed, 12)
     images = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
     ranges = estimate(to_tflite.observe(model, images), len(images), "min-max")
-    return deployed, to_tflite.lower(model, targets.target(target), ranges), images
+    return deployed, to_tflite.quantize(model, get_target(target), ranges), images
 
 
 @pytest.mark.parametrize("target", ["tflite-int8-floatio", "tflite-fp16", "tflite-dynamic"])
 def test_maxima_are_maxima_and_in_int8_where_the_rest_is(target: str, tmp_path: Path) -> None:
-    deployed, files, images = lowered(Extremes(least=False), target)
-    dtypes = to_tflite.dtypes(files, targets.target(target))
+    deployed, files, images = quantized(Extremes(least=False), target)
+    dtypes = to_tflite.dtypes(files, get_target(target))
     assert dtypes.operators[f"REDUCE_MAX {'int8' if 'int8' in target else 'float32'}"] == 2
     assert not any("REDUCE_MIN" in operator for operator in dtypes.operators)
     if "int8" in target:
@@ -57,11 +57,11 @@ def test_maxima_are_maxima_and_in_int8_where_the_rest_is(target: str, tmp_path: 
     with torch.inference_mode():
         expected = deployed(torch.from_numpy(images).permute(0, 3, 1, 2).float()).numpy()
     returned = np.concatenate([loaded.run(image[None].astype(np.float32)) for image in images])
-    assert np.abs(returned - expected).max() < TOLERANCE[targets.target(target).precision]
+    assert np.abs(returned - expected).max() < GOLDEN_TOLERANCE[get_target(target).precision]
 
 
 def test_a_network_with_both_keeps_its_maxima_in_float_and_says_so() -> None:
-    _, files, _ = lowered(Extremes(least=True), "tflite-int8")
-    dtypes = to_tflite.dtypes(files, targets.target("tflite-int8"))
+    _, files, _ = quantized(Extremes(least=True), "tflite-int8")
+    dtypes = to_tflite.dtypes(files, get_target("tflite-int8"))
     assert "REDUCE_MAX" in dtypes.float_inside
     assert dtypes.operators["REDUCE_MIN int8"] == 1

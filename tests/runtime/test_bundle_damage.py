@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import verify
+from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, MANIFEST, read_bundle
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
 
 NAME = "ean.tflite-int8"
@@ -27,7 +27,7 @@ def bundle(dist: Path, tmp_path: Path) -> Path:
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the manifest's JSON in place."""
-    path = folder / package.MANIFEST
+    path = folder / MANIFEST
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
@@ -41,7 +41,7 @@ def renew(content: dict[str, Any], folder: Path, name: str) -> None:
 
 def refused(folder: Path, kind: type[EdgeferError], match: str) -> None:
     with pytest.raises(kind, match=match) as failure:
-        verify.golden(package.read(folder))
+        verify.golden(read_bundle(folder))
     assert "\n" not in str(failure.value)
 
 
@@ -92,7 +92,7 @@ def test_no_bundle_and_no_manifest(tmp_path: Path) -> None:
     "text", ["", "{", "[]", "null", '{"schema": "edgefer/bundle/99"}', '{"schema": "edgefer/bundle/1"}']
 )
 def test_manifest_that_is_none(bundle: Path, text: str) -> None:
-    (bundle / package.MANIFEST).write_text(text)
+    (bundle / MANIFEST).write_text(text)
     refused(bundle, BrokenBundle, "damaged|schema")
 
 
@@ -102,23 +102,23 @@ def test_contract_that_the_model_does_not_keep(bundle: Path) -> None:
 
 
 def test_golden_output_of_another_model(bundle: Path) -> None:
-    expected = np.frombuffer((bundle / package.EXPECTED).read_bytes(), np.int8)
-    (bundle / package.EXPECTED).write_bytes(np.roll(expected, 1).tobytes())
-    edit(bundle, lambda c: renew(c, bundle, package.EXPECTED))
+    expected = np.frombuffer((bundle / GOLDEN_OUTPUT).read_bytes(), np.int8)
+    (bundle / GOLDEN_OUTPUT).write_bytes(np.roll(expected, 1).tobytes())
+    edit(bundle, lambda c: renew(c, bundle, GOLDEN_OUTPUT))
     refused(bundle, GoldenMismatch, "golden output is")
 
 
 def test_golden_input_that_is_not_the_picture(bundle: Path) -> None:
-    given = bytearray((bundle / package.GIVEN).read_bytes())
+    given = bytearray((bundle / GOLDEN_INPUT).read_bytes())
     given[100] ^= 3
-    (bundle / package.GIVEN).write_bytes(given)
-    edit(bundle, lambda c: renew(c, bundle, package.GIVEN))
+    (bundle / GOLDEN_INPUT).write_bytes(given)
+    edit(bundle, lambda c: renew(c, bundle, GOLDEN_INPUT))
     refused(bundle, GoldenMismatch, "golden picture")
 
 
 def test_golden_of_the_wrong_size(bundle: Path) -> None:
-    (bundle / package.EXPECTED).write_bytes(b"\0")
-    edit(bundle, lambda c: renew(c, bundle, package.EXPECTED))
+    (bundle / GOLDEN_OUTPUT).write_bytes(b"\0")
+    edit(bundle, lambda c: renew(c, bundle, GOLDEN_OUTPUT))
     refused(bundle, BrokenBundle, "holds 1 values")
 
 

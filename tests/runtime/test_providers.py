@@ -9,9 +9,9 @@ import ncnn
 import onnxruntime
 import pytest
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import engines, verify
 from edgefer.runtime.bench_record import Gpu
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import onnx_gpu, openvino_gpu, vulkan
 from edgefer.runtime.errors import NoGpu, UnknownName
 from tests.runtime.made import Info, Layer, Net, Part, Session, need_vulkan
@@ -26,7 +26,7 @@ CUDA, TENSORRT, CPU = "CUDAExecutionProvider", "TensorrtExecutionProvider", "CPU
 def test_a_provider_runs_the_golden_pair_or_says_what_it_lacks(dist: Path, kind: str, provider: str) -> None:
     if provider == "vulkan":
         need_vulkan()
-    bundle = package.read(dist / f"ean.{TARGETS[kind]}")
+    bundle = read_bundle(dist / f"ean.{TARGETS[kind]}")
     try:
         check = verify.golden(bundle, provider=provider)
     except NoGpu as error:
@@ -165,7 +165,7 @@ def test_ncnn_without_a_device_or_without_vulkan(monkeypatch: pytest.MonkeyPatch
 
 def test_without_a_provider_nothing_of_a_gpu_is_told(dist: Path) -> None:
     for kind, target in TARGETS.items():
-        bundle = package.read(dist / f"ean.{target}")
+        bundle = read_bundle(dist / f"ean.{target}")
         model = engines.load(bundle.path(bundle.manifest.model), kind)
         assert not hasattr(model, "gpu")
         assert not hasattr(model, "notes")

@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from edgefer.arch import get_arch
 from edgefer.benchmark import torch_eager
 from edgefer.data.dataset import Dataset, load
-from edgefer.pipeline import build, targets
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, resources, verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
@@ -178,8 +179,8 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     test = faces.split("PublicTest")
     found = torch.softmax(loop.logits(loaded.network, test, arch), 1).numpy()
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
-    job = build.Job(arch, "onnx-fp32", targets.target("onnx-fp32"), loaded, build.Calibrate())
-    assert np.abs(verify.outputs(build.build(job, tmp_path), test.pixels) - found).max() < 1e-4
+    job = BuildJob(arch, "onnx-fp32", get_target("onnx-fp32"), loaded, CalibrationOptions())
+    assert np.abs(verify.outputs(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
     step = torch_eager.make_step(loaded.network, arch, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 

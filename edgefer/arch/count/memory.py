@@ -28,7 +28,7 @@ class Peak:
 
 
 def peak(deployed: nn.Module, shape: Shape) -> Peak:
-    """Of one input of `shape`; `deployed` is traceable, as fold.Deployed is."""
+    """Of one input of `shape`; `deployed` is traceable, as fold.DeployableModel is."""
     graph = fx.symbolic_trace(on_meta(deployed))
     sizes = _sizes(graph, shape)
     owner = _owners(graph)

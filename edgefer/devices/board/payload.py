@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgefer.runtime import bundle as package
 from edgefer.runtime import records, resources
+from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.errors import BadData
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.remote_job import Plan
@@ -37,7 +37,7 @@ class Payload:
 def pack(name: str, requests: Sequence[Request], engine: str, idle: float) -> Payload:
     """Everything for a run on the board `name`; `idle` is seconds, see errand.Plan.
 
-    Raises what package.read raises, and BadData for what a board can't run.
+    Raises what read_bundle raises, and BadData for what a board can't run.
     """
     files = dict([*_sources(), *_targets()])
     rewritten = []
@@ -67,10 +67,10 @@ def _bundle(name: str, request: Request, files: dict[str, bytes]) -> str:
     """Add the request's bundle unless it is there; returns its folder on the board."""
     if request.folder is None:
         raise BadData(f"{request.eager}.torch-eager needs torch, which is not brought to {name}: leave it out there.")
-    bundle = package.read(Path(request.folder))
-    content = {entry: bundle.path(entry).read_bytes() for entry in (package.MANIFEST, *sorted(bundle.manifest.files))}
+    bundle = read_bundle(Path(request.folder))
+    content = {entry: bundle.path(entry).read_bytes() for entry in (MANIFEST, *sorted(bundle.manifest.files))}
     # The manifest has the checksums of the rest; two bundles may have the same name.
-    place = f"bundles/{hashlib.sha256(content[package.MANIFEST]).hexdigest()[:PLACES]}/{bundle.manifest.name}"
+    place = f"bundles/{hashlib.sha256(content[MANIFEST]).hexdigest()[:PLACES]}/{bundle.manifest.name}"
     files.update({f"{place}/{entry}": data for entry, data in content.items()})
     return place
 

@@ -15,7 +15,8 @@ from edgefer.devices.board.ssh import Link, last
 from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import find
 from edgefer.devices.registry import Remote
-from edgefer.runtime import bundle, client
+from edgefer.runtime import client
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, OutputFailed, Unreachable, WorkerFailed
 from edgefer.runtime.interrupts import Terminated
 from edgefer.runtime.protocol import Answer, Request
@@ -104,7 +105,7 @@ class RemotePlace:
         return Counted(None, 0, f"not counted on a board{f': `--device {emulator}` counts them' if emulator else ''}")
 
     def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """Those that its engines run; raises NotSetUp if there is none, and what package.read raises."""
+        """Those that its engines run; raises NotSetUp if there is none, and what read_bundle raises."""
         foreign = [s for s in subjects if s.folder is not None and self._format(s.folder) not in self._engines.formats]
         found = [subject for subject in subjects if subject not in foreign]
         if foreign:
@@ -118,7 +119,7 @@ class RemotePlace:
             raise NotSetUp(f"{folder.name} does not run on {self.name}: {self._reason()}.")
 
     def _format(self, folder: Path) -> str:
-        return bundle.read(folder).manifest.format
+        return read_bundle(folder).manifest.format
 
     def _reason(self) -> str:
         return f"boards get {self._engines.title}, for {', '.join(self._engines.formats)}"

@@ -18,8 +18,8 @@ from edgefer.devices.board.doctor import Finding
 from edgefer.devices.device import Say
 from edgefer.devices.emulated import image_build
 from edgefer.devices.registry import Emulated
-from edgefer.runtime import bundle as package
 from edgefer.runtime.bench_record import Memory, Run, Settings
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.protocol import Answer, Request
 
@@ -92,13 +92,13 @@ class EmulatedPlace:
         return found
 
     def _refusal(self, subject: Subject) -> str | None:
-        """Why it does not run here; raises what package.read raises."""
+        """Why it does not run here; raises what read_bundle raises."""
         engines = self._made.engines
         if subject.folder is None:
             return "torch is not on an emulated board"
         if subject.provider is not None:
             return "an emulated board has no GPU"
-        needed = package.read(subject.folder).manifest.format
+        needed = read_bundle(subject.folder).manifest.format
         if needed in engines.formats:
             return None
         return f"an emulated board has no engine for {needed}, it has {engines.title}"
@@ -106,7 +106,7 @@ class EmulatedPlace:
     def _require_engine(self, request: Request) -> None:
         subject = Subject(request.folder or request.eager or "", None, request.eager, request.provider)
         if request.folder is not None:
-            bundle = package.read(Path(request.folder))
+            bundle = read_bundle(Path(request.folder))
             subject = Subject(bundle.manifest.name, bundle.folder, None, request.provider)
         reason = self._refusal(subject)
         if reason is not None:

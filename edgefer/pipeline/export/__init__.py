@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import MissingEngine
@@ -26,7 +26,7 @@ Activations = dict[str, NDArray[np.float32]]
 class Exporter(Protocol):
     """What each module of this package offers."""
 
-    def convert(self, network: Deployed, crop: int) -> bytes:
+    def convert(self, network: DeployableModel, crop: int) -> bytes:
         """The network as the engine's float model."""
 
     def observe(self, model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activations]:
@@ -35,10 +35,10 @@ class Exporter(Protocol):
     def activations(self, model: bytes) -> set[str]:
         """Names of the tensors that int8 needs a range for."""
 
-    def given(self, model: bytes) -> str:
+    def input_name(self, model: bytes) -> str:
         """The input's name among them."""
 
-    def lower(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+    def quantize(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
         """File names and contents of the model in the target's precision and io."""
 
     def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes:

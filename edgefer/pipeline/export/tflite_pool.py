@@ -10,12 +10,12 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
-from edgefer.pipeline.fold import Deployed, called
+from edgefer.pipeline.fold import DeployableModel, called
 
 _NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6)
 
 
-def pad_apart(network: Deployed, crop: int) -> Deployed:
+def pad_apart(network: DeployableModel, crop: int) -> DeployableModel:
     """A copy in which padded max-pooling is a padding of its own, then max-pooling: the same numbers.
 
     litert-torch pads with minus infinity instead, which no int8 range can hold, but where TFLite's own SAME does it.

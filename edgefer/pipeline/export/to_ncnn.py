@@ -1,7 +1,7 @@
 """ncnn, from the ONNX graph: pnnx converts to fp32; fp16 and int8 are written here, from fp32 (and the ranges).
 
 ncnn computes an int8 model's convolutions in int8 and everything between them in float32, by design;
-`spec.Target.float_only` holds what that is.
+`Target.float_only` holds what that is.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import pnnx
 
 from edgefer.pipeline.export import Ranges, ncnn_file, ncnn_int8, to_onnx
 from edgefer.pipeline.export.ncnn_file import SCALES, Layer
-from edgefer.pipeline.export.to_onnx import activations, convert, given, observe
+from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.records import Dtypes
 
-__all__ = ["activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
+__all__ = ["activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
 SECONDS = 600  # that pnnx may take
 SUM, MAXIMUM = 0, "4"  # a Reduction's operation
 AXES = "-23303"  # and its key for them
 _PLUMBING = ("Input", "Split")
 
 
-def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """model.param and model.bin in the target's precision."""
     graph, integer = onnx.load(io.BytesIO(model)), target.precision == "int8"
     sources = _sources(graph)

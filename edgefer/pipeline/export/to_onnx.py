@@ -18,7 +18,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 
 from edgefer.pipeline.export import Activations, Ranges
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.quiet import quiet
@@ -29,7 +29,7 @@ INPUT, OUTPUT = "pixels", "probabilities"
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
-def convert(network: Deployed, crop: int) -> bytes:
+def convert(network: DeployableModel, crop: int) -> bytes:
     """A float .onnx with NCHW input (1, 3, crop, crop), simplified and checked."""
     with quiet():
         program = torch.onnx.export(
@@ -84,12 +84,12 @@ def activations(model: bytes) -> set[str]:
     return set(_activations(onnx.load(io.BytesIO(model))))
 
 
-def given(model: bytes) -> str:
+def input_name(model: bytes) -> str:
     """Name of the input tensor."""
     return str(onnx.load(io.BytesIO(model)).graph.input[0].name)
 
 
-def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """The model in the target's precision."""
     return {target.file: model if target.precision == "fp32" else to_qdq(model, ranges or {})}
 

@@ -13,12 +13,12 @@ from openvino._offline_transformations import apply_moc_transformations
 
 from edgefer.pipeline.export import Ranges, to_onnx
 from edgefer.pipeline.export.openvino_patches import cut
-from edgefer.pipeline.export.to_onnx import activations, convert, given, observe
+from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
 
-__all__ = ["activations", "convert", "dtypes", "given", "lower", "observe"]  # the float graph is ONNX
+__all__ = ["activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
 # Between a FakeQuantize and these another one of the same range would change nothing: OpenVINO takes it out.
@@ -36,7 +36,7 @@ _SEEN_THROUGH = (
 _COMPUTE = ("Convolution", "GroupConvolution", "MatMul")
 
 
-def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """IR (.xml and .bin) in the target's precision."""
     source = to_onnx.to_qdq(*cut(model, ranges or {})) if target.precision == "int8" else model
     with tempfile.TemporaryDirectory() as folder, quiet():

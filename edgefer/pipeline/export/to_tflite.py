@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgefer.pipeline.export import Activations, Ranges
 from edgefer.pipeline.export.tflite_pool import pad_apart
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.quiet import quiet
 from edgefer.runtime.records import Dtypes
@@ -31,7 +31,7 @@ _BOUNDARY = ("QUANTIZE", "DEQUANTIZE")
 _CODE_FIELDS = {4: 1, 10: 4}  # OperatorCode in schema.fbs: offset in its vtable -> bytes of the old code and of the new
 
 
-def convert(network: Deployed, crop: int) -> bytes:
+def convert(network: DeployableModel, crop: int) -> bytes:
     """A float .tflite with NHWC input (1, crop, crop, 3)."""
     channels_last = litert_torch.to_channel_last_io(pad_apart(network, crop), args=[0]).eval()
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -56,12 +56,12 @@ def activations(model: bytes) -> set[str]:
     return {detail["name"] for detail in _activations(_interpreter(model))}
 
 
-def given(model: bytes) -> str:
+def input_name(model: bytes) -> str:
     """Name of the input tensor."""
     return str(_interpreter(model).get_input_details()[0]["name"])
 
 
-def lower(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """The model in the target's precision."""
     if target.precision == "fp32":
         return {target.file: model}

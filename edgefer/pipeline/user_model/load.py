@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import fx, nn
 
 from edgefer.arch import Arch
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.user_model import callables, onnx_import, onnx_read, probe
 from edgefer.pipeline.user_model.arch_entry import Origin, user_arch
 from edgefer.pipeline.user_model.contract_file import Size, Stated
@@ -61,7 +61,7 @@ def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -
     """Weights for the pipeline, once the network with its preprocessing inside has given the same answers."""
     assert arch.user_model is not None
     pixels = probe.faces(size, seed=1)
-    inside = probe.run(Deployed(graph, user_model=arch.user_model).eval(), pixels.float())
+    inside = probe.run(DeployableModel(graph, user_model=arch.user_model).eval(), pixels.float())
     difference = float((inside - probe.reference(network, pixels, arch.user_model)).abs().max())
     if not difference <= TOLERANCE:
         raise ExportFailed(

@@ -16,7 +16,8 @@ from edgefer.data.dataset import load as load_data
 from edgefer.pipeline.fold import fold
 from edgefer.pipeline.user_model import contract_file, load, onnx_import, onnx_read
 from edgefer.pipeline.user_model.onnx_import import OPERATORS
-from edgefer.runtime import bundle, verify
+from edgefer.runtime import verify
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from tests.pipeline.user_model import nets
 from tests.pipeline.user_model.branches import branches
@@ -111,7 +112,7 @@ def test_the_road_of_an_onnx_file(
     with torch.inference_mode():
         answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
-    exact, integer = (bundle.read(tmp_path / f"theirs.{name}") for name in ("onnx-fp32", target))
+    exact, integer = (read_bundle(tmp_path / f"theirs.{name}") for name in ("onnx-fp32", target))
     assert np.abs(verify.outputs(exact, test.pixels) - wanted).max() < 1e-4
     assert (verify.outputs(integer, test.pixels).argmax(1) == wanted.argmax(1)).mean() > 0.97
     assert exact.manifest.own is not None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgefer.pipeline.export.tflite_pool import pad_apart
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from tests.made import shake
 from tests.pipeline.user_model.test_preprocess import OWN
 
@@ -50,7 +50,7 @@ def test_same_numbers_and_no_padding_left_but_tflites_own(
 ) -> None:
     torch.manual_seed(0)
     network = shake(Pooled(**pooling)).eval()
-    deployed = Deployed(network, user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
+    deployed = DeployableModel(network, user_model=dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))).eval()
     apart, pixels = pad_apart(deployed, 24), torch.randint(0, 256, (2, 3, 24, 24)).float()
     with torch.inference_mode():
         assert torch.equal(apart(pixels), deployed(pixels))

@@ -13,7 +13,7 @@ from torch import nn
 
 from edgefer.arch.model_contract import Color, ModelContract, Output
 from edgefer.pipeline.export import import_exporter
-from edgefer.pipeline.fold import Deployed
+from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.user_model import preprocess as inside
 from edgefer.runtime.engines import load
 from tests.made import shake
@@ -63,7 +63,7 @@ def test_any_contract(own: ModelContract, first: str, seed: int) -> None:
     with torch.inference_mode():
         answer = net(preprocess(faces, SIDE, own.color, own.value_range, own.mean, own.std))
         wanted = torch.softmax(answer, 1) if own.output == "logits" else answer
-        found = Deployed(net, user_model=own).eval()(torch.from_numpy(faces).permute(0, 3, 1, 2).float())
+        found = DeployableModel(net, user_model=own).eval()(torch.from_numpy(faces).permute(0, 3, 1, 2).float())
     assert float((found - wanted).abs().max()) < 1e-4
 
 
@@ -82,7 +82,7 @@ def test_any_contract(own: ModelContract, first: str, seed: int) -> None:
 )
 def test_rule_for_where_it_goes(first: str, shifted: bool, how: str) -> None:
     own = OWN if shifted else dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))
-    deployed = Deployed(network(3, first, own, 0), user_model=own)
+    deployed = DeployableModel(network(3, first, own, 0), user_model=own)
     assert how in deployed.preprocessing
     layers = [type(m) for m in deployed.modules() if isinstance(m, nn.Conv2d)]
     plain = [type(m) for m in network(3, first, own, 0).modules() if isinstance(m, nn.Conv2d)]
@@ -91,7 +91,7 @@ def test_rule_for_where_it_goes(first: str, shifted: bool, how: str) -> None:
 
 def test_a_norm_at_the_input_is_absorbed() -> None:
     own = dataclasses.replace(OWN, mean=(0.0, 0.0, 0.0))
-    deployed = Deployed(network(3, "norm", own, 0), user_model=own)
+    deployed = DeployableModel(network(3, "norm", own, 0), user_model=own)
     assert len([m for m in deployed.modules() if isinstance(m, nn.Conv2d)]) >= 2  # its shift is not black: in front
     assert "zeros, which are not black" in deployed.preprocessing
     calls = [node for node in deployed.network.graph.nodes if node.op == "call_module"]
@@ -104,7 +104,7 @@ def test_exported_graph_is_the_same(first: str, tmp_path: object) -> None:
 
     net = network(3, first, OWN, 1)
     path = Path(str(tmp_path)) / "model.onnx"
-    path.write_bytes(import_exporter("onnx").convert(Deployed(net, user_model=OWN).eval(), SIDE))
+    path.write_bytes(import_exporter("onnx").convert(DeployableModel(net, user_model=OWN).eval(), SIDE))
     face = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
     found = load(path, "onnx").run(np.ascontiguousarray(face.transpose(0, 3, 1, 2), dtype=np.float32))
     with torch.inference_mode():

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from edgefer.data.dataset import load
-from edgefer.pipeline import bundle_readme
-from edgefer.runtime import bundle as package
+from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.runtime import verify
+from edgefer.runtime.bundle import CALIBRATION, README, read_bundle
 from edgefer.runtime.files import sha256
 from tests.made import golden, write_csv
 from tests.pipeline.user_model import nets
@@ -42,7 +42,7 @@ def dist(weights: Path, contract: Path, data: Path, tmp_path_factory: pytest.Tem
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_bundle_says_what_it_is(dist: Path, weights: Path, name: str) -> None:
-    bundle = package.read(dist / f"colour.{name}")
+    bundle = read_bundle(dist / f"colour.{name}")
     verify.golden(bundle)
     manifest = bundle.manifest
     assert manifest.contract.labels == nets.LABELS
@@ -61,7 +61,7 @@ def test_bundle_says_what_it_is(dist: Path, weights: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_answers_are_those_of_the_users_preprocessing(dist: Path, trained: nn.Module, data: Path, name: str) -> None:
     test = load(data, 44).split("PrivateTest")
-    found = verify.outputs(package.read(dist / f"colour.{name}"), test.pixels)
+    found = verify.outputs(read_bundle(dist / f"colour.{name}"), test.pixels)
     with torch.inference_mode():
         answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
@@ -98,7 +98,7 @@ def test_verify_without_a_float_bundle(run: Run, dist: Path, data: Path, float_o
 
 
 def test_calibration_of_an_earlier_bundle(run: Run, dist: Path, weights: Path, contract: Path, tmp_path: Path) -> None:
-    recorded = dist / "colour.onnx-int8" / package.CALIBRATION
+    recorded = dist / "colour.onnx-int8" / CALIBRATION
     words = ("build", "--model", "tests.pipeline.user_model.nets:colour", "--weights", weights, "--target", "onnx-int8")
     run(*words, "--contract", contract, "--calibration", recorded, "--out", tmp_path).fine()
     made, first = tmp_path / "colour.onnx-int8", dist / "colour.onnx-int8"
@@ -141,13 +141,13 @@ def test_grey_probabilities_by_options_alone(run: Run, data: Path, tmp_path: Pat
     )
     out = run(*words, *options, "--target", "tflite-int8", "--target", "onnx-fp32").fine()
     assert out.count("folded into the first convolution") == 2
-    bundle = package.read(tmp_path / "mine.onnx-fp32")
+    bundle = read_bundle(tmp_path / "mine.onnx-fp32")
     assert bundle.manifest.own is not None and bundle.manifest.own["output"] == "probabilities"
     test = load(data, 36).split("PublicTest")
     with torch.inference_mode():
         wanted = network(preprocess(test.pixels[:], 36, "grey", (0, 1), [0], [1])).numpy()
     assert np.abs(verify.outputs(bundle, test.pixels) - wanted).max() < 1e-4
-    verify.golden(package.read(tmp_path / "mine.tflite-int8"))
+    verify.golden(read_bundle(tmp_path / "mine.tflite-int8"))
 
 
 def test_bench_and_gate_see_a_bundle_like_any_other(run: Run, dist: Path, data: Path) -> None:
@@ -160,9 +160,9 @@ def test_bench_and_gate_see_a_bundle_like_any_other(run: Run, dist: Path, data: 
 
 
 def test_readme_of_a_network_of_ones_own(dist: Path) -> None:
-    bundle = package.read(dist / "colour.onnx-fp32")
-    page = bundle.path(package.README).read_text()
-    assert page == bundle_readme.readme(bundle.manifest)
+    bundle = read_bundle(dist / "colour.onnx-fp32")
+    page = bundle.path(README).read_text()
+    assert page == render_readme(bundle.manifest)
     start, end = page.index("`colour` tells"), page.index("## Python")
     unsteady = ("golden", "takes")  # sizes of trained weights are steady, their answers are not
     golden("own-readme.md", "\n".join(x for x in page[start:end].splitlines() if not x.startswith(unsteady)) + "\n")
