@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCHEMA = "edgefer/benchmark/1"
+SCHEMA = "edgefer/bench/1"
 
 Mode = Literal["back-to-back", "paced", "batch"]
 Scope = Literal["model", "end-to-end"]

@@ -85,7 +85,7 @@ def test_files(tmp_path: Path, plans: list[Plan]) -> None:
     done = call(tmp_path, *(word for pair in zip(options, map(str, paths), strict=True) for word in pair))
     assert done.exit_code == 0, done.output
     assert records.read(BenchRecord, paths[0]) == records.read(BenchRecord, paths[1])
-    assert json.loads(paths[0].read_text())["schema"] == "edgefer/benchmark/1"
+    assert json.loads(paths[0].read_text())["schema"] == "edgefer/bench/1"
     assert paths[2].read_text().startswith("# Bench\n")
     assert paths[3].read_text().startswith("id,model_bytes,")
 

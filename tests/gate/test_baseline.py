@@ -99,15 +99,15 @@ def test_what_bench_wrote_is_read(tmp_path: Path) -> None:
     assert baseline.read(tmp_path / "baseline.json") == there
 
 
-@pytest.mark.parametrize("schema", ["edgefer/benchmark/0", "edgefer/benchmark/99", "edgefer/gate/1", None])
+@pytest.mark.parametrize("schema", ["edgefer/bench/0", "edgefer/bench/99", "edgefer/gate/1", None])
 def test_another_schema_is_one_clear_line(tmp_path: Path, schema: str | None) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps({**records.plain(recorded(bundle(tmp_path))), "schema": schema}))
-    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer compares with 'edgefer/benchmark/1'"):
+    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer compares with 'edgefer/bench/1'"):
         baseline.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"schema": "edgefer/benchmark/1"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"schema": "edgefer/bench/1"}'])
 def test_what_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(content)

@@ -135,10 +135,10 @@ def test_a_baseline_of_more_bundles_misses_them(gate: Gate, tmp_path: Path) -> N
 
 def test_an_unknown_schema_is_one_line(gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
-    path.write_text('{"schema": "edgefer/benchmark/99"}')
+    path.write_text('{"schema": "edgefer/bench/99"}')
     done = gate("--baseline", path, bundle(tmp_path))
     assert done.code == 16
-    assert done.err.count("\n") == 1 and "edgefer/benchmark/99" in done.err
+    assert done.err.count("\n") == 1 and "edgefer/bench/99" in done.err
 
 
 def test_ctrl_c_leaves_nothing(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
