@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 
 from edgefer.data import decode
-from edgefer.data.dataset import load
-from edgefer.data.read_options import Reading
+from edgefer.data.listing import ReadOptions
+from edgefer.data.load import load
 from edgefer.runtime import environment, records
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.text_table import markdown
@@ -90,7 +90,7 @@ def measure(folder: Path, cache: Path, way: str) -> dict[str, Any]:
     before, peak = resident(), Peak()
     peak.start()
     began = time.perf_counter()
-    faces = load(folder, SIDE, Reading(cache=cache)).split("Training")
+    faces = load(folder, SIDE, ReadOptions(cache=cache)).split("Training")
     read = time.perf_counter()
     order, total = np.random.default_rng(0).permutation(len(faces)), 0
     for start in range(0, len(order), BATCH):

@@ -57,7 +57,7 @@ def build(
     Raises EdgeferError: WrongOptions for arguments that don't go together, UnknownName, MissingFile, BadWeights,
     BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch or OutputFailed.
     """
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
     from edgefer.pipeline.options import BuildOptions, build_bundles
 
     options = BuildOptions(
@@ -75,7 +75,7 @@ def build(
         calibration_method=calibration_method,
         calibration_count=calibration_count,
         seed=seed,
-        reading=Reading(layout, _path(cache)),
+        reading=ReadOptions(layout, _path(cache)),
         out=Path(out),
     )
     (bundle,) = build_bundles(options, progress)
@@ -104,7 +104,7 @@ def verify(
     Raises EdgeferError: MissingFile, BrokenBundle, GoldenMismatch, AccuracyDropped or MissingEngine; with `data` what
     reading it raises; on a device what reaching it raises.
     """
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
     from edgefer.devices.verification import VerifyOptions, verify_bundles
 
     options = VerifyOptions(
@@ -112,7 +112,7 @@ def verify(
         device=device,
         engine=engine,
         data=_path(data),
-        reading=Reading(layout, _path(cache)),
+        reading=ReadOptions(layout, _path(cache)),
         split=split,
         float_baseline=_path(float_baseline),
         threads=threads,
@@ -156,7 +156,7 @@ def compare(
     A regression is no exception: `outcome` is "ok", "regressed" or "inconclusive". Raises EdgeferError: WrongOptions,
     MissingFile, BrokenBundle, NotSetUp, BadRecord, ExportFailed or WorkerFailed.
     """
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
     from edgefer.gate.compare import GateOptions
     from edgefer.gate.compare import compare as run
 
@@ -172,7 +172,7 @@ def compare(
         exact_only=exact_only,
         instructions=instructions,
         data=_path(data),
-        reading=Reading(layout, _path(cache)),
+        reading=ReadOptions(layout, _path(cache)),
         split=split,
         arch=arch,
         targets=tuple(targets),

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
 
 PATH = click.Path(path_type=Path)
 
@@ -41,9 +41,9 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_reading(*args: Any, layout: str | None, cache: Path | None, **options: Any) -> Any:
-        from edgefer.data.read_options import Reading
+        from edgefer.data.listing import ReadOptions
 
-        return command(*args, reading=Reading(layout, cache), **options)
+        return command(*args, reading=ReadOptions(layout, cache), **options)
 
     return _layout_option(_cache_option(with_reading))
 
@@ -104,12 +104,12 @@ split_option = click.option(
 )
 
 
-def read_data(shown: Display, path: Path, size: int, reading: Reading | None = None) -> Dataset:
+def read_data(shown: Display, path: Path, size: int, reading: ReadOptions | None = None) -> Dataset:
     """Load a data set, faces at size x size, and show how far it is."""
-    from edgefer.data.dataset import load
-    from edgefer.data.read_options import Reading, with_progress
+    from edgefer.data.listing import ReadOptions
+    from edgefer.data.load import load
 
-    return load(path, size, with_progress(reading or Reading(), path, shown.progress))
+    return load(path, size, (reading or ReadOptions()).with_progress(path, shown.progress))
 
 
 def load_torch(shown: Display) -> None:

@@ -11,7 +11,7 @@ from edgefer.cli.common import PATH, json_option, print_json, read_data, reading
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
 
 
 @click.group()
@@ -27,7 +27,7 @@ def data() -> None:
 @click.argument("path", type=PATH)
 @reading_options
 @json_option
-def check(path: Path, reading: Reading, as_json: bool) -> None:
+def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
     """Count classes per split, duplicates within and across splits, and unreadable rows.
 
     PATH is a fer2013.csv (or .gz, .xz, .zip; with fer2013new.csv beside it the FER+ votes too) or
@@ -38,11 +38,10 @@ def check(path: Path, reading: Reading, as_json: bool) -> None:
     """
     from edgefer.data.check import check as run
     from edgefer.data.check import render
-    from edgefer.data.read_options import with_progress
     from edgefer.runtime.errors import BadData
 
     with display() as shown:
-        report = run(path, with_progress(reading, path, shown.progress))
+        report = run(path, reading.with_progress(path, shown.progress))
     if as_json:
         print_json(report)
     else:
@@ -64,22 +63,22 @@ def check(path: Path, reading: Reading, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the folds by image.")
 @reading_options
 @json_option
-def folds(path: Path, folds: int, by: str, seed: int, reading: Reading, as_json: bool) -> None:
+def folds(path: Path, folds: int, by: str, seed: int, reading: ReadOptions, as_json: bool) -> None:
     """Show the folds of a cross-validation: images, subjects and classes of each.
 
     \b
     Example: edgefer data folds CK+ --folds 10
     """
-    from edgefer.data import fold_report
+    from edgefer.data.folds import report_folds, report_table
     from edgefer.runtime.text_table import table
 
     with display() as shown:
         faces = read_data(shown, path, 48, reading)
-    report = fold_report.report(faces, folds, by, seed)
+    report = report_folds(faces, folds, by, seed)
     if as_json:
         print_json(report)
     else:
-        click.echo(table(*fold_report.rows(report)))
+        click.echo(table(*report_table(report)))
 
 
 @data.command()
@@ -90,7 +89,7 @@ def layouts(as_json: bool) -> None:
     \b
     Example: edgefer data layouts
     """
-    from edgefer.data.layouts import LAYOUTS
+    from edgefer.data.readers import LAYOUTS
     from edgefer.runtime.text_table import table
 
     if as_json:

@@ -21,7 +21,7 @@ from edgefer.cli.common import (
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
 
 
 @click.command("eval")
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--ten-crop", is_flag=True, help="Also the mean of ten crops (EAN, Figure 8): ten times the work.")
 @json_option
 def evaluate(
-    arch: str, data: Path, reading: Reading, weights: Path | None, split: str, ten_crop: bool, as_json: bool
+    arch: str, data: Path, reading: ReadOptions, weights: Path | None, split: str, ten_crop: bool, as_json: bool
 ) -> None:
     """Score the float network on one split, centre crop.
 

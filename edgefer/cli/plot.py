@@ -11,7 +11,7 @@ from edgefer.cli.common import PATH, data_option, read_data, split_option
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
 
 out_option = click.option("--out", type=PATH, required=True, metavar="FILE", help="A .png or .svg file.")
 
@@ -79,7 +79,7 @@ def latency(files: tuple[Path, ...], out: Path) -> None:
 @data_option
 @split_option
 @out_option
-def confusion(bundle: Path, data: Path, reading: Reading, split: str, out: Path) -> None:
+def confusion(bundle: Path, data: Path, reading: ReadOptions, split: str, out: Path) -> None:
     """The confusion matrix of a bundle on a data set: what is shown against what it says.
 
     \b

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
-    from edgefer.data.read_options import Reading
+    from edgefer.data.listing import ReadOptions
     from edgefer.runtime.records import TrainingRecord
     from edgefer.training.recipes import Plan
 
@@ -42,9 +42,9 @@ def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
 
 def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
     """The faces labelled by the network's classes; what it has no class for is left out, and said."""
-    from edgefer.data import classes
+    from edgefer.data.dataset import match_classes
 
-    matched = classes.match(faces, network.labels, network.name)
+    matched = match_classes(faces, network.labels, network.name)
     for name, count in matched.left_out.items():
         shown.progress.note(f"{network.name} has no class {name}: {count} images are left out")
     return matched.faces
@@ -106,7 +106,7 @@ class Splits:
 def train(
     arch: str,
     data: Path,
-    reading: Reading,
+    reading: ReadOptions,
     recipe: str,
     epochs: int | None,
     settings: tuple[str, ...],

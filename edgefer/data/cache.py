@@ -11,19 +11,17 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
 from edgefer.data.decode import decoded
-from edgefer.data.listing import Listing, files_digest
+from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
 from edgefer.data.mapped import Faces
-from edgefer.data.npy import Writer
-from edgefer.data.read_options import Reading
-from edgefer.data.read_result import Problem
 from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
 from edgefer.runtime.files import locked, staged_folder
-from edgefer.runtime.preprocess import Pixels
+from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
 SCHEMA = "edgefer/faces/1"
 VARIABLE = "EDGEFER_CACHE"
@@ -41,36 +39,36 @@ class Index:
     problems: dict[str, str]
 
 
-def faces(listing: Listing, size: int, how: Reading) -> tuple[Faces, dict[int, str]]:
+def faces(listing: Listing, size: int, options: ReadOptions) -> tuple[Faces, dict[int, str]]:
     """The faces that can be read, mapped uint8 (N, size, size, C), and a line by number about each of the others.
 
     Raises OutputFailed, in one line, if the cache has no room or can't be written.
     """
-    target, wanted = folder(listing, size, how.cache), files_digest(listing)
-    found = _open(target, wanted, len(listing), size)
-    if found is not None:
-        return found
+    target, key = folder(listing, size, options.cache), files_digest(listing)
+    kept = _open(target, key, len(listing), size)
+    if kept is not None:
+        return kept
     least = len(listing) * size * size
     line = (
         f"{listing.root}: {len(listing):,} images are too many to hold in memory; decoding them once into {target} "
         f"({least >> 20:,} MiB grey, {3 * least >> 20:,} MiB RGB); {_ELSEWHERE}."
     )
-    how.say(one_line(line))
+    options.say(one_line(line))
     _require_room(target.parent, least)
     with locked(target.with_name(f"{target.name}.lock")):  # one process writes it, the others wait and then find it
-        found = _open(target, wanted, len(listing), size)  # another process may have written it meanwhile
-        if found is None:
-            _write(target, listing, size, wanted, how)
-            found = _open(target, wanted, len(listing), size)
-    if found is None:
+        kept = _open(target, key, len(listing), size)  # another process may have written it meanwhile
+        if kept is None:
+            _write(target, listing, size, key, options)
+            kept = _open(target, key, len(listing), size)
+    if kept is None:
         raise OutputFailed(f"{target} was written but can't be read again: {_ELSEWHERE}.")
-    return found
+    return kept
 
 
 def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     """Where the faces of this source lie."""
-    given = os.environ.get(VARIABLE)
-    root = cache or (Path(given) if given else resources.cache() / "faces")
+    variable = os.environ.get(VARIABLE)
+    root = cache or (Path(variable) if variable else resources.cache() / "faces")
     source = os.path.realpath(listing.root)
     digest = hashlib.sha256(os.fsencode(f"{source}\n{listing.layout}")).hexdigest()
     return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"
@@ -89,18 +87,18 @@ def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[
     return pixels, {int(number): line for number, line in index.problems.items()}
 
 
-def _write(target: Path, listing: Listing, size: int, key: str, how: Reading) -> None:
+def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOptions) -> None:
     for left in target.parent.iterdir():
         if left.name.startswith(f".{target.name}."):  # of a process that was killed: the lock is ours
             shutil.rmtree(left, ignore_errors=True)
     problems = {}
     with staged_folder(target) as stage:
-        with Writer(stage / FACES, size) as writer:
-            for number, found in enumerate(decoded(listing, size, how)):
-                if isinstance(found, Problem):
-                    problems[str(number)] = found.line(number)
+        with FacesFile(stage / FACES, size) as writer:
+            for number, face in enumerate(decoded(listing, size, options)):
+                if isinstance(face, UnreadableFile):
+                    problems[str(number)] = face.line(number)
                 else:
-                    writer.append(found)
+                    writer.append(face)
         records.write(stage / INDEX, Index(SCHEMA, key, listing.root.name, problems))
 
 
@@ -118,3 +116,50 @@ def _require_room(root: Path, least: int) -> None:
             f"the disk of {root} is full: {least >> 20:,} MiB are needed at least, {free >> 20:,} MiB are free: "
             f"free some space or {_ELSEWHERE}."
         )
+
+
+class FacesFile:
+    """Writes uint8 (N, size, size, C) to `path`; the first face that has colour makes the earlier ones RGB too."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size, self._channels, self._count = path, size, 1, 0
+        self._begin()
+
+    def append(self, face: Pixels) -> None:
+        """Add a face, uint8 (size, size, 1 or 3)."""
+        if face.shape[2] > self._channels:
+            self._widen()
+        self._file.write((face if face.shape[2] == self._channels else to_rgb(face)).tobytes())
+        self._count += 1
+
+    def __enter__(self) -> FacesFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                self._write_header()
+
+    def _begin(self) -> None:
+        self._file = self._path.open("wb")
+        self._write_header()
+        self._start = self._file.tell()
+
+    def _write_header(self) -> None:
+        """As long for any number of faces: numpy leaves room for an array to grow along its first axis."""
+        shape = self._count, self._size, self._size, self._channels
+        np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+    def _widen(self) -> None:
+        """Go on in a new file, in which every face has three channels."""
+        grey, self._channels = self._path.with_suffix(".grey"), 3
+        self._file.close()
+        self._path.rename(grey)
+        start = self._start
+        self._begin()
+        with grey.open("rb") as earlier:
+            earlier.seek(start)
+            while part := earlier.read(CHUNK):
+                self._file.write(np.repeat(np.frombuffer(part, dtype=np.uint8), 3).tobytes())
+        grey.unlink()

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.dataset import SPLITS, Dataset, image_hashes, scan
-from edgefer.data.read_options import PLAINLY, Reading
+from edgefer.data.dataset import SPLITS, Dataset, image_hashes
+from edgefer.data.listing import READ_DEFAULTS, ReadOptions
+from edgefer.data.load import read_source
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from edgefer.runtime.preprocess import chunks
 
@@ -61,13 +62,13 @@ class CheckReport:
     ferplus: FerPlus | None
 
 
-def check(path: Path, how: Reading = PLAINLY) -> CheckReport:
+def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
     """Read a CSV or image folder to its end and describe it; images of a folder are compared at 48 x 48.
 
-    Raises what edgefer.data.dataset.scan does.
+    Raises what edgefer.data.load.read_source does.
     """
-    found = scan(path, how=how)
-    data = found.readable()
+    result = read_source(path, options=options)
+    data = result.readable()
     same = _identities(data)
     parts = {name: same[data.splits == k] for k, name in enumerate(SPLITS)}
     return CheckReport(
@@ -75,7 +76,7 @@ def check(path: Path, how: Reading = PLAINLY) -> CheckReport:
         source=data.source,
         images=len(data),
         counts={name: _classes(data, k) for k, name in enumerate(SPLITS)},
-        unreadable=found.problems,
+        unreadable=result.unreadable,
         repeats=_repeats(same),
         duplicates={name: _repeats(part) for name, part in parts.items()},
         across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},

@@ -1,4 +1,4 @@
-"""A data set, and the door that reads one from whatever a user has on disk."""
+"""A data set: faces with a label each, and what was read beside those that can't be."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data import mapped
 from edgefer.data.mapped import Faces
-from edgefer.data.read_options import PLAINLY, Reading
-from edgefer.runtime.errors import EmptyData, MissingFile, UnknownName
+from edgefer.runtime.errors import BadData, EmptyData, UnknownName
+from edgefer.runtime.labels import CLASS_WORDS
 from edgefer.runtime.preprocess import chunks
-
-if TYPE_CHECKING:
-    from edgefer.data.read_result import Scan
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")  # FER2013's words
 
@@ -88,6 +83,36 @@ class Dataset:
             )
 
 
+@dataclass(frozen=True)
+class ReadResult:
+    """The result of reading a whole source without stopping at the first broken row.
+
+    faces       those that could be read
+    unreadable  one line about each of the others, and about the source
+    total       rows or files looked at, readable or not
+    """
+
+    faces: Dataset
+    unreadable: list[str]
+    total: int
+
+    def dataset(self) -> Dataset:
+        """All faces; raises BadData if anything was unreadable, EmptyData if nothing was there."""
+        if self.unreadable:
+            more = f" (and {len(self.unreadable) - 1} more)" if len(self.unreadable) > 1 else ""
+            raise BadData(
+                f"{self.faces.source}: {self.unreadable[0]}{more}. "
+                "`edgefer data check` lists every one; mend or remove them."
+            )
+        return self.readable()
+
+    def readable(self) -> Dataset:
+        """The faces that could be read (none, if all are broken); EmptyData if nothing was there."""
+        if not self.total:
+            raise EmptyData(f"{self.faces.source} holds no image: give a fer2013.csv or a folder of class folders.")
+        return self.faces
+
+
 def image_hashes(pixels: Faces) -> Iterator[bytes]:
     """One digest per face, equal exactly where the pixels are equal."""
     for part in chunks(pixels):
@@ -118,36 +143,31 @@ def fingerprint(data: Dataset) -> dict[str, object]:
     }
 
 
-def scan(path: Path, size: int = 48, how: Reading = PLAINLY) -> Scan:
-    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or a folder of images without stopping at a broken row or image.
+@dataclass(frozen=True)
+class Matched:
+    """The faces whose class the network knows, labelled by its own order; `left_out` counts the others by class."""
 
-    Faces of a folder come out size x size, those of a CSV as they are. Raises MissingFile, BadData (a source
-    that can't be understood as a whole), EmptyData, UnknownName (a layout) or OutputFailed (the cache).
-    """
-    from edgefer.data import decode, layouts
-    from edgefer.data.readers import fer2013
-
-    try:
-        if not path.exists():
-            raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
-        csv = _csv(path, how)
-        return decode.read(layouts.listing(path, how.layout), size, how) if csv is None else fer2013.read_csv(csv)
-    except OSError as error:
-        raise MissingFile(f"can't open {path}: {error.strerror or error}.") from error
+    faces: Dataset
+    left_out: dict[str, int]
 
 
-def _csv(path: Path, how: Reading) -> Path | None:
-    """The fer2013.csv that `path` is or holds; None if it is a folder of images or said to be one."""
-    if not path.is_dir():
-        return path
-    if how.layout is not None:
-        return None
-    return next((csv for csv in sorted(path.glob("fer2013.csv*")) if csv.is_file()), None)
+def match_classes(data: Dataset, labels: tuple[str, ...], name: str) -> Matched:
+    """See `Matched`. Happy, happiness and Happiness are the same class; raises BadData if no class is shared."""
+    if data.names == labels:
+        return Matched(data, {})
+    index_of = {_class_of(label): index for index, label in enumerate(labels)}
+    places = np.array([index_of.get(_class_of(each), -1) for each in data.names], dtype=np.int64)
+    relabelled = places[data.labels]
+    if not (relabelled >= 0).any():
+        raise BadData(
+            f"{data.source} has the classes {', '.join(data.names)}, "
+            f"{name} tells {', '.join(labels)}: give data of those."
+        )
+    left_out = {each: int((data.labels == k).sum()) for k, each in enumerate(data.names) if places[k] < 0}
+    faces = replace(data, names=labels, labels=relabelled).take(np.flatnonzero(relabelled >= 0))
+    return Matched(faces, {each: count for each, count in left_out.items() if count})
 
 
-def load(path: Path, size: int = 48, how: Reading = PLAINLY) -> Dataset:
-    """Read a FER2013 CSV (.csv, .gz, .xz, .zip) or a folder of images; faces come out size x size.
-
-    Raises what `scan` does, and BadData for the first broken row or image.
-    """
-    return scan(path, size, how).dataset().resized(size)
+def _class_of(word: str) -> str:
+    lower = word.lower()
+    return next((label for label, words in CLASS_WORDS.items() if lower in words), lower)

@@ -1,8 +1,8 @@
-"""k-fold cross-validation: which fold an image belongs to, and a fold as the three splits of a training."""
+"""k-fold cross-validation: the fold of each image, a fold as the splits of a training, and a report of all folds."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from edgefer.runtime.errors import BadData, UnknownName
 
 TRAINING, PUBLIC, PRIVATE = range(len(SPLITS))
 WAYS = ("subject", "image")
+SCHEMA = "edgefer/folds/1"
 
 
 def by_subject(subjects: NDArray[np.str_], labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -95,3 +96,52 @@ def hold_out(data: Dataset, folds: int = 10, seed: int = 0) -> Dataset:
     splits = data.splits.copy()
     splits[np.flatnonzero(data.splits == TRAINING)[fold_of == 0]] = PUBLIC
     return replace(data, splits=splits)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Images of a fold, all and by class; `subjects` is None if the source does not name them."""
+
+    fold: int
+    images: int
+    subjects: int | None
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """`seed` is that of folds by image, None for those by subject, which need none."""
+
+    schema: str
+    source: str
+    by: str
+    seed: int | None
+    folds: list[Fold]
+
+
+def report_folds(data: Dataset, folds: int, by: str, seed: int) -> FoldReport:
+    """The folds that `assign` makes, described; raises what it raises."""
+    fold_of = assign(data, folds, by, seed)
+    described = [_fold(data.take(np.flatnonzero(fold_of == number)), number) for number in range(folds)]
+    return FoldReport(SCHEMA, data.source, by, seed if by == "image" else None, described)
+
+
+def _fold(part: Dataset, number: int) -> Fold:
+    counts = np.bincount(part.labels, minlength=len(part.names))
+    subjects = None if part.subjects is None else len(np.unique(part.subjects))
+    return Fold(number, len(part), subjects, dict(zip(part.names, map(int, counts), strict=True)))
+
+
+def report_table(report: FoldReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and cells of a table, a row per fold."""
+    names = tuple(report.folds[0].classes)
+    cells = [
+        (
+            str(fold.fold),
+            f"{fold.images:,}",
+            "-" if fold.subjects is None else f"{fold.subjects:,}",
+            *(f"{count:,}" for count in fold.classes.values()),
+        )
+        for fold in report.folds
+    ]
+    return ("fold", "images", "subjects", *names), cells

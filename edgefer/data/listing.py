@@ -1,4 +1,4 @@
-"""What a reader of a folder finds before an image is decoded: paths, labels, splits, subjects.
+"""What a reader lists before an image is decoded: paths, labels, splits, subjects; and how it is to be read.
 
 Packed, because some sets are large: 300,000 paths take as many bytes as they have letters, not a Python object each.
 """
@@ -8,17 +8,47 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.read_result import Problem
+from edgefer.runtime.progress import Progress
 
 Box = tuple[int, int, int, int]
 WHOLE: Box = (0, 0, 0, 0)
+_SHOWN = 60  # characters of a value in a message
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a data set is to be read: what the user says of it, and who hears how far it is.
+
+    layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
+    cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    say     hears a line that the user should see
+    tick    hears (images decoded, images in all) now and then
+    """
+
+    layout: str | None = None
+    cache: Path | None = None
+    say: Callable[[str], None] = _ignore
+    tick: Callable[[int, int], None] = _ignore
+
+    def with_progress(self, path: Path, progress: Progress) -> ReadOptions:
+        """The same, and `progress` hears how far the reading of `path` is."""
+        task = f"reading {path}"
+        progress.step(task, "", 0, None)
+        return replace(self, say=progress.note, tick=lambda done, total: progress.step(task, "images", done, total))
+
+
+READ_DEFAULTS = ReadOptions()
 
 
 @dataclass(frozen=True)
@@ -36,38 +66,62 @@ class Entry:
     box: Box = WHOLE
 
 
+def quoted(text: str) -> str:
+    """A value found in a file, for a message: in quotes, on one line, cut short."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def printable(name: str) -> str:
+    """A file's name for a message; quoted if it has a character that would break the line."""
+    return name if name.isprintable() else repr(name)
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """Why a row or a file can't be read; `where` names a file, rows are named by number."""
+
+    what: str
+    where: str = ""
+
+    def line(self, number: int) -> str:
+        """For a report: where and what."""
+        return f"{self.where or f'row {number}'}: {self.what}"
+
+
 class Listing:
     """The entries of a folder in the order of their reader, numbered from 0, and what is wrong with some of them."""
 
-    def __init__(self, root: Path, layout: str, names: tuple[str, ...], found: Iterable[Entry | Problem]) -> None:
+    def __init__(
+        self, root: Path, layout: str, names: tuple[str, ...], entries: Iterable[Entry | UnreadableFile]
+    ) -> None:
         self.root, self.layout, self.names = root, layout, names
-        self.problems: dict[int, Problem] = {}
+        self.unreadable: dict[int, UnreadableFile] = {}
         self._text, self._ends = bytearray(), array("I")
         self._labels, self._splits = array("b"), array("b")
         self._persons, self._boxes = array("i"), array("i")  # empty until there is one
-        known: dict[str, int] = {"": 0}
-        for number, each in enumerate(found):
+        subjects: dict[str, int] = {"": 0}
+        for number, each in enumerate(entries):
             entry = each if isinstance(each, Entry) else Entry("", 0, 0)
-            if isinstance(each, Problem):
-                self.problems[number] = each
+            if isinstance(each, UnreadableFile):
+                self.unreadable[number] = each
             self._text += os.fsencode(entry.path)
             self._ends.append(len(self._text))
             self._labels.append(entry.label)
             self._splits.append(entry.split)
             if entry.subject or self._persons:
                 self._persons.extend([0] * (number - len(self._persons)))
-                self._persons.append(known.setdefault(entry.subject, len(known)))
+                self._persons.append(subjects.setdefault(entry.subject, len(subjects)))
             if entry.box != WHOLE or self._boxes:
                 self._boxes.extend(WHOLE * (number - len(self._boxes) // 4))
                 self._boxes.extend(entry.box)
-        self._subjects = list(known)
+        self._subjects = list(subjects)
 
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __iter__(self) -> Iterator[Entry | Problem]:
+    def __iter__(self) -> Iterator[Entry | UnreadableFile]:
         for number in range(len(self)):
-            yield self.problems.get(number) or self._entry(number)
+            yield self.unreadable.get(number) or self._entry(number)
 
     def _entry(self, number: int) -> Entry:
         left, top, width, height = self._boxes[4 * number : 4 * number + 4] if self._boxes else WHOLE
@@ -100,11 +154,11 @@ class Listing:
 def files_digest(listing: Listing) -> str:
     """Hex digest over all that faces are made from: paths and boxes, sizes and times of the files, problems."""
     digest = hashlib.sha256()
-    for found in listing:
-        if isinstance(found, Problem):
-            digest.update(repr(found).encode(errors="surrogateescape"))
+    for entry in listing:
+        if isinstance(entry, UnreadableFile):
+            digest.update(repr(entry).encode(errors="surrogateescape"))
         else:
-            digest.update(os.fsencode(f"{found.path}\0{found.box}\0{_state(listing.root, found.path)}\n"))
+            digest.update(os.fsencode(f"{entry.path}\0{entry.box}\0{_state(listing.root, entry.path)}\n"))
     return digest.hexdigest()
 
 

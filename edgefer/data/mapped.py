@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from edgefer.runtime.preprocess import Pixels, chunks, resize_pixels
 
-Faces: TypeAlias = "Pixels | Picked"
+Faces: TypeAlias = "Pixels | IndexedMemmap"
 
 
-class Picked:
+class IndexedMemmap:
     """Rows of a mapped array in some order, as an array to read from: what it is asked for is copied, no more.
 
-    Takes slices, index arrays and single rows; np.asarray(picked) reads all of it.
+    Takes slices, index arrays and single rows; np.asarray(faces) reads all of it.
     """
 
     dtype = np.dtype(np.uint8)
@@ -44,32 +44,32 @@ class Picked:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:] if dtype is None else self[:].astype(dtype)
 
-    def take(self, index: NDArray[np.int64]) -> Picked:
+    def take(self, index: NDArray[np.int64]) -> IndexedMemmap:
         """The rows at `index`, in that order."""
-        return Picked(self._mapped, self._index[index], self._size)
+        return IndexedMemmap(self._mapped, self._index[index], self._size)
 
-    def resized(self, size: int) -> Picked:
+    def resized(self, size: int) -> IndexedMemmap:
         """The same rows, resized when they are read."""
-        return Picked(self._mapped, self._index, size)
+        return IndexedMemmap(self._mapped, self._index, size)
 
 
 def take(faces: Faces, index: NDArray[np.int64]) -> Faces:
-    """The faces at `index`: copied if they are in memory; of a file a view, or `Picked` if they are scattered."""
-    if isinstance(faces, Picked):
+    """The faces at `index`: copied if they are in memory; of a file a view, scattered ones an `IndexedMemmap`."""
+    if isinstance(faces, IndexedMemmap):
         return faces.take(index)
     if not isinstance(faces, np.memmap):
         return faces[index]
     if len(index) and (np.diff(index) == 1).all():
         return faces[int(index[0]) : int(index[-1]) + 1]
-    return Picked(faces, np.asarray(index, dtype=np.int64), faces.shape[1])
+    return IndexedMemmap(faces, np.asarray(index, dtype=np.int64), faces.shape[1])
 
 
 def resized(faces: Faces, size: int) -> Faces:
     """The faces at size x size: an array in memory anew, a mapped one when it is read."""
     if faces.shape[1:3] == (size, size):
         return faces
-    if isinstance(faces, Picked):
+    if isinstance(faces, IndexedMemmap):
         return faces.resized(size)
     if isinstance(faces, np.memmap) and len(faces):
-        return Picked(faces, np.arange(len(faces)), size)
+        return IndexedMemmap(faces, np.arange(len(faces)), size)
     return resize_pixels(faces, size)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data import classes
-from edgefer.data.dataset import Dataset, load, unseen_rows
-from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.data.dataset import Dataset, match_classes, unseen_rows
+from edgefer.data.listing import READ_DEFAULTS, ReadOptions
+from edgefer.data.load import load
 from edgefer.devices import lookup
 from edgefer.devices import verify as on_device
 from edgefer.devices.device import Place
@@ -32,7 +32,7 @@ class VerifyOptions:
     device: str | None = None
     engine: str | None = None
     data: Path | None = None
-    reading: Reading = PLAINLY
+    reading: ReadOptions = READ_DEFAULTS
     split: str = "PrivateTest"
     float_baseline: Path | None = None
     threads: int = 1
@@ -167,7 +167,7 @@ def _read_faces(
     """The faces by the size that bundles resize them to."""
     found = {}
     for size in {check.bundle.manifest.contract.resize for check in checks if check.bundle is not None}:
-        whole = load(path, size, with_progress(options.reading, path, progress))
+        whole = load(path, size, options.reading.with_progress(path, progress))
         test = whole.split(options.split)
         found[size] = _Faces(test, unseen_rows(test, whole))
     return found
@@ -185,7 +185,7 @@ def _check_accuracy(
     bundle, manifest = check.bundle, check.bundle.manifest
     shown = faces[manifest.contract.resize]
     try:
-        matched = classes.match(shown.test, manifest.contract.labels, manifest.name)
+        matched = match_classes(shown.test, manifest.contract.labels, manifest.name)
         check, test = replace(check, left_out=matched.left_out), matched.faces
         unseen = None if shown.unseen is None else shown.unseen[np.isin(shown.test.rows, test.rows)]
         if manifest.weights_sha256 not in floats:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.data import classes
-from edgefer.data.dataset import Dataset
+from edgefer.data.dataset import Dataset, match_classes
 from edgefer.pipeline import float_baseline
 from edgefer.runtime import metrics, verify
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
@@ -24,7 +23,7 @@ class Quality:
 
 def measure(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Quality:
     """Run the bundle on `test`; raises BadData if it has none of its classes, and what opening the model raises."""
-    test = classes.match(test, bundle.manifest.contract.labels, bundle.manifest.name).faces
+    test = match_classes(test, bundle.manifest.contract.labels, bundle.manifest.name).faces
     found = verify.outputs(bundle, test.pixels, tick)
     exact = _float(bundle, test)
     agreement = None if exact is None else float((found.argmax(1) == exact.outputs.argmax(1)).mean())

@@ -9,8 +9,8 @@ from functools import cache, partial
 from pathlib import Path
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import load
-from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.data.listing import READ_DEFAULTS, ReadOptions
+from edgefer.data.load import load
 from edgefer.devices import lookup
 from edgefer.gate import accuracy, base_and_head, baseline, gate_devices, refs, run
 from edgefer.gate.accuracy import Quality
@@ -49,7 +49,7 @@ class GateOptions:
     exact_only: bool = False
     instructions: bool = True
     data: Path | None = None
-    reading: Reading = PLAINLY
+    reading: ReadOptions = READ_DEFAULTS
     split: str = "PrivateTest"
     arch: str | None = None
     targets: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> 
 
 
 def _quality(data: Path, options: GateOptions, progress: Progress) -> Callable[[Bundle], Quality]:
-    reading = with_progress(options.reading, data, progress)
+    reading = options.reading.with_progress(data, progress)
     read = cache(lambda size: load(data, size, reading).split(options.split))
 
     def measure(bundle: Bundle) -> Quality:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefer.data.read_options import PLAINLY, Reading, with_progress
+from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.runtime.errors import MissingFile, UnknownName, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.quiet import import_quietly
@@ -43,7 +43,7 @@ class BuildOptions:
     calibration_method: Method = "percentile"
     calibration_count: int = 512
     seed: int = 0
-    reading: Reading = PLAINLY
+    reading: ReadOptions = READ_DEFAULTS
     out: Path = Path("dist")
 
     def check(self) -> None:
@@ -117,7 +117,7 @@ def _network(options: BuildOptions) -> tuple[Arch, Weights]:
 
 
 def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> CalibrationOptions:
-    from edgefer.data import dataset
+    from edgefer.data.load import load as load_data
     from edgefer.pipeline.build import CalibrationOptions
 
     path = options.calibration
@@ -127,7 +127,7 @@ def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> Calibra
         raise MissingFile(f"no calibration data at {path}: give a fer2013.csv, an image folder or a calibration.json.")
     if path.suffix == ".json":
         return CalibrationOptions(recorded=path)
-    faces = dataset.load(path, arch.resize, with_progress(options.reading, path, progress))
+    faces = load_data(path, arch.resize, options.reading.with_progress(path, progress))
     if arch.user_model is not None and arch.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
         progress.note(f"note: {arch.name} reads colour, but {path} has grey faces only: ranges may be too narrow")
     return CalibrationOptions(

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+CLASS_WORDS = {  # what data sets and networks call them, in small letters
+    "angry": ("angry", "anger"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful"),
+    "happy": ("happy", "happiness"),
+    "sad": ("sad", "sadness"),
+    "surprise": ("surprise", "surprised"),
+    "neutral": ("neutral",),
+}
 
 FERPLUS = (  # the columns of FER+'s votes (Barsoum et al., ICMI 2016)
     "neutral",

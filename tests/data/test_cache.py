@@ -15,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgefer.data import cache, decode, images, mapped
+from edgefer.data import cache, decode, mapped
+from edgefer.data.cache import FacesFile
 from edgefer.data.check import check
-from edgefer.data.dataset import Dataset, fingerprint, image_hashes, load, scan
+from edgefer.data.dataset import Dataset, fingerprint, image_hashes
+from edgefer.data.decode import read_face
 from edgefer.data.folds import hold_out
-from edgefer.data.listing import Entry
-from edgefer.data.npy import Writer
-from edgefer.data.read_options import Reading
+from edgefer.data.listing import Entry, ReadOptions
+from edgefer.data.load import load, read_source
 from edgefer.runtime import preprocess
 from edgefer.runtime.errors import BadData, OutputFailed
 from tests.data.made import fails, noise, write_image, write_tree
@@ -64,8 +65,8 @@ def heard() -> Heard:
     return Heard([], [])
 
 
-def reading(heard: Heard, **given: Any) -> Reading:
-    return Reading(say=heard.said.append, tick=lambda *done: heard.ticks.append(done), **given)
+def reading(heard: Heard, **given: Any) -> ReadOptions:
+    return ReadOptions(say=heard.said.append, tick=lambda *done: heard.ticks.append(done), **given)
 
 
 def same(one: Dataset, other: Dataset) -> bool:
@@ -102,7 +103,7 @@ def test_scattered_rows_stay_in_the_file(root: Path) -> None:
     data, expected = load(root, SIZE), in_memory(root)
     index = np.array([17, 0, 3, 3, 9])
     part, wanted = data.take(index), expected.take(index)
-    assert isinstance(part.pixels, mapped.Picked) and same(part, wanted)
+    assert isinstance(part.pixels, mapped.IndexedMemmap) and same(part, wanted)
     assert fingerprint(part) == fingerprint(wanted)
     assert same(part.take(np.array([4, 1])), wanted.take(np.array([4, 1])))
     assert same(part.take(np.array([], dtype=np.int64)), wanted.take(np.array([], dtype=np.int64)))
@@ -110,7 +111,7 @@ def test_scattered_rows_stay_in_the_file(root: Path) -> None:
     assert (part.pixels[2] == wanted.pixels[2]).all() and part.pixels[1:3].shape == wanted.pixels[1:3].shape
     assert np.asarray(part.pixels, dtype=np.float32).dtype == np.float32
     held = hold_out(Dataset("x", data.names, data.pixels, data.labels, data.splits * 0, data.rows), folds=3)
-    assert isinstance(held.split("Training").pixels, mapped.Picked)
+    assert isinstance(held.split("Training").pixels, mapped.IndexedMemmap)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -125,7 +126,7 @@ def test_taking_and_resizing_commute_with_reading(root: Path, one: list[int], tw
 
 def test_another_size_is_resized_when_it_is_read(root: Path) -> None:
     data, expected = load(root, SIZE).resized(9), in_memory(root).resized(9)
-    assert isinstance(data.pixels, mapped.Picked) and data.pixels.shape == (18, 9, 9, 1) and same(data, expected)
+    assert isinstance(data.pixels, mapped.IndexedMemmap) and data.pixels.shape == (18, 9, 9, 1) and same(data, expected)
     assert data.resized(9).pixels is data.pixels
 
 
@@ -139,9 +140,9 @@ def test_one_colour_image_makes_the_set_colour(root: Path, colour: str) -> None:
 def test_broken_images_are_told_again_from_the_cache(root: Path) -> None:
     (root / "train/sad/aa.png").write_bytes(b"no image")
     (root / "train/sad/zz.txt").write_text("x")
-    first, second = scan(root, SIZE), scan(root, SIZE)
-    assert first.problems == second.problems and "train/sad/aa.png" in first.problems[0]
-    assert first.seen == second.seen == 20 and same(first.readable(), second.readable())
+    first, second = read_source(root, SIZE), read_source(root, SIZE)
+    assert first.unreadable == second.unreadable and "train/sad/aa.png" in first.unreadable[0]
+    assert first.total == second.total == 20 and same(first.readable(), second.readable())
     assert first.readable().rows.tolist() == [k for k in range(20) if k not in (10, 13)]
     with fails(BadData, 5, "train/sad/aa.png", "(and 1 more)"):
         load(root, SIZE)
@@ -152,8 +153,8 @@ def test_not_one_readable_image(root: Path) -> None:
     for path in root.rglob("*.png"):
         path.write_bytes(b"no image")
     for _ in range(2):
-        found = scan(root, SIZE)
-        assert len(found.problems) == 18 and len(found.readable()) == 0
+        found = read_source(root, SIZE)
+        assert len(found.unreadable) == 18 and len(found.readable()) == 0
     assert check(root).images == 0
 
 
@@ -183,7 +184,7 @@ def test_sizes_layouts_and_sources_do_not_meet(root: Path, large: Path, tmp_path
     for path in (root, tmp_path / "more" / "faces"):
         for size in (8, SIZE):
             for layout in ("folders", "caer-s"):
-                assert load(path, size, Reading(layout)).pixels.shape[1] == size
+                assert load(path, size, ReadOptions(layout)).pixels.shape[1] == size
     assert len([p for p in large.iterdir() if p.is_dir()]) == 8
 
 
@@ -225,7 +226,7 @@ def test_what_stops_it_leaves_nothing_and_the_next_one_starts_again(
     def interrupted(*given: Any) -> Any:
         if next(calls) == 9:
             raise KeyboardInterrupt
-        return images.read_face(*given)
+        return read_face(*given)
 
     monkeypatch.setattr(decode, "read_face", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -242,7 +243,7 @@ def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     def slow(top: Path, entry: Entry, size: int) -> Any:
         read.append(entry.path)
         time.sleep(0.005)
-        return images.read_face(top, entry, size)
+        return read_face(top, entry, size)
 
     monkeypatch.setattr(decode, "read_face", slow)
     with ThreadPoolExecutor(3) as pool:
@@ -257,11 +258,11 @@ def test_a_full_disk_is_one_line(root: Path, large: Path, monkeypatch: pytest.Mo
         with fails(OutputFailed, 13, "disk", "full", "--cache", "EDGEFER_CACHE"):
             load(root, SIZE)
 
-    def full(self: Writer, face: object) -> None:
+    def full(self: FacesFile, face: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "append", full)
+        patch.setattr(FacesFile, "append", full)
         with fails(OutputFailed, 13, "disk is full"):
             load(root, SIZE)
     assert [p for p in large.rglob("*") if p.suffix != ".lock"] == []
@@ -270,11 +271,11 @@ def test_a_full_disk_is_one_line(root: Path, large: Path, monkeypatch: pytest.Mo
 def test_a_cache_that_can_not_be_is_one_line(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with fails(OutputFailed, 13, str(tmp_path / "file"), "--cache", "EDGEFER_CACHE"):
-        load(root, SIZE, Reading(cache=tmp_path / "file"))
+        load(root, SIZE, ReadOptions(cache=tmp_path / "file"))
 
 
 def test_the_option_comes_before_the_variable(root: Path, large: Path, tmp_path: Path) -> None:
-    load(root, SIZE, Reading(cache=tmp_path / "there"))
+    load(root, SIZE, ReadOptions(cache=tmp_path / "there"))
     assert not large.exists() and list((tmp_path / "there").glob("faces-folders-16-*/faces.npy"))
 
 
@@ -285,7 +286,7 @@ def _faces(colours: str) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text("gc", max_size=12))
 def test_faces_written_one_by_one_are_the_faces(tmp_path: Path, colours: str) -> None:
-    with Writer(tmp_path / "faces.npy", 3) as writer:
+    with FacesFile(tmp_path / "faces.npy", 3) as writer:
         for face in _faces(colours):
             writer.append(face)
     channels = 3 if "c" in colours else 1

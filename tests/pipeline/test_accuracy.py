@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgefer.arch import Arch, get_arch
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.float_baseline import float_model
 from edgefer.pipeline.targets import all_targets, get_target

@@ -19,7 +19,7 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.cli import cli
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.pipeline import calibration, synthetic_faces
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.bundle_readme import render_readme

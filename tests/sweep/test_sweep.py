@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.runtime import records, resources
 from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
 from edgefer.runtime.records import Epoch

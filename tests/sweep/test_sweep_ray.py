@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import Unreachable
 from edgefer.runtime.records import TrainingRecord

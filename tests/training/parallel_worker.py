@@ -11,7 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from edgefer.arch import Arch, get_arch
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.runtime.records import Epoch
 from edgefer.training import parallel, recipes, run
 from edgefer.training.recipes import Plan

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.runtime.errors import BadSetting
 from edgefer.training import loop, losses, recipes, run
 from edgefer.training.augment import mix

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.runtime import metrics
 from edgefer.training import evaluation_crops
 from edgefer.training.augment import centre

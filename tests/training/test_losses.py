@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.training import ferplus_votes, losses
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.runtime.errors import BadSetting, BadWeights, EmptyData, UnknownName
 from edgefer.training import recipes, run
 from edgefer.training.recipes import RECIPES, Recipe

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.training import loop, recipes, run
 from tests.made import write_csv

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from edgefer.arch import get_arch
 from edgefer.benchmark import torch_eager
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, resources, verify

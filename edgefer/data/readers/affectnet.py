@@ -11,15 +11,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from edgefer.data.dataset import SPLITS
-from edgefer.data.images import SUFFIXES, leads_out, names, where
-from edgefer.data.listing import Entry
-from edgefer.data.read_result import Problem, quoted
-from edgefer.data.readers import affectnet_csv
+from edgefer.data.listing import Entry, UnreadableFile, quoted
+from edgefer.data.source_files import SUFFIXES, leads_out, names, open_text, require_inside, rows_of, where
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import LABELS
 
@@ -31,35 +29,42 @@ _FOLDERS = {"train_set": SPLITS.index("Training"), "val_set": SPLITS.index("Priv
 _CODE = re.compile(r"[0-9]|10")
 _LONGEST = 1000  # bytes of an annotation; numpy's header takes 128
 
+# the first release
+COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression")
+_LISTS = {"training.csv": SPLITS.index("Training"), "validation.csv": SPLITS.index("PrivateTest")}
+_PLACES = ("", "Manually_Annotated_file_lists")
+_IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images", "")
+_NUMBER = re.compile(r"[0-9]{1,5}")
 
-def find(path: Path) -> bool:
+
+def lies_in(path: Path) -> bool:
     """Whether one of the releases lies there."""
     release = any((path / name / part).is_dir() for name in _FOLDERS for part in ("images", "annotations"))
-    return release or bool(affectnet_csv.lists(path))
+    return release or bool(_lists(path))
 
 
-def entries(path: Path, classes: int) -> Iterator[Entry | Problem]:
+def entries(path: Path, classes: int) -> Iterator[Entry | UnreadableFile]:
     """The images of the 7 or 8 classes: Training, then PrivateTest, each sorted by name or in the order of its list.
 
     Raises BadData for another layout or if both releases lie there, EmptyData if there is no image.
     """
     folders = [name for name in _FOLDERS if (path / name).is_dir()]
-    lists = affectnet_csv.lists(path)
+    lists = _lists(path)
     if bool(folders) == bool(lists):
         raise BadData(f"{path} must hold one release of AffectNet: {LOOKS}.")
-    coded = affectnet_csv.coded(path, lists) if lists else _release(path, folders)
+    coded = _rows(path, lists) if lists else _release(path, folders)
     empty = True
-    for found in coded:
+    for entry in coded:
         empty = False
-        if isinstance(found, Problem):
-            yield found
-        elif found.label < classes:
-            yield Entry(found.path, _LABEL_OF[found.label], found.split, box=found.box)
+        if isinstance(entry, UnreadableFile):
+            yield entry
+        elif entry.label < classes:
+            yield Entry(entry.path, _LABEL_OF[entry.label], entry.split, box=entry.box)
     if empty:
         raise EmptyData(f"{path} holds no image: {LOOKS}.")
 
 
-def _release(path: Path, folders: list[str]) -> Iterator[Entry | Problem]:
+def _release(path: Path, folders: list[str]) -> Iterator[Entry | UnreadableFile]:
     """The images of the release of 2021, each with its code for a label."""
     for folder in folders:
         for part in ("images", "annotations"):
@@ -68,24 +73,74 @@ def _release(path: Path, folders: list[str]) -> Iterator[Entry | Problem]:
         names(path, path / folder / "annotations")  # which must not lead out of the folder
         for image in names(path, path / folder / "images"):
             if Path(image).suffix.lower() not in SUFFIXES:
-                yield Problem(f"not an image, must be one of {', '.join(SUFFIXES)}", f"{folder}/images/{image}")
+                yield UnreadableFile(f"not an image, must be one of {', '.join(SUFFIXES)}", f"{folder}/images/{image}")
                 continue
             code = _code(path, path / folder / "annotations" / f"{Path(image).stem}_exp.npy")
-            yield code if isinstance(code, Problem) else Entry(f"{folder}/images/{image}", code, _FOLDERS[folder])
+            yield (
+                code if isinstance(code, UnreadableFile) else Entry(f"{folder}/images/{image}", code, _FOLDERS[folder])
+            )
 
 
-def _code(path: Path, file: Path) -> int | Problem:
+def _code(path: Path, file: Path) -> int | UnreadableFile:
     """The number in an annotation, which numpy wrote as text or as a number."""
     if file.is_symlink() and leads_out(path, file):
-        return Problem("a symbolic link that leads out of the folder", where(path, file))
+        return UnreadableFile("a symbolic link that leads out of the folder", where(path, file))
     try:
         if not file.is_file():
-            return Problem("no such annotation, every image needs one", where(path, file))
+            return UnreadableFile("no such annotation, every image needs one", where(path, file))
         with file.open("rb") as opened:
             value = np.load(io.BytesIO(opened.read(_LONGEST)), allow_pickle=False)
         text = str(value.item())
     except (OSError, ValueError, EOFError) as error:
-        return Problem(f"broken annotation ({quoted(str(error))})", where(path, file))
+        return UnreadableFile(f"broken annotation ({quoted(str(error))})", where(path, file))
     if not _CODE.fullmatch(text):
-        return Problem(f"expression {quoted(text)}, must be a number from 0 to {LAST_CODE}", where(path, file))
+        return UnreadableFile(f"expression {quoted(text)}, must be a number from 0 to {LAST_CODE}", where(path, file))
     return int(text)
+
+
+def _lists(path: Path) -> list[Path]:
+    """The lists of the first release that lie there and have AffectNet's columns, Training first."""
+    found = [path / place / name for name in _LISTS for place in _PLACES]
+    return [file for file in found if file.is_file() and not leads_out(path, file) and _is_list(file)]
+
+
+def _is_list(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(200).lstrip(b"\xef\xbb\xbf").startswith(COLUMNS[0].encode())
+
+
+def _rows(path: Path, files: list[Path]) -> Iterator[Entry | UnreadableFile]:
+    """A row for each image in the order of the lists, its code for a label; codes without an expression have no box.
+
+    Raises BadData for a list without the columns, or if there are two of a kind.
+    """
+    if len({file.name for file in files}) != len(files):
+        raise BadData(f"{path} holds a list twice: {', '.join(where(path, file) for file in files)}; keep one.")
+    base = next(each for each in _IMAGES if (path / each).is_dir())
+    require_inside(path, path / base)
+    for file in files:
+        with open_text(file) as text:
+            rows = rows_of(text)
+            header = next(rows)
+            missing = [name for name in COLUMNS if name not in header]
+            if missing:
+                raise BadData(f"{file} lacks the columns {', '.join(missing)}: get the list again.")
+            places = [header.index(name) for name in COLUMNS]
+            for number, cells in enumerate(rows):
+                yield _row(base, file, number, [cells[k] if k < len(cells) else "" for k in places])
+
+
+def _row(base: str, file: Path, number: int, cells: list[str]) -> Entry | UnreadableFile:
+    image, *box, code = (cell.strip() for cell in cells)
+    here, split = f"{file.name} row {number}", _LISTS[file.name]
+    if not _CODE.fullmatch(code):
+        return UnreadableFile(f"expression {quoted(code)}, must be a number from 0 to 10", here)
+    if int(code) >= len(CODES):
+        return Entry("", int(code), split)
+    below = PurePosixPath(image)
+    if not image or below.is_absolute() or ".." in below.parts or "\\" in image:
+        return UnreadableFile(f"path {quoted(image)}, must lie below the images like 1/a.jpg", here)
+    if not all(map(_NUMBER.fullmatch, box)):
+        return UnreadableFile(f"face box {quoted(' '.join(box))}, must be four numbers", here)
+    left, top, width, height = map(int, box)
+    return Entry(str(PurePosixPath(base) / below), int(code), split, box=(left, top, width, height))

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.dataset import SPLITS, Dataset
-from edgefer.data.read_result import Problem, Scan, quoted, stack
-from edgefer.data.text import open_text, rows_of
+from edgefer.data.dataset import SPLITS, Dataset, ReadResult
+from edgefer.data.decode import stack
+from edgefer.data.listing import UnreadableFile, quoted
+from edgefer.data.source_files import open_text, rows_of
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.labels import FERPLUS, LABELS
 from edgefer.runtime.preprocess import Pixels
@@ -34,7 +35,7 @@ class Face:
     split: int
 
 
-def read_csv(path: Path) -> Scan:
+def read_csv(path: Path) -> ReadResult:
     """Every row of a fer2013.csv: faces that can be read, and what is wrong with the others.
 
     A fer2013new.csv beside it adds FER+'s votes. Raises MissingFile, BadData if it is no such CSV or breaks
@@ -47,14 +48,14 @@ def read_csv(path: Path) -> Scan:
         number = -1
         for number, cells in enumerate(lines):
             found = _row(cells, columns)
-            if isinstance(found, Problem):
+            if isinstance(found, UnreadableFile):
                 problems.append(found.line(number))
             else:
                 faces.append(found)
                 rows.append(number)
     votes, wrong = _votes(path.with_name("fer2013new.csv"), number + 1)
     # Last in the list: a broken row of the CSV explains more than the row count that follows from it.
-    return Scan(_dataset(path, faces, rows, votes), problems + wrong, number + 1)
+    return ReadResult(_dataset(path, faces, rows, votes), problems + wrong, number + 1)
 
 
 def _dataset(path: Path, faces: list[Face], rows: list[int], votes: NDArray[np.int64] | None) -> Dataset:
@@ -93,29 +94,29 @@ def _columns(path: Path, cells: list[str]) -> tuple[int, int, int]:
         raise BadData(f"{path} has the columns {quoted(shown)}: a fer2013.csv has emotion, pixels, Usage.") from None
 
 
-def _row(cells: list[str], columns: tuple[int, int, int]) -> Face | Problem:
+def _row(cells: list[str], columns: tuple[int, int, int]) -> Face | UnreadableFile:
     if len(cells) <= max(columns):
-        return Problem(f"{len(cells)} columns, must be {max(columns) + 1}")
+        return UnreadableFile(f"{len(cells)} columns, must be {max(columns) + 1}")
     emotion, text, usage = (cells[c] for c in columns)
     label, split = _LABEL_OF.get(emotion.strip()), _SPLIT_OF.get(usage.strip())
     if label is None:
-        return Problem(f"label {quoted(emotion)}, must be 0..{len(LABELS) - 1}")
+        return UnreadableFile(f"label {quoted(emotion)}, must be 0..{len(LABELS) - 1}")
     if split is None:
-        return Problem(f"Usage {quoted(usage)}, must be {', '.join(SPLITS)}")
+        return UnreadableFile(f"Usage {quoted(usage)}, must be {', '.join(SPLITS)}")
     pixels = _pixels(text)
-    return pixels if isinstance(pixels, Problem) else Face(pixels, label, split)
+    return pixels if isinstance(pixels, UnreadableFile) else Face(pixels, label, split)
 
 
-def _pixels(text: str) -> Pixels | Problem:
+def _pixels(text: str) -> Pixels | UnreadableFile:
     """2,304 numbers -> uint8 (48, 48, 1). Strange characters are looked for first: numpy would stop at one."""
     if text.encode().translate(None, _DIGITS):
         strange = next(token for token in text.split(" ") if token.encode().translate(None, _DIGITS))
-        return Problem(f"pixel {quoted(strange)}, must be a number 0..255")
+        return UnreadableFile(f"pixel {quoted(strange)}, must be a number 0..255")
     values = np.fromstring(text, dtype=np.int64, sep=" ") if text.strip() else np.empty(0, dtype=np.int64)
     if len(values) != SIDE * SIDE:
-        return Problem(f"{len(values)} pixels, must be {SIDE * SIDE}")
+        return UnreadableFile(f"{len(values)} pixels, must be {SIDE * SIDE}")
     if values.max() > 255:
-        return Problem(f"pixel {quoted(text.split()[int((values > 255).argmax())])}, must be a number 0..255")
+        return UnreadableFile(f"pixel {quoted(text.split()[int((values > 255).argmax())])}, must be a number 0..255")
     return values.astype(np.uint8).reshape(SIDE, SIDE, 1)
 
 

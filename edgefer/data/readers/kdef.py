@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.data.images import folders, names, where
-from edgefer.data.listing import Entry
-from edgefer.data.read_result import Problem
+from edgefer.data.listing import Entry, UnreadableFile
+from edgefer.data.source_files import folders, names, where
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import LABELS
 
@@ -26,21 +25,21 @@ _NAME = re.compile(
 )
 
 
-def find(path: Path) -> Path | None:
+def base_folder(path: Path) -> Path | None:
     """`path` or the folder KDEF in it, if nothing but the folders of KDEF's sessions lie there."""
     for base in (path, path / "KDEF"):
-        found = folders(path, base) if base.is_dir() else []
-        if found and all(map(_FOLDER.fullmatch, found)):
+        sessions = folders(path, base) if base.is_dir() else []
+        if sessions and all(map(_FOLDER.fullmatch, sessions)):
             return base
     return None
 
 
-def entries(path: Path, views: tuple[str, ...]) -> Iterator[Entry | Problem]:
+def entries(path: Path, views: tuple[str, ...]) -> Iterator[Entry | UnreadableFile]:
     """The pictures of these views, sorted by name; all are Training, the person is the subject (F01 in AF01 and BF01).
 
     Raises BadData for another layout, EmptyData if there is no picture of these views.
     """
-    base = find(path)
+    base = base_folder(path)
     if base is None:
         raise BadData(f"{path} is not KDEF: its folders must be like {LOOKS}.")
     empty = True
@@ -50,7 +49,7 @@ def entries(path: Path, views: tuple[str, ...]) -> Iterator[Entry | Problem]:
             match = _NAME.fullmatch(Path(name).stem.upper())
             if not match or match["folder"] != folder:
                 empty = False
-                yield Problem(f"the name must be like {folder}ANS.JPG", where(path, base / folder / name))
+                yield UnreadableFile(f"the name must be like {folder}ANS.JPG", where(path, base / folder / name))
             elif match["view"] in views:
                 empty = False
                 yield Entry(image, LABELS.index(_CODES[match["code"]]), 0, match["person"])

@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgefer.data.images import SUFFIXES, folders, names, require_inside, where
-from edgefer.data.listing import Entry
-from edgefer.data.read_result import Problem
-from edgefer.data.readers.folders import CLASS_WORDS
+from edgefer.data.listing import Entry, UnreadableFile
+from edgefer.data.source_files import SUFFIXES, folders, names, require_inside, where
 from edgefer.runtime.errors import BadData, EmptyData
-from edgefer.runtime.labels import LABELS
+from edgefer.runtime.labels import CLASS_WORDS, LABELS
 
 NAMES = LABELS[:6]  # no neutral
 PEAK = 3  # frames
@@ -24,7 +22,7 @@ _LABEL_OF = {word: NAMES.index(name) for name in NAMES for word in CLASS_WORDS[n
 _PERSON = re.compile(r"P[0-9]{3}")
 
 
-def find(path: Path) -> list[Path]:
+def base_folders(path: Path) -> list[Path]:
     """The folders with cameras and lights: `path` itself, or those in it (B_OriginalImg, cropped versions)."""
     if _has_lights(path):
         return [path]
@@ -35,12 +33,12 @@ def _has_lights(base: Path) -> bool:
     return any((base / camera / light).is_dir() for camera in CAMERAS for light in LIGHTS)
 
 
-def entries(path: Path, camera: str, light: str) -> Iterator[Entry | Problem]:
+def entries(path: Path, camera: str, light: str) -> Iterator[Entry | UnreadableFile]:
     """The last three frames of each sequence of a camera and a light, sorted by name; all are Training.
 
     Raises BadData for another layout, or if it lies there twice; EmptyData if there is no sequence.
     """
-    bases = [base for base in find(path) if (base / camera / light).is_dir()]
+    bases = [base for base in base_folders(path) if (base / camera / light).is_dir()]
     if len(bases) != 1:
         there = f"in {', '.join(where(path, base) for base in bases)}: give one of them" if bases else "nowhere"
         raise BadData(f"{path}: {camera}/{light}/P001/Anger/000.jpeg must lie there once, lies {there}.")
@@ -54,14 +52,14 @@ def entries(path: Path, camera: str, light: str) -> Iterator[Entry | Problem]:
         raise EmptyData(f"{path} holds no sequence of {camera}/{light}: they are like P001/Anger/000.jpeg.")
 
 
-def _sequence(path: Path, folder: Path) -> Iterator[Entry | Problem]:
+def _sequence(path: Path, folder: Path) -> Iterator[Entry | UnreadableFile]:
     require_inside(path, folder)
     person, label = folder.parent.name, _LABEL_OF.get(folder.name.lower())
     frames = [name for name in names(path, folder) if Path(name).suffix.lower() in SUFFIXES]
     if label is None or not _PERSON.fullmatch(person):
-        yield Problem(f"must be like P001/Anger, with one of {', '.join(_LABEL_OF)}", where(path, folder))
+        yield UnreadableFile(f"must be like P001/Anger, with one of {', '.join(_LABEL_OF)}", where(path, folder))
     elif not frames:
-        yield Problem("a sequence without a frame", where(path, folder))
+        yield UnreadableFile("a sequence without a frame", where(path, folder))
     else:
         below = folder.relative_to(path).as_posix()
         yield from (Entry(f"{below}/{name}", label, 0, person) for name in frames[-PEAK:])

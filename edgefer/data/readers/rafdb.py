@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgefer.data.dataset import SPLITS
-from edgefer.data.images import require_inside, where
-from edgefer.data.listing import Entry
-from edgefer.data.read_result import Problem, quoted
+from edgefer.data.listing import Entry, UnreadableFile, quoted
+from edgefer.data.source_files import require_inside, where
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.labels import LABELS
 
@@ -25,18 +24,18 @@ _LINE = re.compile(r"(?P<stem>(?P<split>train|test)_[0-9]+)\.jpg (?P<label>[1-7]
 _SPLIT_OF = {"train": SPLITS.index("Training"), "test": SPLITS.index("PrivateTest")}
 
 
-def find(path: Path) -> Path | None:
+def base_folder(path: Path) -> Path | None:
     """The folder `basic`, when `path` is it or holds it."""
     return next((base for base in (path, path / "basic") if (base / _LIST).is_file()), None)
 
 
-def entries(path: Path) -> Iterator[Entry | Problem]:
+def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
     """Every image of the list, sorted by name.
 
     The aligned faces are read if they are there, else the original pictures, which show more than the face.
     Raises BadData, EmptyData or MissingFile when the list or the folder of images is of no use.
     """
-    base = find(path)
+    base = base_folder(path)
     if base is None:
         raise MissingFile(f"no {_LIST} in {path} or {path / 'basic'}: give RAF-DB's basic folder.")
     require_inside(path, base / _LIST)
@@ -47,7 +46,7 @@ def entries(path: Path) -> Iterator[Entry | Problem]:
     seen: set[str] = set()
     for line in lines:
         name = line.split(" ")[0]
-        twice = Problem(f"{quoted(name)} stands there twice", _LIST.name) if name in seen else None
+        twice = UnreadableFile(f"{quoted(name)} stands there twice", _LIST.name) if name in seen else None
         yield twice or _entry(folder.relative_to(path), ending, line)
         seen.add(name)
 
@@ -70,9 +69,9 @@ def _images(path: Path, base: Path) -> tuple[Path, str]:
     raise BadData(f"{path}: {where(path, base / 'Image')} has neither aligned nor original: unpack aligned.zip there.")
 
 
-def _entry(folder: Path, ending: str, line: str) -> Entry | Problem:
+def _entry(folder: Path, ending: str, line: str) -> Entry | UnreadableFile:
     match = _LINE.fullmatch(line)
     if not match:
-        return Problem(f"line {quoted(line)}, must be like 'train_00001.jpg 5' with a label 1..7", _LIST.name)
+        return UnreadableFile(f"line {quoted(line)}, must be like 'train_00001.jpg 5' with a label 1..7", _LIST.name)
     image = folder / f"{match['stem']}{ending}.jpg"
     return Entry(image.as_posix(), NUMBERED[match["label"]], _SPLIT_OF[match["split"]])

@@ -12,7 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from edgefer.data.dataset import Dataset, load
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
 from edgefer.runtime.labels import LABELS
 from tests.cli import made
 from tests.pipeline.user_model import nets

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edgefer.arch.count import count
-from edgefer.data.dataset import load as load_data
+from edgefer.data.load import load as load_data
 from edgefer.pipeline.fold import fold
 from edgefer.pipeline.user_model import contract_file, load, onnx_import, onnx_read
 from edgefer.pipeline.user_model.onnx_import import OPERATORS

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgefer.data.dataset import load
+from edgefer.data.load import load
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import CALIBRATION, README, read_bundle

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer.data.dataset import SPLITS, Dataset, load, scan
-from edgefer.data.layouts import LAYOUTS, detect, listing
-from edgefer.data.listing import Entry, Listing
-from edgefer.data.read_options import Reading
-from edgefer.data.read_result import Problem
+from edgefer.data.dataset import SPLITS, Dataset
+from edgefer.data.listing import Entry, Listing, ReadOptions, UnreadableFile
+from edgefer.data.load import load, read_source
+from edgefer.data.readers import LAYOUTS, detect, list_images
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, UnknownName
 from tests.data import made_layouts as made
 from tests.data.made import fails, noise, one_line, write_image, write_tree
@@ -25,7 +24,7 @@ from tests.data.made_layouts import MADE
 
 def read(path: Path, layout: str | None) -> Dataset:
     """The data set at `path`, 48 x 48."""
-    return load(path, how=Reading(layout=layout))
+    return load(path, options=ReadOptions(layout=layout))
 
 
 def classes(data: Dataset) -> tuple[str, ...]:
@@ -58,17 +57,17 @@ def test_a_layout_is_recognised_for_certain_or_must_be_chosen(tmp_path: Path, na
         assert detect(path) == (alike[0] if alike else "folders")
         return
     with fails(BadData, 5, "--layout NAME", *alike):
-        scan(path)
+        read_source(path)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_says_what_it_misses(tmp_path: Path, name: str) -> None:
     with fails(UnknownName, 3, "unknown layout", name):
-        listing(tmp_path, name + "x")
+        list_images(tmp_path, name + "x")
     with fails(MissingFile, 4, "not a folder"):
-        listing(tmp_path / "gone", name)
+        list_images(tmp_path / "gone", name)
     with pytest.raises((BadData, EmptyData, MissingFile)) as caught:
-        listing(tmp_path, name)
+        list_images(tmp_path, name)
     one_line(str(caught.value), str(tmp_path))
 
 
@@ -77,18 +76,18 @@ def test_a_folder_that_leads_out_is_not_followed(tmp_path: Path, name: str) -> N
     """A link in the place of any folder that is read, to the same files elsewhere, is refused or its images are."""
     outside = MADE[name].write(tmp_path / "outside")
     root = MADE[name].write(tmp_path / "root")
-    whole = len(scan(root, how=Reading(layout=name)).readable())
+    whole = len(read_source(root, options=ReadOptions(layout=name)).readable())
     for folder in sorted(p.relative_to(root) for p in root.rglob("*") if p.is_dir())[:12]:
         (root / folder).rename(tmp_path / "away")
         (root / folder).symlink_to(outside / folder, target_is_directory=True)
         try:
-            found = scan(root, how=Reading(layout=name))
+            found = read_source(root, options=ReadOptions(layout=name))
         except BadData as error:
             one_line(str(error), "symbolic link", "leads out")
         else:
             other_light = name.startswith("oulu") and len(found.readable()) == whole
-            assert len(found.problems) == whole - len(found.readable()) or other_light
-            assert found.problems or other_light
+            assert len(found.unreadable) == whole - len(found.readable()) or other_light
+            assert found.unreadable or other_light
         (root / folder).unlink()
         (tmp_path / "away").rename(root / folder)
 
@@ -96,8 +95,8 @@ def test_a_folder_that_leads_out_is_not_followed(tmp_path: Path, name: str) -> N
 def test_reading_and_folds_import_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\n"
-        "from edgefer.data import cache, check, decode, fold_report, folds\n"
-        "from edgefer.data.dataset import load\n"
+        "from edgefer.data import cache, check, decode, folds\n"
+        "from edgefer.data.load import load\n"
         "from edgefer.training import class_balance\n"
         "decode.LARGE = 0; data = load(Path(sys.argv[1]))\n"
         "print(len(folds.as_splits(data, folds.assign(data, 2), 0).split('PrivateTest')))"
@@ -135,7 +134,7 @@ def test_affectnet_with_a_broken_annotation(tmp_path: Path, value: object, words
 def test_affectnet_without_an_annotation(tmp_path: Path) -> None:
     write_image(made.affectnet(tmp_path) / "train_set" / "images" / "77.jpg")
     (tmp_path / "train_set" / "images" / "notes.txt").write_text("x")
-    first, second = scan(tmp_path, how=Reading("affectnet-8")).problems
+    first, second = read_source(tmp_path, options=ReadOptions("affectnet-8")).unreadable
     one_line(first, "77_exp.npy", "every image needs one")
     one_line(second, "notes.txt", "not an image")
 
@@ -147,10 +146,10 @@ def test_affectnet_of_the_first_release(tmp_path: Path) -> None:
     assert classes(data) == ("neutral", "contempt", "angry", "angry")
     assert data.splits.tolist() == [0, 0, 0, 2]
     assert classes(read(tmp_path, "affectnet-7")) == ("neutral", "angry", "angry")
-    box = load(tmp_path, 40, Reading("affectnet-8")).pixels[0][:, :, 0]
+    box = load(tmp_path, 40, ReadOptions("affectnet-8")).pixels[0][:, :, 0]
     assert np.corrcoef(box[:, ::5].ravel(), noise(0)[4:44, 8:40][:, ::4].ravel())[0, 1] > 0.5
     with fails(BadData, 5, "affectnet-7", "affectnet-8", "--layout NAME"):
-        scan(tmp_path)
+        read_source(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +196,14 @@ def test_ck_plus_with_two_labels_or_no_frame(tmp_path: Path) -> None:
     made.ck_plus(tmp_path)
     (tmp_path / "Emotion/S005/001/b_emotion.txt").write_text("1")
     (tmp_path / "cohn-kanade-images/S005/003").mkdir()
-    first, second = scan(tmp_path).problems
+    first, second = read_source(tmp_path).unreadable
     one_line(first, "Emotion/S005/001", "2 emotion files")
     one_line(second, "S005/003", "without a frame")
 
 
 def test_kdef_with_foreign_names(tmp_path: Path) -> None:
     write_tree(made.kdef(tmp_path / "KDEF"), "AF01/AF02ANS.JPG", "AF01/AF01XXS.JPG")
-    first, second = scan(tmp_path).problems
+    first, second = read_source(tmp_path).unreadable
     one_line(first, "KDEF/AF01/AF01XXS.JPG", "AF01ANS.JPG")
     one_line(second, "KDEF/AF01/AF02ANS.JPG", "AF01ANS.JPG")
 
@@ -213,7 +212,7 @@ def test_oulu_casia_twice_or_with_a_foreign_folder(tmp_path: Path) -> None:
     made.oulu_casia(tmp_path)
     (tmp_path / "B_OriginalImg/VL/Strong/P001/Bored").mkdir()
     (tmp_path / "B_OriginalImg/VL/Strong/P002/Fear/000.jpeg").rename(tmp_path / "B_OriginalImg/VL/Weak/x.jpeg")
-    (only,) = scan(tmp_path, how=Reading("oulu-casia-vl-strong")).problems
+    (only,) = read_source(tmp_path, options=ReadOptions("oulu-casia-vl-strong")).unreadable
     one_line(only, "P001/Bored", "P001/Anger", "surprise")
     assert len(read(tmp_path / "B_OriginalImg", "oulu-casia-ni-dark")) == 36
     write_image(tmp_path / "Cropped/VL/Strong/P001/Anger/000.jpeg")
@@ -231,11 +230,11 @@ def test_oulu_casia_twice_or_with_a_foreign_folder(tmp_path: Path) -> None:
             st.text(max_size=3),
             st.tuples(*[st.integers(0, 9)] * 4),
         )
-        | st.builds(Problem, st.text(), st.text())
+        | st.builds(UnreadableFile, st.text(), st.text())
     )
 )
-def test_a_listing_gives_back_what_it_was_given(found: list[Entry | Problem]) -> None:
-    encodable = [each for each in found if isinstance(each, Problem) or each.path.isprintable()]
+def test_a_listing_gives_back_what_it_was_given(found: list[Entry | UnreadableFile]) -> None:
+    encodable = [each for each in found if isinstance(each, UnreadableFile) or each.path.isprintable()]
     kept = Listing(Path("x"), "folders", ("a",), encodable)
     assert list(kept) == encodable and len(kept) == len(encodable)
     entries = [each for each in encodable if isinstance(each, Entry)]

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgefer.data.dataset import SPLITS, Dataset, load, scan
+from edgefer.data.dataset import SPLITS, Dataset
+from edgefer.data.load import load, read_source
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.labels import LABELS
 from tests.data.made import fails, noise, one_line, write_image, write_tree
@@ -149,11 +150,11 @@ def test_broken_image_and_text_file_are_problems(tmp_path: Path) -> None:
     (tmp_path / "train" / "angry" / "inner").mkdir()
     with fails(BadData, 5, "train/angry/broken.jpg", "broken image", "(and 3 more)", "edgefer data check"):
         load(tmp_path)
-    found = scan(tmp_path)
+    found = read_source(tmp_path)
     assert found.readable().rows.tolist() == [0, 5]
-    one_line(found.problems[1], "train/angry/fake.png", "PNG")
-    one_line(found.problems[2], "train/angry/inner", "folder", "must be an image")
-    one_line(found.problems[3], "train/angry/notes.txt", "not an image", ".jpg")
+    one_line(found.unreadable[1], "train/angry/fake.png", "PNG")
+    one_line(found.unreadable[2], "train/angry/inner", "folder", "must be an image")
+    one_line(found.unreadable[3], "train/angry/notes.txt", "not an image", ".jpg")
 
 
 def test_what_systems_leave_behind_is_ignored(tmp_path: Path) -> None:
@@ -203,9 +204,9 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     (root / "angry" / "within.png").symlink_to(root / "angry" / "a.png")
     (root / "angry" / "gone.png").symlink_to(root / "nothing.png")
     (root / "angry" / "loop.png").symlink_to(root / "angry" / "loop.png")
-    found = scan(root)
+    found = read_source(root)
     assert len(found.readable()) == 2
-    gone, loop, out = found.problems
+    gone, loop, out = found.unreadable
     one_line(gone, "angry/gone.png", "not a regular file")
     one_line(loop, "angry/loop.png", "not a regular file")
     one_line(out, "angry/out.png", "symbolic link", "leads out")
@@ -245,7 +246,7 @@ def test_odd_file_names_stay_on_one_line(tmp_path: Path) -> None:
     write_tree(tmp_path, "angry/a.png")
     (tmp_path / "angry" / "a\nb.txt").write_text("")
     (tmp_path / "angry" / os.fsdecode(b"\xe9.txt")).write_text("")
-    first, second = scan(tmp_path).problems
+    first, second = read_source(tmp_path).unreadable
     one_line(first, r"'angry/a\nb.txt'", "not an image")
     one_line(second, r"\udce9.txt", "not an image")
 
@@ -270,9 +271,9 @@ def test_damaged_image_is_a_face_or_a_problem(tmp_path: Path, suffix: str, seed:
     for place in random.integers(0, len(content), random.integers(1, 8)):
         content[place] = random.integers(0, 256)
     path.write_bytes(content[: int(random.integers(0, len(content)))] if cut else content)
-    found = scan(tmp_path / suffix)
-    assert found.seen == 1
-    for problem in found.problems:
+    found = read_source(tmp_path / suffix)
+    assert found.total == 1
+    for problem in found.unreadable:
         one_line(problem, f"angry/a.{suffix}")
 
 

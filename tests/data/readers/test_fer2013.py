@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgefer.data.dataset import SPLITS, load
+from edgefer.data.dataset import SPLITS
+from edgefer.data.load import load
 from edgefer.data.readers.fer2013 import SIDE, read_csv, read_votes
 from edgefer.runtime.errors import BadData, EdgeferError, EmptyData, MissingFile
 from tests.data.made import HEADER, fails, good_rows, noise, one_line, row, text, write_image, write_rows, write_votes
@@ -128,7 +129,7 @@ def test_latin_1_byte_breaks_its_row_only(tmp_path: Path, good: Path) -> None:
     good.write_bytes(good.read_bytes() + b"3,1 2 3,Tr\xe4ning\n")
     scan = read_csv(good)
     assert len(scan.faces) == 7
-    one_line(scan.problems[0], "row 7", "Usage 'Tr")
+    one_line(scan.unreadable[0], "row 7", "Usage 'Tr")
 
 
 def test_missing_file(tmp_path: Path) -> None:
