@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edgefer.arch.architecture import Arch as Arch
-from edgefer.arch.architecture import Printed as Printed
 from edgefer.arch.registry import ROWS
 from edgefer.runtime.errors import UnknownName
 

@@ -14,53 +14,6 @@ from edgefer.runtime.preprocess import LUMA
 if TYPE_CHECKING:
     from torch import nn
 
-# The figures of arch.count.Count that a paper's column may mean.
-Column = Literal[
-    "parameters",
-    "parameters_and_statistics",
-    "macs",
-    "ptflops",
-    "ptflops_modules",
-    "thop",
-    "torchsummary",
-    "torchsummary_modules",
-]
-
-
-# MB in the papers is torchsummary's, which are MiB.
-_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "MB": 2.0**20}
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A figure as its paper prints it, and the column of ours that counts the same.
-
-    text     with the unit of the table's head: "43,840", "5.054 M", "0.425 B", "140.529 MB"
-    table    paper and table
-    instead  what is counted here, in the same form, where that is not what is printed
-    """
-
-    column: Column
-    text: str
-    table: str
-    instead: str = ""
-
-    def like(self, value: int) -> str:
-        """`value` in the printed unit, with as many digits: 5054158 -> "5.054 M"."""
-        number, unit = self._parts()
-        if not unit:
-            return f"{value:,}"
-        return f"{value / _UNITS[unit]:.{len(number.partition('.')[2])}f} {unit}"
-
-    def ratio(self, value: int) -> float:
-        """`value` over what is printed."""
-        number, unit = self._parts()
-        return value / (float(number.replace(",", "")) * _UNITS[unit])
-
-    def _parts(self) -> tuple[str, str]:
-        number, _, unit = self.text.partition(" ")
-        return number, unit
-
 
 @dataclass(frozen=True)
 class Arch:
@@ -85,8 +38,6 @@ class Arch:
     channels: Literal[1, 3] = 3
     input_min: float = 0.0
     classes: int = 7
-    printed: tuple[Printed, ...] = ()
-    note: str = ""
     labels: tuple[str, ...] = LABELS
     user_model: ModelContract | None = None
 

@@ -11,10 +11,10 @@ from edgefer.cli.common import json_option, load_torch, print_json
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.arch import Arch
     from edgefer.arch.count import Count
     from edgefer.arch.count.memory import Peak
     from edgefer.arch.count.trace import Op
+    from edgefer.papers.printed_figures import PrintedFigure
 
 BYTES = ("torchsummary", "torchsummary_modules")
 MEANINGS = {
@@ -51,24 +51,26 @@ def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
     from edgefer.arch.count import skeleton, summarise
     from edgefer.arch.count.memory import peak
     from edgefer.arch.count.trace import operations
+    from edgefer.papers.printed_figures import printed_figures
     from edgefer.pipeline.fold import DeployableModel
 
     network, shape = skeleton(arch, classes), (1, arch.channels, arch.crop, arch.crop)
     ops = operations(network, shape)
     counted = summarise(network, ops, shape)
     memory = peak(DeployableModel(network, arch.input_min), (1, 3, arch.crop, arch.crop))
-    number = classes or arch.classes
+    number, printed = classes or arch.classes, printed_figures(arch.name)
     if as_json:
         record = {"arch": arch.name, "classes": number, **asdict(counted), "peak": asdict(memory)}
-        record["printed"] = [asdict(p) | {"ratio": p.ratio(getattr(counted, p.column))} for p in arch.printed]
+        record["printed"] = [p.record() | {"ratio": p.ratio(getattr(counted, p.figure))} for p in printed]
         print_json(record | ({"layers": [asdict(op) for op in ops]} if layers else {}))
         return
     click.echo(f"{arch.name}: one image of {arch.crop}x{arch.crop}x{arch.channels}, {number} classes")
-    for text in (_figures(counted, memory), _printed(arch, counted), _layers(ops) if layers else ""):
+    for text in (_figures(counted, memory), _printed(printed, counted), _layers(ops) if layers else ""):
         if text:
             click.echo(f"\n{text}")
-    if arch.note:
-        click.echo(f"\n{arch.name}: {arch.note}.")
+    remarks = [each.remark for each in printed if each.remark]
+    if remarks:
+        click.echo("\n" + "\n".join(remarks))
     if counted.unknown:
         click.echo(f"\nIn no figure, because edgefer has no rule for them: {', '.join(counted.unknown)}.")
 
@@ -92,18 +94,17 @@ def _figures(counted: Count, memory: Peak) -> str:
     return table(("figure", "counted", "what it is"), rows)
 
 
-def _printed(arch: Arch, counted: Count) -> str:
+def _printed(printed: list[PrintedFigure], counted: Count) -> str:
     from edgefer.runtime.text_table import table
 
+    if not printed:
+        return ""
+    counts = [getattr(counted, each.figure) for each in printed]
     rows = [
-        (p.column, p.table, p.text, p.like(getattr(counted, p.column)), f"{p.ratio(getattr(counted, p.column)):.3f}")
-        for p in arch.printed
+        (each.figure, each.where, each.text, each.counted(count), f"{each.ratio(count):.3f}")
+        for each, count in zip(printed, counts, strict=True)
     ]
-    return (
-        table(("figure", f"where {arch.paper} prints it", "printed", "counted", "counted / printed"), rows)
-        if rows
-        else ""
-    )
+    return table(("figure", "where it is printed", "printed", "counted", "counted / printed"), rows)
 
 
 def _layers(ops: list[Op]) -> str:

@@ -13,6 +13,7 @@ from edgefer.cli.progress import display
 if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.arch.count import Count
+    from edgefer.papers.printed_figures import PrintedFigure
 
 
 @click.command()
@@ -24,38 +25,46 @@ def archs(as_json: bool) -> None:
     Example: edgefer archs --json
     """
     from edgefer.arch import ARCHS
+    from edgefer.papers.printed_figures import printed_figures
     from edgefer.runtime.text_table import table
 
     with display() as shown:
         load_torch(shown)
     from edgefer.arch.count import count_arch
 
-    found = [(arch, count_arch(arch)) for arch in ARCHS.values()]
+    networks = [(arch, count_arch(arch), printed_figures(arch.name)) for arch in ARCHS.values()]
     if as_json:
-        print_json([asdict(arch) | asdict(counted) | _shipped(arch) for arch, counted in found])
+        print_json(
+            [
+                asdict(arch) | asdict(counted) | {"printed": [each.record() for each in printed]} | _shipped(arch)
+                for arch, counted, printed in networks
+            ]
+        )
         return
     names = ("network", "parameters", "printed", "MACs", "paper's FLOPs", "printed", "input", "shipped weights")
     cells = [
         (
             arch.name,
             f"{counted.parameters:,}",
-            ", ".join(p.text for p in arch.printed if p.column.startswith("parameters")),
+            ", ".join(each.text for each in printed if each.figure.startswith("parameters")),
             f"{counted.macs / 1e6:.3f} M",
-            *_flops(arch, counted),
+            *_flops(printed, counted),
             f"{arch.crop}x{arch.crop}x{arch.channels}",
             "yes" if _shipped(arch)["shipped_weights"] else "no",
         )
-        for arch, counted in found
+        for arch, counted, printed in networks
     ]
     click.echo(table(names, cells))
-    for note in sorted({f"{a.name}: {a.note}." for a in ARCHS.values() if a.note}):
-        click.echo(note)
+    for arch, _, printed in networks:
+        for each in printed:
+            if each.remark:
+                click.echo(f"{arch.name}: {each.remark}")
 
 
-def _flops(arch: Arch, counted: Count) -> tuple[str, str]:
+def _flops(printed: list[PrintedFigure], counted: Count) -> tuple[str, str]:
     """As counted by the convention of the paper, and as it prints them; the texts are empty where it doesn't."""
-    printed = next((p for p in arch.printed if p.column in ("ptflops", "ptflops_modules", "thop")), None)
-    return (printed.like(getattr(counted, printed.column)), printed.text) if printed else ("", "")
+    flops = next((each for each in printed if each.figure in ("ptflops", "ptflops_modules", "thop")), None)
+    return (flops.counted(getattr(counted, flops.figure)), flops.text) if flops else ("", "")
 
 
 def _shipped(arch: Arch) -> dict[str, bool]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
-from edgefer.arch import Arch, architecture, get_arch
-from edgefer.arch.architecture import Column, Printed
-from edgefer.papers.transcription import Cell
+from edgefer.arch import architecture
+from edgefer.papers.transcription import Cell, Convention, Kind
 from edgefer.papers.verdict import At, Found, Missing, compared
 from edgefer.runtime import records
 
@@ -80,19 +79,30 @@ def load(folder: Path) -> Counts:
     return made
 
 
-# The figures of arch.count.Count that a column of that convention may mean. Which of several it is, the network's
-# row says (arch.architecture.Printed): a tool counts activations where the author wrote them as modules.
-_COUNTED: dict[tuple[str, str], tuple[Column, ...]] = {
-    ("parameters", ""): ("parameters", "parameters_and_statistics"),
-    ("parameters", "trainable"): ("parameters",),
-    ("parameters", "keras"): ("parameters_and_statistics",),
-    ("flops", "macs"): ("macs",),
-    ("flops", "ptflops"): ("ptflops", "ptflops_modules"),
-    ("flops", "thop"): ("thop",),
-    ("flops", "unknown"): ("thop",),
-    ("modelled-memory", ""): ("torchsummary", "torchsummary_modules"),
+Figure = Literal[
+    "parameters",
+    "parameters_and_statistics",
+    "macs",
+    "ptflops",
+    "ptflops_modules",
+    "thop",
+    "torchsummary",
+    "torchsummary_modules",
+]
+# The figure of arch.count.Count that a cell of such a kind and convention is.
+COUNTED: dict[tuple[Kind, Convention], Figure] = {
+    ("parameters", ""): "parameters",
+    ("parameters", "trainable"): "parameters",
+    ("parameters", "keras"): "parameters_and_statistics",
+    ("flops", "macs"): "macs",
+    ("flops", "ptflops"): "ptflops",
+    ("flops", "ptflops-modules"): "ptflops_modules",
+    ("flops", "thop"): "thop",
+    ("flops", "unknown"): "thop",
+    ("modelled-memory", "torchsummary"): "torchsummary",
+    ("modelled-memory", "torchsummary-modules"): "torchsummary_modules",
 }
-_SAID: dict[Column, str] = {
+_HOW: dict[Figure, str] = {
     "parameters": "counted: trainable parameters",
     "parameters_and_statistics": "counted: parameters and batch norm's running statistics",
     "macs": "counted: multiply-accumulates",
@@ -105,34 +115,21 @@ _SAID: dict[Column, str] = {
 MEBIBYTE = 2.0**20
 
 
-def _same(cell: Cell, arch: Arch) -> list[Printed]:
-    """What the network's arch says of this very figure."""
-    meant = _COUNTED[cell.column.kind, cell.column.convention]
-    figure = _digits(cell.printed.strip("~>"))
-    return [p for p in arch.printed if p.column in meant and _digits(p.text.split()[0]) == figure]
+def figure_of(cell: Cell) -> Figure:
+    """What edgefer counts for a cell of a kind that is counted."""
+    return COUNTED[cell.column.kind, cell.convention]
 
 
-def column(cell: Cell, arch: Arch) -> Column:
-    """The count that a cell means: the one that the arch names for this very figure, else for one of its kind."""
-    meant = _COUNTED[cell.column.kind, cell.column.convention]
-    named = (printed.column for printed in arch.printed if printed.column in meant)
-    return next(iter([*(printed.column for printed in _same(cell, arch)), *named, *meant]))
-
-
-def _digits(text: str) -> Decimal:
-    return Decimal("".join(c for c in text if c.isdigit() or c == "."))
+def in_its_unit(cell: Cell, count: int) -> float:
+    """A count in the unit of the cell's value: MB in the papers is torchsummary's, which are MiB."""
+    return count / MEBIBYTE if cell.column.kind == "modelled-memory" else count
 
 
 def counted(at: At, counts: Counts) -> Found:
     """Parameters, operations and modelled memory of the cell's network."""
-    arch = get_arch(at.cell.row.arch)
-    which = column(at.cell, arch)
-    figure = counts.networks[arch.name][which]
-    value = figure / MEBIBYTE if at.cell.column.kind == "modelled-memory" else figure
-    # The arch explains the difference that it tells of, no other.
-    known = any(p.column == which and p.instead == p.like(figure) for p in _same(at.cell, arch))
-    told = at.cell.column.key in at.cell.row.notes
-    return compared(at, value, _SAID[which], SOURCE, arch.note if known and not told else "")
+    figure = figure_of(at.cell)
+    count = counts.networks[at.cell.row.arch][figure]
+    return compared(at, in_its_unit(at.cell, count), _HOW[figure], SOURCE)
 
 
 def shape(at: At, counts: Counts) -> Found:

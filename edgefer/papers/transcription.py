@@ -40,13 +40,25 @@ Kind = Literal[
     "other",
 ]
 Unit = Literal["", "K", "M", "B", "%", "ms", "MB", "KB", "GB", "fps"]
-Convention = Literal["", "macs", "ptflops", "thop", "unknown", "trainable", "keras"]
+Convention = Literal[
+    "",
+    "macs",
+    "ptflops",
+    "ptflops-modules",
+    "thop",
+    "unknown",
+    "trainable",
+    "keras",
+    "torchsummary",
+    "torchsummary-modules",
+]
 Split = Literal["", "train", "validation", "test", "10-fold"]
 Statistic = Literal["mean", "usage"]
 
 _CONVENTIONS = {
-    "flops": ("macs", "ptflops", "thop", "unknown"),
+    "flops": ("macs", "ptflops", "ptflops-modules", "thop", "unknown"),
     "parameters": ("", "trainable", "keras"),
+    "modelled-memory": ("torchsummary", "torchsummary-modules"),
 }
 _OF_IMAGES = ("accuracy", "share", "loss", "images")
 _TIMES = {"K": Decimal(1000), "M": Decimal(10**6), "B": Decimal(10**9)}
@@ -96,7 +108,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A printed row; `arch` is edgefer's network, empty where edgefer has none; `training` as in kong2022-ean.toml."""
+    """A printed row; `arch` is edgefer's network, empty where edgefer has none; the others as in kong2022-ean.toml."""
 
     name: str
     cells: tuple[str, ...]
@@ -106,6 +118,8 @@ class Row:
     details: str = ""
     printed: str = ""
     notes: dict[str, str] = field(default_factory=dict)
+    conventions: dict[str, Convention] = field(default_factory=dict)
+    counted: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,11 @@ class Cell:
     def note(self) -> str:
         """What to know of it, the column's note before its own."""
         return "; ".join(note for note in (self.column.note, self.row.notes.get(self.column.key, "")) if note)
+
+    @property
+    def convention(self) -> Convention:
+        """By which it was counted: the column's, where the row names none."""
+        return self.row.conventions.get(self.column.key, self.column.convention)
 
     @property
     def relation(self) -> Literal["", "~", ">"]:
@@ -289,15 +308,12 @@ def _mistakes(paper: Paper, table: Table) -> Iterator[str]:
         for name, dataset in _twice([(row.name, row.dataset) for row in table.rows])
     )
     for column in table.columns:
-        allowed = _CONVENTIONS.get(column.kind, ("",))
-        if column.convention not in allowed:
-            yield f"the convention of {column.key!r} is {column.convention!r}, none of {', '.join(map(repr, allowed))}"
-        if column.kind in ("accuracy", "share", "loss") and not column.split:
-            yield f"the column {column.key!r} names no split"
+        yield from _column_mistakes(table, column)
     for row in table.rows:
         if len(row.cells) != len(keys):
             yield f"the row {row.name!r} has {len(row.cells)} cells for {len(keys)} columns"
-        yield from (f"the row {row.name!r} has a note on {key!r}, no column" for key in row.notes.keys() - set(keys))
+        for what, of in (("a note on", row.notes), ("a convention of", row.conventions), ("a count of", row.counted)):
+            yield from (f"the row {row.name!r} has {what} {key!r}, no column" for key in of.keys() - set(keys))
     for cell in table.cells:
         where = f"row {cell.row.name!r}, column {cell.column.key!r}"
         try:
@@ -306,6 +322,16 @@ def _mistakes(paper: Paper, table: Table) -> Iterator[str]:
             yield f"{where}: {error}"
         if cell.column.kind in _OF_IMAGES and not cell.dataset:
             yield f"{where} names no data set"
+
+
+def _column_mistakes(table: Table, column: Column) -> Iterator[str]:
+    conventions = [column.convention, *(row.conventions.get(column.key, column.convention) for row in table.rows)]
+    allowed = _CONVENTIONS.get(column.kind, ("",))
+    for convention in dict.fromkeys(conventions):
+        if convention not in allowed:
+            yield f"the convention of {column.key!r} is {convention!r}, none of {', '.join(map(repr, allowed))}"
+    if column.kind in ("accuracy", "share", "loss") and not column.split:
+        yield f"the column {column.key!r} names no split"
 
 
 def _twice(items: Iterable[T]) -> list[T]:

@@ -63,14 +63,16 @@ NO_NETWORK = Missing("another paper's method, no network here")
 
 def compared(at: At, value: float, how: str, source: str, departs: str = "") -> Evidence:
     """`value` beside what is printed. A value that differs is not met or near, whatever is known of the reason."""
-    cell, verdict = at.cell, _verdict(at.cell, value)
-    reasons = [departs] if verdict == "to the digit" else [departs, cell.row.notes.get(cell.column.key, "")]
+    cell, verdict, shown = at.cell, _verdict(at.cell, value), like(at.cell, value)
+    # A note on a difference stands for that difference only.
+    noted = cell.row.counted.get(cell.column.key, shown) == shown and verdict != "to the digit"
+    reasons = [departs, cell.row.notes.get(cell.column.key, "") if noted else ""]
     if verdict == "not met" and not any(reasons):
         reasons = [_UNEXPLAINED.get(cell.column.kind, "not explained")]
     printed = float(cell.value)
     return Evidence(
         value=value,
-        shown=like(cell, value),
+        shown=shown,
         how=how,
         source=source,
         verdict=verdict,

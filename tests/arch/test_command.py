@@ -20,9 +20,9 @@ def _run(*arguments: str) -> str:
 def test_printed_stands_beside_counted() -> None:
     lines = [" ".join(line.split()) for line in _run("ean").splitlines()]
     assert "ean: one image of 44x44x3, 7 classes" in lines
-    assert "ptflops Table 1 5.054 M 5.054 M 1.000" in lines
-    assert "torchsummary Table 5 3.902 MB 3.902 MB 1.000" in lines
-    assert any(line.startswith("ean: Table 3 prints 43,843") for line in lines)
+    assert "ptflops Kong et al., Table 1 5.054 M 5.054 M 1.000" in lines
+    assert "torchsummary Kong et al., Table 5 3.902 MB 3.902 MB 1.000" in lines
+    assert any(line.startswith("43,843 (Kong et al., Table 3): the paper's slip: 43,840 in Table 6") for line in lines)
 
 
 def test_layers_list_functions_too() -> None:

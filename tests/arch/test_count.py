@@ -1,4 +1,4 @@
-"""What is counted is what the papers print, to the last digit or with the distance that its row says."""
+"""What a network counts as. That this is what the papers print, tests/papers/test_printed_figures.py says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgefer.arch import ARCHS, Printed, get_arch
+from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import count, count_arch, rules
 from edgefer.arch.count.memory import peak
 from edgefer.arch.count.trace import operations
@@ -17,32 +17,8 @@ every_arch = pytest.mark.parametrize("name", ARCHS)
 
 
 @every_arch
-def test_counts_are_the_printed_ones(name: str) -> None:
-    arch = get_arch(name)
-    counted = count_arch(arch)
-    assert counted.unknown == ()
-    for printed in arch.printed:
-        assert printed.like(getattr(counted, printed.column)) == (printed.instead or printed.text), printed
-        assert not printed.instead or arch.note, f"{printed} needs a note"
-
-
-# What was found to come out to the digit must not get an `instead` some day.
-EXACT = (
-    *(("ean", "5.054 M"), ("ean", "43,840"), ("ean", "3.902 MB"), ("ean-noatt", "43,822"), ("model_a", "20.892 M")),
-    *(("model_c", "9.446 M"), ("model_d", "11.723 M"), ("model_f", "5.126 M")),
-    *(("microexpnet-m", "1,002,808"), ("microexpnet-s", "257,656"), ("microexpnet-xs", "133,464")),
-    *(("microexpnet-xxs", "71,368"), ("lcnn", "58,423"), ("lcnn", "56,951")),
-    *(("efficientface", "154.18 M"), ("efficientface-local", "152.79 M"), ("shufflenetv2", "147.79 M")),
-    *(("resnet18", "1818.56 M"), ("resnet50", "4109.48 M"), ("mit-fusion", "0.425 B"), ("mit-fusion", "3.45 M")),
-    *(("vgg16-bn-44", "140.529 MB"), ("vgg16-bn-44", "557.136 M"), ("resnet18-44", "1101.272 M")),
-    *(("mobilenetv2-44", "16.796 M"), ("mobilenetv2-44", "15.040 MB"), ("mobilenetv2", "312.86 M")),
-    *(("vgg16", "15479.79 M"),),
-)
-
-
-@pytest.mark.parametrize(("name", "text"), EXACT)
-def test_what_comes_out_to_the_digit(name: str, text: str) -> None:
-    assert [p.instead for p in get_arch(name).printed if p.text == text] == [""]
+def test_every_operation_has_its_rule(name: str) -> None:
+    assert count_arch(get_arch(name)).unknown == ()
 
 
 @pytest.mark.parametrize(
@@ -114,24 +90,6 @@ def test_modules_are_counted_and_functions_are_not() -> None:
     functions = [op for op in operations(get_arch("resnet18-44").build(), (1, 3, 44, 44)) if op.kind == "relu"]
     assert len(functions) == 8
     assert rules.total(functions, rules.PTFLOPS_MODULES) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "like"),
-    [
-        ("43,840", 43_843, "43,843"),
-        ("5.054 M", 5_054_158, "5.054 M"),
-        ("0.425 B", 4e8, "0.400 B"),
-        ("257 K", 9e3, "9 K"),
-    ],
-)
-def test_figures_are_written_as_printed(text: str, value: int, like: str) -> None:
-    assert Printed("macs", text, "Table 1").like(value) == like
-
-
-def test_ratio_is_counted_over_printed() -> None:
-    assert Printed("macs", "2.0 M", "").ratio(1_000_000) == 0.5
-    assert Printed("torchsummary", "2.0 MB", "").ratio(2**20) == 0.5
 
 
 def test_peak_of_a_chain_is_its_widest_step() -> None:
