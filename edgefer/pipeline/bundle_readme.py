@@ -14,6 +14,7 @@ from edgefer.runtime.bundle import Manifest
 from edgefer.runtime.contract import Contract, TensorSpec
 from edgefer.runtime.engines import ENGINES
 
+TEMPLATES = resources.files("edgefer.pipeline") / "templates"
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
 PAPERS = {
     "edgefer": 'He et al., "Deep residual learning for image recognition", CVPR 2016, in a smaller form of our own',
@@ -57,7 +58,7 @@ def render_readme(manifest: Manifest) -> str:
 
 
 def _fill(template: str, values: dict[str, str]) -> str:
-    text = (resources.files("edgefer.pipeline") / "templates" / f"{template}.md").read_text(encoding="utf-8")
+    text = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8")
     return Template(text).substitute(values)
 
 
