@@ -25,7 +25,6 @@ POSITIVE = click.FloatRange(0, min_open=True)
 @click.option("--all", "every", is_flag=True, help="All tables.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write them as Markdown.")
 @click.option("--csv", "as_csv", type=PATH, metavar="FILE", help="Write a line for each printed figure.")
-@click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write one page that needs nothing else.")
 @click.option("--out", type=PATH, metavar="FOLDER", help="Write a Markdown page for each paper there.")
 @click.option("--results", type=PATH, metavar="FOLDER", help="Your own bench records; --measure writes there.")
 @click.option("--measure", "measuring", is_flag=True, help="Measure what is missing, on this machine.")
@@ -41,7 +40,6 @@ def tables(
     every: bool,
     markdown: Path | None,
     as_csv: Path | None,
-    as_html: Path | None,
     out: Path | None,
     results: Path | None,
     measuring: bool,
@@ -68,7 +66,7 @@ def tables(
 
     if every and names:
         raise click.UsageError("--all is every table: leave the names out.")
-    for path in (markdown, as_csv, as_html):
+    for path in (markdown, as_csv):
         if path is not None:
             require_folder(path.absolute().parent)
     wanted = known.expand(names) if names else list(known.tables())
@@ -84,7 +82,7 @@ def tables(
             _count(wanted, wish, device, _place_for(results))
     sheets = _sheets(wanted, results)
     _show(sheets, listed=not names)
-    _write(sheets, markdown, as_csv, as_html, out)
+    _write(sheets, markdown, as_csv, out)
 
 
 def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
@@ -108,10 +106,8 @@ def _show(sheets: Sequence[Sheet], listed: bool) -> None:
     click.echo(render.LEGEND)
 
 
-def _write(
-    sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, as_html: Path | None, out: Path | None
-) -> None:
-    from edgefer.papers import html, render
+def _write(sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, out: Path | None) -> None:
+    from edgefer.papers import render
     from edgefer.papers import table_names as names
     from edgefer.runtime import text_table as drawn
     from edgefer.runtime.files import write_atomic
@@ -121,8 +117,6 @@ def _write(
         files.append((markdown, render.page(sheets, drawn.markdown)))
     if as_csv is not None:
         files.append((as_csv, render.to_csv(sheets)))
-    if as_html is not None:
-        files.append((as_html, html.page(sheets)))
     if out is not None:
         pages = {name: [sheet for sheet in sheets if names.page(sheet.name) == name] for name in names.PAGES}
         files += [(out / f"{name}.md", render.page(of, drawn.markdown)) for name, of in pages.items() if of]

@@ -1,4 +1,4 @@
-"""A table's figures as pieces of text with marks, to be drawn as Markdown, HTML or on a screen."""
+"""A table's figures as pieces of text with marks, to be drawn as Markdown or on a screen."""
 
 from __future__ import annotations
 

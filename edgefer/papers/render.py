@@ -1,4 +1,4 @@
-"""Sheets as Markdown, CSV and text for a screen; pure. HTML is in html."""
+"""Sheets as Markdown, CSV and text for a screen; pure."""
 
 from __future__ import annotations
 

@@ -49,9 +49,10 @@ def test_counts_of_other_sources_are_made_anew(tmp_path: Path, monkeypatch: pyte
 def test_rendering_needs_no_torch() -> None:
     code = (
         "import sys; from pathlib import Path; from edgefer.runtime import resources; "
-        "from edgefer.papers import evidence, html, paper_table, render, table_names; "
+        "from edgefer.papers import evidence, paper_table, render, table_names; "
+        "from edgefer.runtime.text_table import markdown; "
         "known = evidence.known(resources.folder('benchmarks') / 'results'); "
-        "html.page([paper_table.sheet(name, known) for name in table_names.tables()]); "
+        "render.page([paper_table.sheet(name, known) for name in table_names.tables()], markdown); "
         "print({'torch', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from edgefer.papers import evidence, html, render, table_names
+from edgefer.papers import evidence, render, table_names
 from edgefer.papers.grid import Grid, Piece, numbered
 from edgefer.papers.paper_table import Sheet, sheet
 from edgefer.runtime import resources
@@ -37,10 +36,6 @@ def test_golden_markdown() -> None:
 
 def test_golden_csv() -> None:
     golden("tables-ean.csv", render.to_csv(made()))
-
-
-def test_golden_html() -> None:
-    golden("tables-ean.html", html.page(made()))
 
 
 def test_a_line_for_each_figure() -> None:
@@ -92,36 +87,6 @@ def test_a_tally_leaves_settings_out() -> None:
 def test_equal_notes_have_one_number() -> None:
     grid = Grid(("a", "b"), ((Piece("1", "printed", "x"), Piece("2", "printed", "y")), (Piece("3", "printed", "x"),)))
     assert numbered([grid]) == ([[["1 [1]", "2 [2]"], ["3 [1]"]]], ["x", "y"])
-
-
-class Checker(HTMLParser):
-    """Follows which elements are open, and keeps what refers to what."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        if tag != "meta":
-            self.open.append(tag)
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_html_is_whole_and_self_contained() -> None:
-    checker = Checker()
-    checker.feed(html.page([sheet(name, evidence.known(BENCHMARKS / "results")) for name in table_names.tables()]))
-    assert checker.open == []
-    assert len(checker.ids) == len(set(checker.ids))
-    assert {link.removeprefix("#") for link in checker.links} <= set(checker.ids)
-    assert not checker.tags & {"script", "img", "link", "iframe"}
 
 
 @pytest.mark.parametrize("name", table_names.PAGES)
