@@ -48,7 +48,7 @@ def test_without_the_emulator_it_says_what_to_install(monkeypatch: pytest.Monkey
 def test_an_emulator_without_plugins_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(emulator, "_takes_plugins", emulator._takes_plugins.__wrapped__)
-    monkeypatch.setattr(shell, "answer", lambda line: "usage\n-version   display version")
+    monkeypatch.setattr(shell, "run_or_none", lambda line: "usage\n-version   display version")
     reason = instructions.count(Subject("x", Path("x"))).reason
     assert reason is not None and "built without plugins" in reason
 
@@ -174,11 +174,11 @@ def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.Monk
 def test_the_plugin_is_of_the_interface_that_qemu_has(
     said: str | None, version: str | None, plugin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell, "answer", lambda line: said)
+    monkeypatch.setattr(shell, "run_or_none", lambda line: said)
     assert emulator._version.__wrapped__("qemu") == version
     assert instructions._plugin_version(version) == plugin
 
 
 def test_where_addresses_can_not_be_fixed_it_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "answer", lambda line: None)  # what a container forbids
+    monkeypatch.setattr(shell, "run_or_none", lambda line: None)  # what a container forbids
     assert emulator.fixed_addresses.__wrapped__() == ()

@@ -36,7 +36,7 @@ def no_commands(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     """No nvidia-smi, and no variable that names a Vulkan driver."""
     if "real" in request.node.name:
         return
-    monkeypatch.setattr(shell, "answer", lambda line, timeout=5: None)
+    monkeypatch.setattr(shell, "run_or_none", lambda line, timeout=5: None)
     for name in gpu_driver.ICD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -64,7 +64,7 @@ def test_signs_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_nvidia_smi_is_a_sign_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "answer", lambda line, timeout=5: "GPU 0: NVIDIA H200 (UUID: GPU-0a1b)")
+    monkeypatch.setattr(shell, "run_or_none", lambda line, timeout=5: "GPU 0: NVIDIA H200 (UUID: GPU-0a1b)")
     assert gpu_driver.nvidia(tmp_path)
     assert gpu.available()
 

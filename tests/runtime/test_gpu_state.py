@@ -33,7 +33,7 @@ def driver(monkeypatch: pytest.MonkeyPatch, said: str, knows: Callable[[str], bo
         asked.append(line[1].removeprefix("--query-gpu="))
         return said if knows(line[1]) else None
 
-    monkeypatch.setattr(shell, "answer", answer)
+    monkeypatch.setattr(shell, "run_or_none", answer)
     return asked
 
 
