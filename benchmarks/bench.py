@@ -25,7 +25,8 @@ from pathlib import Path
 
 from edgefer.benchmark import statistics
 from edgefer.benchmark.run import commit
-from edgefer.benchmark.selection import Subject, select
+from edgefer.benchmark.selection import select
+from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.runtime import client, machine, records, shell, units
 from edgefer.runtime.bench_record import Machine, Settings
 from edgefer.runtime.text_table import markdown
@@ -146,25 +147,25 @@ FILES = {"openvino": "model.xml", "tflite": "model.tflite", "onnx": "model.onnx"
 
 def measure(dist: Path, arch: str, rounds: int) -> Tools:
     """All pairs, in turn, `rounds` times."""
-    subjects = select([f"{arch}.{target}" for target in _targets()], dist)
+    workloads = select([f"{arch}.{target}" for target in _targets()], dist)
     pairs = {
-        (subject, tool): Pair(subject.name, tool, statistic, [], [])
-        for subject in subjects
-        for tool, _, statistic in TOOLS[_engine(subject)]
+        (workload.name, tool): Pair(workload.name, tool, statistic, [], [])
+        for workload in workloads
+        for tool, _, statistic in TOOLS[_engine(workload)]
     }
     busy: dict[str, None] = {}
     versions: dict[str, str] = {}
     for number in range(rounds):
-        for subject in subjects:
-            print(f"round {number + 1} of {rounds}: {subject.name}", file=sys.stderr)
-            answer = client.ask(client.request(subject, SETTINGS))
-            assert answer.run is not None and subject.folder is not None
+        for workload in workloads:
+            print(f"round {number + 1} of {rounds}: {workload.name}", file=sys.stderr)
+            answer = ask(Task(workload, SETTINGS))
+            assert answer.run is not None and workload.bundle is not None
             versions = answer.versions
             busy |= dict.fromkeys(answer.run.warnings)
-            for tool, call, statistic in TOOLS[_engine(subject)]:
-                pair = pairs[subject, tool]
+            for tool, call, statistic in TOOLS[_engine(workload)]:
+                pair = pairs[workload.name, tool]
                 pair.edgefer.append(getattr(statistics, statistic)(answer.run.samples))
-                pair.other.append(call(subject.folder / FILES[_engine(subject)]))
+                pair.other.append(call(workload.bundle.folder / FILES[_engine(workload)]))
     added, whole = json.loads(_said([sys.executable, "-P", "-c", NOTHING]))
     return Tools(
         "edgefer/tools/1",
@@ -182,8 +183,8 @@ def _targets() -> list[str]:
     return ["openvino-fp32", "openvino-int8", "tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8"]
 
 
-def _engine(subject: Subject) -> str:
-    return subject.name.rpartition(".")[2].partition("-")[0]
+def _engine(workload: Workload) -> str:
+    return workload.name.rpartition(".")[2].partition("-")[0]
 
 
 def render(found: Tools) -> str:

@@ -26,7 +26,7 @@ import torch
 from edgefer.arch import Arch, ean, get_arch
 from edgefer.benchmark import instructions
 from edgefer.benchmark.run import commit
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Task, Workload
 from edgefer.data.dataset import Dataset
 from edgefer.gate import run
 from edgefer.gate.base_and_head import Pair
@@ -54,12 +54,12 @@ TARGETS = ("tflite-fp32", "tflite-int8", "onnx-fp32", "openvino-int8")
 def slower(share: float) -> Measure:
     """A measurement that runs the gate's copy of HEAD with a delay, and the others as they ship."""
 
-    def measure(folder: Path, settings: Settings) -> Run:
-        wanted = client.request(Subject(folder.name, folder), settings)
-        delayed = folder.parent.name == "b"  # interleave.copies: a, b and c are base, head and control
-        said = client.ask(wanted, SLOW, EDGEFER_SLOWER=str(share)) if delayed else client.ask(wanted)
-        assert said.run is not None
-        return said.run
+    def measure(bundle: Bundle, settings: Settings) -> Run:
+        request = Task(Workload(bundle), settings).request
+        delayed = bundle.folder.parent.name == "b"  # interleave.copies: a, b and c are base, head and control
+        answer = client.ask(request, SLOW, EDGEFER_SLOWER=str(share)) if delayed else client.ask(request)
+        assert answer.run is not None
+        return answer.run
 
     return measure
 
@@ -76,7 +76,7 @@ def macs_trial(target: str, folder: Path) -> Verdict:
     ean.VARIANTS["wider"] = WIDER
     wide = replace(arch, name="wider", variant="wider")
     base, head = (_build(each, target, folder) for each in (arch, wide))
-    tools = Tools(count=instructions.count, latency=False, tick=_progress)
+    tools = Tools(counters={"x86": instructions.count}, latency=False, tick=_progress)
     return run.gate([Pair(base.manifest.name, base, head)], tools, Limits())[0]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from edgefer.arch import ARCHS, Arch, get_arch
 from edgefer.benchmark import render
 from edgefer.benchmark.run import Plan, bench
-from edgefer.benchmark.selection import EAGER, Subject, of_folder
+from edgefer.benchmark.workload import Workload, open_workload
 from edgefer.devices.gpu import GpuPlace
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import records
@@ -71,9 +71,9 @@ def measure(
     """Network by network, batch by batch; each is in the file as soon as it is done. Raises NoGpu if nothing ran."""
     sizes = [replace(settings, mode="batch" if size > 1 else "back-to-back", batch=size) for size in batches]
     for name in networks:
-        subjects, unbuilt = there(get_arch(name), dist)
+        workloads, unbuilt = there(get_arch(name), dist)
         try:
-            ways = place.expand(subjects)
+            ways = place.expand(workloads)
         except NoGpu as error:
             if name == networks[-1] and not result.is_file():
                 raise
@@ -81,16 +81,16 @@ def measure(
             continue
         told = [*place.left_out, *unbuilt]
         for size in sizes:
-            wanted = [way for way in ways if size.batch == 1 or way.folder is None]
+            wanted = [way for way in ways if size.batch == 1 or way.bundle is None]
             missing = [way for way in wanted if not done(result, way.name, size)]
             if missing:
-                print(f"{name}, batch {size.batch}: {len(missing)} subjects", file=sys.stderr)
+                print(f"{name}, batch {size.batch}: {len(missing)} workloads", file=sys.stderr)
                 add(result, replace(bench(Plan(missing, size, processes, place)), left_out=told))
 
 
-def there(arch: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
+def there(arch: Arch, dist: Path) -> tuple[list[Workload], list[str]]:
     """The network in torch and its bundles, built where they are not there; and what could not be built, and why."""
-    subjects, unbuilt = [Subject(f"{arch.name}.{EAGER}", None, arch.name)], []
+    workloads, unbuilt = [Workload(network=arch.name)], []
     for name, target in all_targets().items():
         folder = dist / f"{arch.name}.{name}"
         if target.format not in FORMATS:
@@ -101,8 +101,8 @@ def there(arch: Arch, dist: Path) -> tuple[list[Subject], list[str]]:
             except EdgeferError as error:
                 unbuilt.append(f"{folder.name}: not built: {error}")
                 continue
-        subjects.append(of_folder(folder))
-    return subjects, unbuilt
+        workloads.append(open_workload(folder))
+    return workloads, unbuilt
 
 
 def build(arch: Arch, name: str, dist: Path) -> None:

@@ -7,7 +7,6 @@ knows of it. The delay is a counted loop: a clock whose steps are microseconds w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import repeat
 from statistics import median
@@ -15,17 +14,16 @@ from statistics import median
 from edgefer.runtime import sampling, worker, workload
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.sampling import Step
-from edgefer.runtime.workload import Load, Loaded
+from edgefer.runtime.workload import Load, LoadedWorkload
 
 WARM, CALLS, PAIRS, CORRECTIONS, TURNS = 20, 10, 15, 2, 1000
-_prepare: Callable[[Request], Load] = workload.prepare
 
 
 def prepare(request: Request) -> Load:
-    """As subject.prepare; what it returns loads the slower model."""
-    load, share = _prepare(request), float(os.environ["EDGEFER_SLOWER"])
+    """As workload.prepare; what it returns loads the slower model."""
+    load, share = workload.prepare(request), float(os.environ["EDGEFER_SLOWER"])
 
-    def slower() -> Loaded:
+    def slower() -> LoadedWorkload:
         loaded = load()
         return replace(loaded, step=_delayed(loaded.step, share))
 
@@ -55,5 +53,4 @@ def _mean(step: Step) -> float:
 
 
 if __name__ == "__main__":
-    workload.prepare = prepare
-    worker.main()
+    worker.main(prepare)

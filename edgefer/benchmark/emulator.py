@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from edgefer.benchmark.workload import Task
 from edgefer.runtime import client, shell
 from edgefer.runtime.errors import WorkerFailed
-from edgefer.runtime.protocol import Answer, Request
+from edgefer.runtime.protocol import Answer
 
 # What would change the way through the same code: the hash seed, addresses that the kernel and QEMU choose at
 # random, threads, and the length of the environment and of the bundle's path, which move everything in memory.
 STEADY = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 KEPT = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY")
 SEED = "1"
-PLACES = 100
+FOLDERS = 100
 
 
 @dataclass(frozen=True)
@@ -78,32 +80,34 @@ EMULATORS = {"x86": Emulator("qemu-x86_64", "Haswell", 110)}
 ARM64_GETPPID = 173
 
 
-def python(emulator: Emulator, *words: str) -> shell.Done:
+def run_python(emulator: Emulator, *words: str) -> shell.Done:
     """Run the guest's Python with these arguments."""
     assert emulator.guest is not None
-    with place() as folder:
-        line, environment = _lay(emulator.guest, folder)
+    with working_folder() as folder:
+        line, environment = _link(emulator.guest, folder)
         return shell.run([emulator.program, "-cpu", emulator.cpu, *line, *words], "", environment, folder)
 
 
-def ask(request: Request, emulator: Emulator, options: Sequence[str] = (), **variables: str) -> Answer:
+def ask(task: Task, emulator: Emulator, options: Sequence[str] = (), **variables: str) -> Answer:
     """The answer of a worker in the emulator, which gets more `options`, and the worker more environment variables.
 
     Raises what client.ask raises.
     """
-    with place() as folder:
+    request = task.request
+    with working_folder() as folder:
         if request.folder is not None:
             copy = shutil.copytree(request.folder, folder / "bundle")
             request = replace(request, folder=str(copy))
         line = [*fixed_addresses(), emulator.program, "-seed", SEED, "-cpu", emulator.cpu, *options]
         if emulator.guest is None:
-            runner, environment = list(client.WORKER[:1]), this_python()
+            python, environment = [sys.executable], this_python()
         else:
-            runner, environment = _lay(emulator.guest, folder)
-        return client.ask(request, [*line, *runner, *client.WORKER[1:]], environment, folder, **variables)
+            python, environment = _link(emulator.guest, folder)
+        line += client.command(task.workload.worker, python)
+        return client.ask(request, line, environment, folder, **variables)
 
 
-def _lay(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
+def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
     """What runs Python, and its environment: only links in `folder`, so that no path tells whose cache it is."""
     links = {"root": guest.root, "packages": guest.packages, "self/edgefer": client.PACKAGE}
     (folder / "self").mkdir()
@@ -122,14 +126,14 @@ def _lay(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
 
 def this_python() -> dict[str, str]:
     """The environment of a worker in this Python, the same whoever starts it, as far as that goes."""
-    known = client.environment()
-    return STEADY | {name: known[name] for name in KEPT if name in known}
+    environment = client.environment()
+    return STEADY | {name: environment[name] for name in KEPT if name in environment}
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Path]:
+def working_folder() -> Iterator[Path]:
     """An empty folder whose path is the same each time, or as long where that one is in use."""
-    for number in range(PLACES):
+    for number in range(FOLDERS):
         folder = Path(tempfile.gettempdir()) / f"edgefer-count-{number:02}"
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from edgefer.benchmark import emulator
 from edgefer.benchmark.emulator import EMULATORS, Emulator
-from edgefer.benchmark.selection import Subject
-from edgefer.runtime import client, resources, shell
+from edgefer.benchmark.workload import Task, Workload, ask
+from edgefer.runtime import resources, shell
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
 from edgefer.runtime.files import write_atomic
@@ -47,51 +47,51 @@ class Counted:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def count(subject: Subject, device: str = "x86") -> Counted:
+def count(workload: Workload, device: str = "x86") -> Counted:
     """Instructions per frame of one thread, counted twice; where the counts differ, the lower: waiting only adds.
 
     Raises what client.ask raises if the model does not run outside the emulator either.
     """
-    known = EMULATORS.get(device)
-    if known is None:
+    qemu = EMULATORS.get(device)
+    if qemu is None:
         return Counted(None, 0, f"not counted: no emulator for {device} is known")
-    reason = lacking(known)
+    reason = lacking(qemu)
     if reason is not None:
         return Counted(None, 0, reason)
-    client.ask(client.request(subject, Settings(), COMPILE), base=emulator.this_python())
-    return count_in(known, subject)
+    ask(Task(workload, Settings(), COMPILE), emulator.this_python())
+    return count_in(qemu, workload)
 
 
-def lacking(known: Emulator) -> str | None:
+def lacking(qemu: Emulator) -> str | None:
     """Why nothing can be counted on this machine: no such emulator, none with plugins, or no compiler for ours."""
-    if shutil.which(known.program) is None or _compiler() is None:
+    if shutil.which(qemu.program) is None or _compiler() is None:
         return INSTALL
-    if not known.takes_plugins:
-        return f"not counted: {known.program} {known.version or ''} is built without plugins, as Debian 13's is"
+    if not qemu.takes_plugins:
+        return f"not counted: {qemu.program} {qemu.version or ''} is built without plugins, as Debian 13's is"
     return None
 
 
-def count_in(known: Emulator, subject: Subject) -> Counted:
+def count_in(qemu: Emulator, workload: Workload) -> Counted:
     """As `count`, of what runs in the emulator anyway; a failure is the reason why there is no count."""
     try:
-        plugin = _plugin(known)
-        if known.guest is not None:
-            emulator.ask(client.request(subject, Settings(), COMPILE), known)
-        counts = [once(subject, known, plugin) for _ in range(2)]
+        plugin = _plugin(qemu)
+        if qemu.guest is not None:
+            emulator.ask(Task(workload, Settings(), COMPILE), qemu)
+        counts = [once(workload, qemu, plugin) for _ in range(2)]
     except EdgeferError as error:
-        return Counted(None, 0, f"not counted: {known.program} can't run it ({error})")
+        return Counted(None, 0, f"not counted: {qemu.program} can't run it ({error})")
     (low, versions), (high, _) = sorted(counts, key=lambda each: each[0])
     return Counted(low, high - low, None, versions)
 
 
-def once(subject: Subject, known: Emulator, plugin: Path) -> tuple[int, dict[str, str]]:
+def once(workload: Workload, qemu: Emulator, plugin: Path) -> tuple[int, dict[str, str]]:
     """The count of one process in the emulator, and the versions that it is of; raises WorkerFailed."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "blocks"
-        given = ["-plugin", f"{plugin},marker={known.getppid},out={out}"]
-        answer = emulator.ask(client.request(subject, Settings(), BLOCKS), known, given, **MALLOC)
+        options = ["-plugin", f"{plugin},marker={qemu.getppid},out={out}"]
+        answer = emulator.ask(Task(workload, Settings(), BLOCKS), qemu, options, **MALLOC)
         blocks = [int(word) for word in out.read_text().split()]
-    versions = answer.versions | ({"qemu": known.version} if known.version else {})
+    versions = answer.versions | ({"qemu": qemu.version} if qemu.version else {})
     return round(blocks[-1] / BLOCKS.frames), versions
 
 
@@ -99,10 +99,10 @@ def _compiler() -> str | None:
     return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
-def _plugin(known: Emulator) -> Path:
+def _plugin(qemu: Emulator) -> Path:
     """The compiled plugin, kept in the user's cache under a checksum of its source; raises WorkerFailed."""
     source = SOURCE.read_bytes()
-    version = _plugin_version(known.version)
+    version = _plugin_version(qemu.version)
     kept = resources.cache() / f"tcg_count-{hashlib.sha256(source).hexdigest()[:16]}-v{version}.so"
     if kept.is_file():
         return kept
@@ -116,7 +116,7 @@ def _plugin(known: Emulator) -> Path:
     return kept
 
 
-def _plugin_version(qemu: str | None) -> int:
+def _plugin_version(version: str | None) -> int:
     """Of QEMU's interface for plugins: 9.0 and newer refuse 1, older ones know no other."""
-    major = (qemu or "").partition(".")[0]
+    major = (version or "").partition(".")[0]
     return 2 if major.isdigit() and int(major) >= 9 else 1

@@ -3,63 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edgefer.arch import ARCHS, get_arch
+from edgefer.benchmark.workload import EAGER, Workload, open_workload
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import MissingFile
 
-EAGER = "torch-eager"
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: the bundle in `folder`, or (None) the naive baseline of the network `eager`.
-
-    provider is the way to the hardware, see messages.Request.
-    """
-
-    name: str
-    folder: Path | None
-    eager: str | None = None
-    provider: str | None = None
-
-
-def of_folder(folder: Path) -> Subject:
-    """The bundle in a folder, under the folder's name."""
-    return Subject(folder.resolve().name, folder)
-
-
-def select(selectors: Sequence[str], dist: Path) -> list[Subject]:
-    """Bundles in `dist` (all of them if there are no selectors) by name or glob, or by their folder.
+def select(selectors: Sequence[str], dist: Path) -> list[Workload]:
+    """Bundles in `dist` (all of them if there are no selectors) by name or glob, or by their folder; each is opened.
 
     <arch>.torch-eager is the baseline, which no glob matches. Raises MissingFile with the command that
-    builds what is not there, UnknownName for a target or network that is none.
+    builds what is not there, UnknownName for a target or network that is none, BrokenBundle.
     """
-    there = {folder.name: of_folder(folder) for folder in _bundles(dist)}
-    if not selectors and not there:
+    folders = sorted(path.parent for path in dist.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
+    if not selectors and not folders:
         raise MissingFile(f"no bundles in {dist}: `{_command(['ean'], ['tflite-int8'], dist)}` makes one.")
-    found = [subject for selector in selectors or ["*"] for subject in _matching(selector, there, dist)]
-    return list(dict.fromkeys(found))
+    chosen = dict.fromkeys(each for selector in selectors or ["*"] for each in _matching(selector, folders, dist))
+    return [Workload(network=each) if isinstance(each, str) else open_workload(each) for each in chosen]
 
 
-def _bundles(dist: Path) -> list[Path]:
-    return sorted(path.parent for path in dist.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
-
-
-def _matching(selector: str, there: dict[str, Subject], dist: Path) -> list[Subject]:
+def _matching(selector: str, folders: Sequence[Path], dist: Path) -> Sequence[Path | str]:
+    """Folders of bundles, or the name of a network that is measured in torch."""
     network, _, target = selector.rpartition(".")
     if target == EAGER:
-        return [Subject(selector, None, get_arch(network).name)]
-    found = [subject for name, subject in there.items() if fnmatchcase(name, selector)]
-    if not found and (Path(selector) / MANIFEST).is_file():
-        return [of_folder(Path(selector))]
-    if not found:
+        return [get_arch(network).name]
+    matching = [folder for folder in folders if fnmatchcase(folder.name, selector)]
+    if not matching and (Path(selector) / MANIFEST).is_file():
+        return [Path(selector)]
+    if not matching:
         raise MissingFile(f"no bundle {selector} in {dist}: {_advice(selector, dist)}")
-    return found
+    return matching
 
 
 def _advice(selector: str, dist: Path) -> str:
@@ -72,7 +49,7 @@ def _advice(selector: str, dist: Path) -> str:
     return f"`{_command((a for a, _ in pairs[:1]), (t for a, t in pairs if a == pairs[0][0]), dist)}` makes it."
 
 
-def _command(networks: Iterable[str], targets: Iterable[str], dist: Path) -> str:
-    wanted = " ".join(f"--target {target}" for target in targets)
+def _command(networks: Iterable[str], names: Iterable[str], dist: Path) -> str:
+    options = " ".join(f"--target {name}" for name in names)
     out = "" if dist == Path("dist") else f" --out {dist}"
-    return f"edgefer build --arch {next(iter(networks))} {wanted}{out}"
+    return f"edgefer build --arch {next(iter(networks))} {options}{out}"

@@ -110,8 +110,8 @@ def bench(
         raise click.UsageError("a baseline is of one device: save one for each.")
     settings = tuple(_settings(threads, fps, batch, end_to_end, samples, protocol) for batch in batches or (None,))
     names = lookup.names(devices, all_devices)
-    subjects = tuple(selection.select(selectors, dist))
-    jobs = [Job(name, engine, subjects, settings, processes, protocol, instructions) for name in names]
+    workloads = tuple(selection.select(selectors, dist))
+    jobs = [Job(name, engine, workloads, settings, processes, protocol, instructions) for name in names]
     outcome = _measure(jobs)
     recorded = list(outcome.records.values())
     if recorded:

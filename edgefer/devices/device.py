@@ -1,45 +1,17 @@
-"""The one thing that every device can do: answer requests. `find` is the way from a name to it."""
+"""This machine's processor as a device; benchmark.run.Device says what every device can do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 from edgefer.benchmark import instructions
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject
-from edgefer.runtime import client, machine
-from edgefer.runtime.protocol import Answer, Request
+from edgefer.benchmark.run import Device
+from edgefer.benchmark.workload import Task, Workload, ask
+from edgefer.runtime import machine
+from edgefer.runtime.protocol import Answer
 
 Say = Callable[[str], None]
-
-
-class Place(Protocol):
-    """A device, ready to work.
-
-    name      stands before a bundle's: rpi4/ean.tflite-int8
-    timed     whether its times mean anything; those of an emulator don't, and its answers hold none
-    left_out  after `expand`: what it can't measure of what was asked for, and why
-    """
-
-    name: str
-    timed: bool
-    left_out: list[str]
-
-    def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
-        """One for each request, in order, as they come; raises the failure that an answer tells of.
-
-        `say` hears what is going on besides: waiting for an idle board, a lost connection.
-        """
-
-    def count(self, subject: Subject) -> Counted:
-        """Instructions per frame, or why there are none."""
-
-    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """What is measured there of these: on a GPU a subject for each way to it.
-
-        Raises NoGpu where there is none, NotSetUp if nothing is left.
-        """
 
 
 class ThisMachine:
@@ -51,20 +23,20 @@ class ThisMachine:
         self.name = name
         self.left_out: list[str] = []
 
-    def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
+    def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """Each from a fresh process, when it is asked for."""
         del say
-        return (client.ask(request) for request in requests)
+        return (ask(task) for task in tasks)
 
-    def count(self, subject: Subject) -> Counted:
+    def count(self, workload: Workload) -> Counted:
         """In an emulator of the same architecture."""
-        return instructions.count(subject, self.name)
+        return instructions.count(workload, self.name)
 
-    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
+    def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """As they are."""
-        return list(subjects)
+        return list(workloads)
 
 
-def here() -> Place:
+def here() -> Device:
     """This machine's processor."""
     return ThisMachine(machine.local_device())

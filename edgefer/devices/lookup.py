@@ -1,11 +1,12 @@
-"""From a device's name to the place that answers requests."""
+"""From a device's name to the device, ready to work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgefer.benchmark.run import Device
 from edgefer.devices import registry
-from edgefer.devices.device import Place, ThisMachine, here
+from edgefer.devices.device import ThisMachine, here
 from edgefer.devices.registry import Board, Emulated, Local, Remote
 from edgefer.runtime import machine
 from edgefer.runtime.errors import NotSetUp
@@ -29,7 +30,7 @@ def configured() -> list[str]:
     return [machine.local_device(), *(["gpu"] if gpu.available() else []), *there, *registry.own()]
 
 
-def find(name: str | None, engine: str | None = None) -> Place:
+def find(name: str | None, engine: str | None = None) -> Device:
     """The place called `name`, None is this machine's processor.
 
     The name of a kind of board (rpi4, or rpi for any) is the configured board of it, if there is one only.
@@ -43,7 +44,7 @@ def find(name: str | None, engine: str | None = None) -> Place:
     return _open(name, device, engine)
 
 
-def _open(name: str, device: Emulated | Local | Remote, engine: str | None) -> Place:
+def _open(name: str, device: Emulated | Local | Remote, engine: str | None) -> Device:
     if isinstance(device, Remote):
         from edgefer.devices.board.remote import RemotePlace
 
@@ -59,7 +60,7 @@ def _open(name: str, device: Emulated | Local | Remote, engine: str | None) -> P
     return ThisMachine(machine.local_device(name))
 
 
-def _configured(kind: str, engine: str | None) -> Place:
+def _configured(kind: str, engine: str | None) -> Device:
     """The user's one board of a kind or family; raises NotSetUp."""
     found = {name: device for name, device in registry.own().items() if kind in FAMILIES or device.board == kind}
     if len(found) == 1:

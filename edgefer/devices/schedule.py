@@ -13,7 +13,7 @@ from typing import Any
 
 from edgefer.benchmark import run
 from edgefer.benchmark.run import Plan, Tell
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Workload
 from edgefer.devices import lookup, registry
 from edgefer.devices.registry import Remote
 from edgefer.runtime import client
@@ -32,7 +32,7 @@ class Job:
 
     device: str
     engine: str | None
-    subjects: tuple[Subject, ...]
+    workloads: tuple[Workload, ...]
     settings: tuple[Settings, ...]
     processes: int
     protocol: str | None
@@ -49,10 +49,10 @@ class Outcome:
 
 
 def plans(job: Job) -> list[Plan]:
-    """The job with its device opened; raises what places.find and Place.expand raise."""
-    place = lookup.find(job.device, job.engine)
-    subjects, count = place.expand(job.subjects), place.count if job.instructions else None
-    return [Plan(subjects, settings, job.processes, place, job.protocol, count) for settings in job.settings]
+    """The job with its device opened; raises what lookup.find and Device.expand raise."""
+    device = lookup.find(job.device, job.engine)
+    workloads, count = device.expand(job.workloads), device.count if job.instructions else None
+    return [Plan(workloads, settings, job.processes, device, job.protocol, count) for settings in job.settings]
 
 
 def lanes(jobs: Sequence[Job]) -> list[list[Job]]:

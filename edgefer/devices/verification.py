@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.benchmark.run import Device
 from edgefer.data.dataset import Dataset, match_classes, unseen_rows
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import load
 from edgefer.devices import lookup
 from edgefer.devices import verify as on_device
-from edgefer.devices.device import Place
 from edgefer.pipeline.float_baseline import float_model
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle, read_bundle
@@ -118,7 +118,7 @@ def verify_bundles(
 class _Runner:
     """What runs the models: a device, or (None) this process."""
 
-    device: Place | None
+    device: Device | None
     threads: int
     progress: Progress
 

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from math import ceil
 from pathlib import Path
@@ -16,8 +16,9 @@ from random import Random
 from edgefer.benchmark.statistics import median
 from edgefer.gate.verdict import Estimate, Process, Role, Thresholds, estimate
 from edgefer.runtime.bench_record import Run, Settings
+from edgefer.runtime.bundle import Bundle
 
-Measure = Callable[[Path, Settings], Run]
+Measure = Callable[[Bundle, Settings], Run]
 Tick = Callable[[str], None]
 # Long enough to tell how busy the machine was; more processes tell more than longer ones.
 SETTINGS = Settings(samples=4000, seconds=0.25)
@@ -36,13 +37,13 @@ class Effort:
 
 @dataclass(frozen=True)
 class Plan:
-    """One bundle's latency: the folders by role, and how to measure them.
+    """One bundle's latency: the bundles by role, and how to measure them.
 
     `recorded` are BASE's processes of another day; the roles are then head and control.
     """
 
     name: str
-    folders: Mapping[Role, Path]
+    bundles: Mapping[Role, Bundle]
     settings: Settings
     effort: Effort
     thresholds: Thresholds
@@ -87,13 +88,13 @@ def order(roles: Sequence[Role], block: int) -> list[Role]:
 def _round(plan: Plan, measure: Measure, tick: Tick, taken: Taken) -> Estimate:
     found = list(plan.recorded)
     taken.rounds.append(found)
-    roles = list(plan.folders)
+    roles = list(plan.bundles)
     first, last = (max(2, ceil(count / (2 * len(roles)))) for count in (plan.effort.first, plan.effort.budget))
     looks = {*range(first, last, STEP), last}
     for block in range(last):
         for role in order(roles, block):
             tick(f"{plan.name}: process {len(found) - len(plan.recorded) + 1}, {role}")
-            run = measure(plan.folders[role], plan.settings)
+            run = measure(plan.bundles[role], plan.settings)
             found.append(Process(role, block, median(run.samples)))
             taken.doubted.update({what for text in run.warnings if (what := text.partition(":")[0]) in _DOUBTS})
         if block + 1 in looks:
@@ -104,10 +105,11 @@ def _round(plan: Plan, measure: Measure, tick: Tick, taken: Taken) -> Estimate:
 
 
 @contextmanager
-def copies(given: Mapping[Role, Path]) -> Iterator[dict[Role, Path]]:
+def copies(originals: Mapping[Role, Bundle]) -> Iterator[dict[Role, Bundle]]:
     """Each bundle in a folder of its own, all on one disk with paths of one length: those move latencies too."""
     with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as place:
-        made: dict[Role, Path] = {}
-        for letter, (role, folder) in zip("abc", given.items(), strict=False):
-            made[role] = Path(shutil.copytree(folder, Path(place) / letter / "bundle"))
-        yield made
+        copied: dict[Role, Bundle] = {}
+        for letter, (role, bundle) in zip("abc", originals.items(), strict=False):
+            folder = Path(shutil.copytree(bundle.folder, Path(place) / letter / "bundle"))
+            copied[role] = replace(bundle, folder=folder)
+        yield copied

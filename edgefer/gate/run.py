@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from edgefer.benchmark import workload
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import EAGER, Subject
+from edgefer.benchmark.workload import EAGER, Workload
 from edgefer.gate import baseline, interleave, static_metrics
 from edgefer.gate.accuracy import Quality
 from edgefer.gate.base_and_head import Pair, Side
 from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
-from edgefer.runtime import client, machine
+from edgefer.runtime import machine
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.engines import ENGINES
 
 
-def measure_here(folder: Path, settings: Settings) -> Run:
-    """One run of a bundle in a fresh process; raises what client.measure raises."""
-    return client.measure(Subject(folder.name, folder), settings)
+def measure_here(bundle: Bundle, settings: Settings) -> Run:
+    """One run of a bundle in a fresh process; raises what workload.measure raises."""
+    return workload.measure(Workload(bundle), settings)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Tools:
     """
 
     measure: Measure = measure_here
-    counters: Mapping[str, Callable[[Subject], Counted]] = field(default_factory=dict)
+    counters: Mapping[str, Callable[[Workload], Counted]] = field(default_factory=dict)
     quality: Callable[[Bundle], Quality] | None = None
     latency: bool = True
     notes: Sequence[str] = ()
@@ -58,8 +58,8 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
         base = _figures(pair.base, tools, _counted(pair.base, tools))
         same = pair.head.folder == pair.base.folder
         head = base if same else _figures(pair.head, tools, _counted(pair.head, tools))
-        folders: dict[Role, Path] = {"base": pair.base.folder, "head": pair.head.folder, "control": pair.base.folder}
-        taken = _take(pair.name, folders, tools, limits) if tools.latency else Taken()
+        bundles: dict[Role, Bundle] = {"base": pair.base, "head": pair.head, "control": pair.base}
+        taken = _take(pair.name, bundles, tools, limits) if tools.latency else Taken()
         slack = ENGINES[pair.head.manifest.format].same_host
         verdicts.append(_judge(pair.name, (base, head), taken, limits, slack, tools.notes))
     return verdicts
@@ -85,22 +85,24 @@ def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools
     taken, notes = Taken(), ["latency compared with another day's: this machine's drift since then is not cancelled"]
     if tools.latency:
         tools.tick(f"{name}: comparing this machine with the baseline's")
-        probe = tools.measure(bundle.folder, result.settings)
+        probe = tools.measure(bundle, result.settings)
         other = baseline.differences(recorded, result, machine.describe(), baseline.versions(), probe)
         if other:
             notes = [f"latency not compared: {'; '.join(other)}"]
         else:
-            folders: dict[Role, Path] = {"head": bundle.folder, "control": bundle.folder}
-            taken = _take(name, folders, tools, limits, result)
+            bundles: dict[Role, Bundle] = {"head": bundle, "control": bundle}
+            taken = _take(name, bundles, tools, limits, result)
     told = [*tools.notes, *(notes if tools.latency else [])]
     return _judge(name, sides, taken, limits, ENGINES[kind].other_host, told, recorded=True)
 
 
-def _take(name: str, folders: dict[Role, Path], tools: Tools, limits: Limits, recorded: Result | None = None) -> Taken:
-    with interleave.copies(folders) as places:
+def _take(
+    name: str, bundles: dict[Role, Bundle], tools: Tools, limits: Limits, recorded: Result | None = None
+) -> Taken:
+    with interleave.copies(bundles) as copies:
         plan = Plan(
             name=name,
-            folders=places,
+            bundles=copies,
             settings=interleave.SETTINGS if recorded is None else recorded.settings,
             effort=limits.effort,
             thresholds=limits.thresholds,
@@ -114,7 +116,7 @@ def _counted(bundle: Bundle, tools: Tools) -> dict[str, Counted]:
     found = {}
     for device, count in tools.counters.items():
         tools.tick(f"{bundle.manifest.name}: counting instructions on {device}")
-        found[device] = count(Subject(bundle.manifest.name, bundle.folder))
+        found[device] = count(Workload(bundle))
     return found
 
 

@@ -9,17 +9,14 @@ from pathlib import Path
 
 from edgefer.arch import get_arch
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.run import Plan, bench
-from edgefer.benchmark.selection import Subject, of_folder
-from edgefer.devices.device import Place
+from edgefer.benchmark.run import Device, Plan, bench
+from edgefer.benchmark.workload import Workload, open_workload
 from edgefer.papers.deployment_columns import COUNTED
 from edgefer.papers.measure import Heard, Wish, together
 from edgefer.papers.table_names import tables
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result, Settings
-from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import BadRecord
-from edgefer.runtime.files import sha256
 
 # How much longer two counts take than a first run, which is a seventh of the inferences and without a plugin.
 _LONGER = 10
@@ -35,7 +32,9 @@ def networks(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(row.arch for name in names for row in tables()[name][1].rows if row.arch))
 
 
-def count(names: Sequence[str], wish: Wish, result: Path, place: Place, heard: Heard, out: Path | None = None) -> None:
+def count(
+    names: Sequence[str], wish: Wish, result: Path, device: Device, heard: Heard, out: Path | None = None
+) -> None:
     """Count what of the tables' networks is not in the file `result` yet; each is written as soon as it is known.
 
     `out` holds the bundles. Raises BadRecord where the record is of other versions of what runs on the board, what
@@ -47,12 +46,12 @@ def count(names: Sequence[str], wish: Wish, result: Path, place: Place, heard: H
     wanted = [(network, target) for network in networks(names) for target in COUNTED]
     for done, (network, target) in enumerate(wanted):
         heard.done(done, len(wanted))
-        subject = of_folder(bundles.bundle(get_arch(network), target, out or bundles.folder(), heard.doing))
-        if _is_counted(record, subject):
+        workload = open_workload(bundles.bundle(get_arch(network), target, out or bundles.folder(), heard.doing))
+        if _is_counted(record, workload):
             continue
-        heard.doing(f"counting {subject.name}")
-        guard = _Guard(place.count, wish.minutes)
-        new = bench(Plan([subject], Settings(), 1, place, count=guard.count))
+        heard.doing(f"counting {workload.name}")
+        guard = _Guard(device.count, wish.minutes)
+        new = bench(Plan([workload], Settings(), 1, device, count=guard.count))
         record = together(_of_same(record, new, result), new, [], [])
         records.write(result, record)
         if new.interrupted:
@@ -63,19 +62,19 @@ def count(names: Sequence[str], wish: Wish, result: Path, place: Place, heard: H
 class _Guard:
     """Counts unless the run before, which needs no plugin, foretells more than so many minutes."""
 
-    counting: Callable[[Subject], Counted]
+    counting: Callable[[Workload], Counted]
     minutes: float
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.began = emulating()
 
-    def count(self, subject: Subject) -> Counted:
+    def count(self, workload: Workload) -> Counted:
         """The count, or that it would take too long."""
         minutes = _LONGER * (emulating() - self.began) / 60
         if minutes > self.minutes:
             return Counted(None, 0, f"not counted: it would take about {minutes:.0f} min, more than {self.minutes:g}")
-        return self.counting(subject)
+        return self.counting(workload)
 
 
 def emulating() -> float:
@@ -84,10 +83,10 @@ def emulating() -> float:
     return times.children_user + times.children_system
 
 
-def _is_counted(record: BenchRecord | None, subject: Subject) -> bool:
-    assert subject.folder is not None
-    checksum = sha256(subject.folder / MANIFEST)
-    return any(_same_files(result, subject.name, checksum) for result in (record.results if record else ()))
+def _is_counted(record: BenchRecord | None, workload: Workload) -> bool:
+    assert workload.bundle is not None
+    results = record.results if record else []
+    return any(_same_files(result, workload.name, workload.bundle.sha256) for result in results)
 
 
 def _same_files(result: Result, bundle: str, checksum: str) -> bool:

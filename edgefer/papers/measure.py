@@ -8,19 +8,17 @@ from pathlib import Path
 
 from edgefer.arch import get_arch
 from edgefer.benchmark.columns import kinds
-from edgefer.benchmark.run import Plan, bench
-from edgefer.benchmark.selection import Subject, of_folder
-from edgefer.devices.device import Place
+from edgefer.benchmark.run import Device, Plan, bench
+from edgefer.benchmark.workload import Workload, open_workload
+from edgefer.benchmark.workload import measure as measure_workload
 from edgefer.papers import protocols
 from edgefer.papers.bench_records import plain
 from edgefer.papers.deployment_columns import TARGETS
 from edgefer.papers.protocols import Protocol
 from edgefer.papers.table_names import tables
-from edgefer.runtime import client, machine, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.bench_record import BenchRecord, Result, Settings
-from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import BadRecord, EdgeferError
-from edgefer.runtime.files import sha256
 
 Say = Callable[[str], None]
 PROBE = Settings(warmup=0, samples=1, seconds=None)
@@ -60,7 +58,7 @@ class Heard:
     done: Callable[[int, int], None]
 
 
-def measure(name: str, wish: Wish, result: Path, place: Place, heard: Heard, out: Path | None = None) -> BenchRecord:
+def measure(name: str, wish: Wish, result: Path, device: Device, heard: Heard, out: Path | None = None) -> BenchRecord:
     """Measure what of the table is not in the file `result` yet, round by round; each round is written at once.
 
     Runs during which others used the machine are measured again by the next call.
@@ -72,22 +70,22 @@ def measure(name: str, wish: Wish, result: Path, place: Place, heard: Heard, out
     protocol = tables()[name][1].protocol
     settings = wish.settings(protocols.protocol(protocol))
     record = None if wish.again else _earlier(result)
-    subjects, left = _subjects(name, out or bundles.folder(), heard.doing)
+    workloads, left = _workloads(name, out or bundles.folder(), heard.doing)
     todo = []
-    for subject in subjects:
-        reason = None if _runs(record, subject, settings) else too_long(subject, settings, wish, heard.doing)
+    for workload in workloads:
+        reason = None if _runs(record, workload, settings) else too_long(workload, settings, wish, heard.doing)
         if reason is None:
-            todo.append(subject)
+            todo.append(workload)
         else:
-            left.append(f"{plain(subject.name)}: {reason}")
+            left.append(f"{plain(workload.name)}: {reason}")
     total = wish.processes * len(todo)
     for number in range(wish.processes):
-        wanted = [subject for subject in todo if _runs(record, subject, settings) <= number]
+        wanted = [workload for workload in todo if _runs(record, workload, settings) <= number]
         if not wanted:
             continue
         done = _Ticks(heard, number * len(todo) + len(todo) - len(wanted), total)
-        new = bench(Plan(wanted, settings, 1, place, protocol), done.tick)
-        record = together(record, new, [subject.name for subject in subjects], left)
+        new = bench(Plan(wanted, settings, 1, device, protocol), done.tick)
+        record = together(record, new, [workload.name for workload in workloads], left)
         records.write(result, record)
         if new.interrupted:
             raise KeyboardInterrupt
@@ -123,34 +121,34 @@ def undisturbed(result: Result) -> Result:
     return replace(result, runs=[run for run in result.runs if "busy" not in kinds(replace(result, runs=[run]))])
 
 
-def _subjects(name: str, out: Path, say: Say) -> tuple[list[Subject], list[str]]:
+def _workloads(name: str, out: Path, say: Say) -> tuple[list[Workload], list[str]]:
     """The bundles of the table's networks, and what could not be built."""
     from edgefer.papers import bundles
 
-    subjects, left = [], []
+    workloads, left = [], []
     for network in dict.fromkeys(row.arch for row in tables()[name][1].rows if row.arch):
         for target in TARGETS:
             try:
-                subjects.append(of_folder(bundles.bundle(get_arch(network), target, out, say)))
+                workloads.append(open_workload(bundles.bundle(get_arch(network), target, out, say)))
             except EdgeferError as error:
                 left.append(f"{network}.{target}: not built: {error}")
-    return subjects, left
+    return workloads, left
 
 
-def _runs(record: BenchRecord | None, subject: Subject, settings: Settings) -> int:
+def _runs(record: BenchRecord | None, workload: Workload, settings: Settings) -> int:
     """How many runs of these very files under these settings are recorded."""
-    assert subject.folder is not None
-    wanted = (subject.name, sha256(subject.folder / MANIFEST), settings)
+    assert workload.bundle is not None
+    wanted = (workload.name, workload.bundle.sha256, settings)
     for result in record.results if record is not None else ():
         if (result.bundle, result.bundle_sha256, result.settings) == wanted:
             return len(result.runs)
     return 0
 
 
-def too_long(subject: Subject, settings: Settings, wish: Wish, say: Say) -> str | None:
+def too_long(workload: Workload, settings: Settings, wish: Wish, say: Say) -> str | None:
     """Why a bundle is left out: what its runs would take, judged by one inference in a fresh process."""
-    say(f"trying {subject.name}")
-    run = client.measure(subject, replace(PROBE, threads=settings.threads))
+    say(f"trying {workload.name}")
+    run = measure_workload(workload, replace(PROBE, threads=settings.threads))
     once = run.samples[0] * settings.batch
     sampling = once * settings.samples
     if settings.seconds is not None:

@@ -85,10 +85,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk whose files are all there and unchanged."""
+    """A bundle on disk whose files are all there and unchanged.
+
+    sha256 is that of its manifest.json, which holds the checksums of all its files.
+    """
 
     folder: Path
     manifest: Manifest
+    sha256: str
 
     def path(self, name: str) -> Path:
         """A file of the bundle by its name in the manifest."""
@@ -106,13 +110,14 @@ def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> B
     Raises OutputFailed, also for what `require_replaceable` refuses.
     """
     require_replaceable(folder)
+    written = records.dumps(_content(manifest)).encode()
     with staged_folder(folder) as stage:
         for name, content in files.items():
             path = stage / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        (stage / MANIFEST).write_bytes(records.dumps(_content(manifest)).encode())
-    return Bundle(folder, manifest)
+        (stage / MANIFEST).write_bytes(written)
+    return Bundle(folder, manifest, hashlib.sha256(written).hexdigest())
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:
@@ -153,7 +158,8 @@ def read_bundle(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        text = (folder / MANIFEST).read_bytes()
+        content = json.loads(text.decode())
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != BUNDLE_SCHEMA:
             raise BrokenBundle(
@@ -170,7 +176,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"{folder / MANIFEST} is damaged ({error}): remove the folder and build the bundle again."
         ) from error
     _check(folder, manifest)
-    return Bundle(folder, manifest)
+    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
 
 
 def _check(folder: Path, manifest: Manifest) -> None:

@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from statistics import median
 from typing import TypeVar
 
-from edgefer.benchmark import statistics
 from edgefer.runtime import machine, nvidia
 from edgefer.runtime.bench_record import Gpu, Machine, MachineState, Run, Settings
 from edgefer.runtime.nvidia import Card
 from edgefer.runtime.sampling import Step
-from edgefer.runtime.workload import Load, Loaded
+from edgefer.runtime.workload import Load, LoadedWorkload
 
 T = TypeVar("T")
 Look = Callable[[], MachineState]
@@ -42,12 +42,12 @@ class Watch:
         self._provider = provider
         self._cards = nvidia.cards()
         self._looks: list[Card | None] = []
-        self._model: Loaded | None = None
+        self._model: LoadedWorkload | None = None
 
     def around(self, load: Load) -> Load:
         """`load`, remembering what it loads."""
 
-        def remember() -> Loaded:
+        def remember() -> LoadedWorkload:
             self._model = load()
             return self._model
 
@@ -82,7 +82,7 @@ class Watch:
         return replace(
             run,
             memory=replace(run.memory, gpu=taken(self._mine(self._cards), after)),
-            device_seconds=None if model.on_device is None else statistics.median(model.on_device()),
+            device_seconds=None if model.on_device is None else median(model.on_device()),
             warnings=[*software(gpu), *run.warnings, *warnings(before, after)],
             invalid=[*run.invalid, *invalid(before, after)],
         )

@@ -20,8 +20,8 @@ _now = time.perf_counter_ns
 
 
 @dataclass(frozen=True)
-class Taken:
-    """See record.Run, whose fields these are."""
+class Sampled:
+    """See bench_record.Run, whose fields these are."""
 
     samples: list[float]
     loops: int
@@ -30,7 +30,7 @@ class Taken:
     system_percent: float
 
 
-def take(step: Step, settings: Settings, once: float) -> Taken:
+def sample(step: Step, settings: Settings, once: float) -> Sampled:
     """All samples of a run, of a step that takes about `once` seconds."""
     tick = resolution()
     loops = 1 if settings.mode == "paced" else loops_for(once, tick)
@@ -40,7 +40,7 @@ def take(step: Step, settings: Settings, once: float) -> Taken:
     else:
         samples = back_to_back(step, loops, settings.samples, settings.seconds)
     wall, (user_end, kernel_end) = time.perf_counter() - began, proc.own_seconds()
-    return Taken(samples, loops, tick, 100 * (user_end - user) / wall, 100 * (kernel_end - kernel) / wall)
+    return Sampled(samples, loops, tick, 100 * (user_end - user) / wall, 100 * (kernel_end - kernel) / wall)
 
 
 def resolution() -> float:

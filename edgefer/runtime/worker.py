@@ -1,6 +1,7 @@
 """Measures one model in a fresh process: `python -m edgefer.runtime.worker`, a Request in, an Answer out.
 
-Imports numpy and one engine, never what trains, builds or draws. Ships to the device.
+Imports numpy and one engine, never what trains, builds or draws. Ships to the device. benchmark.torch_worker answers
+the same requests for the float network in torch.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from edgefer.runtime import (
-    checking,
+    contract,
     environment,
     machine,
     proc,
@@ -19,40 +22,73 @@ from edgefer.runtime import (
     records,
     sampling,
     source_fingerprint,
+    verify,
     warnings,
     workload,
 )
 from edgefer.runtime.bench_record import MachineState, Memory, Run, Settings
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ENGINES
-from edgefer.runtime.errors import BadRecord, EdgeferError
-from edgefer.runtime.protocol import Answer, Blocks, Failure, Request
-from edgefer.runtime.workload import Load, Loaded
+from edgefer.runtime.errors import BadData, BadRecord, EdgeferError
+from edgefer.runtime.protocol import Answer, Blocks, Check, Failure, Request
+from edgefer.runtime.verify import GoldenCheck
+from edgefer.runtime.workload import Load, LoadedWorkload
 
+Prepare = Callable[[Request], Load]
+Checked = tuple[GoldenCheck, list[list[float]] | None]
 PACKAGES = ("numpy", "pillow", *(name for engine in ENGINES.values() for name in engine.reported), "torch")
 
 
-def answer(request: Request) -> Answer:
-    """Do what was asked; a failure that edgefer explains becomes part of the answer."""
-    run, found, gpu = None, None, None
+def check_bundle(request: Request, check: Check) -> Checked:
+    """The golden pair, and the outputs (N, classes) for `check.faces` if there are any.
+
+    Raises what read_bundle and verify.golden raise, BadData for faces that can't be read.
+    """
+    bundle = read_bundle(workload.folder_of(request))
+    golden = verify.golden(bundle, request.settings.threads, request.provider)
+    if check.faces is None:
+        return golden, None
+    try:
+        faces = np.load(check.faces, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BadData(f"{check.faces} is no array of faces ({error}): start the check again.") from error
+    model, agreed = verify.open_model(bundle, request.settings.threads, request.provider), bundle.manifest.contract
+    outputs = [
+        contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)[0].tolist()
+        for pixels in contract.to_pixels(faces, agreed)
+    ]
+    return golden, outputs
+
+
+def answer(
+    request: Request,
+    prepare: Prepare = workload.prepare,
+    check: Callable[[Request, Check], Checked] = check_bundle,
+) -> Answer:
+    """Do what was asked; a failure that edgefer explains becomes part of the answer.
+
+    `prepare` returns what loads the workload, `check` does the request's check.
+    """
+    run, checked, add_gpu = None, None, None
     try:
         if request.check is not None:
-            found = checking.check(request, request.check)
+            checked = check(request, request.check)
         elif request.count is not None:
-            count(workload.prepare(request)(), request.count)
+            count(prepare(request)(), request.count)
         elif request.provider is not None:
             from edgefer.runtime import gpu_state
 
-            run, gpu = gpu_state.measure(measure, workload.prepare(request), request.settings, request.provider)
+            run, add_gpu = gpu_state.measure(measure, prepare(request), request.settings, request.provider)
         else:
-            run = measure(workload.prepare(request), request.settings)
+            run = measure(prepare(request), request.settings)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
     versions = (
         {"python": sys.version.split()[0]} | environment.versions(PACKAGES) | {"worker": source_fingerprint.checksum()}
     )
-    golden, outputs = found or (None, None)
+    golden, outputs = checked or (None, None)
     here = machine.describe()
-    return Answer(run, here if gpu is None else gpu(here), versions, None, golden, outputs)
+    return Answer(run, here if add_gpu is None else add_gpu(here), versions, None, golden, outputs)
 
 
 def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = machine.state) -> Run:
@@ -66,21 +102,21 @@ def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = m
         first = sampling.timed(model.step)
         warm = sampling.warm_up(model.step, settings.warmup, model.warm_seconds)
         before = look()
-        taken = sampling.take(model.step, settings, min(warm, default=first))
+        sampled = sampling.sample(model.step, settings, min(warm, default=first))
         after = look()
     memory = Memory(before_load, after_load, proc.resident(), proc.peak(), model.arena)
-    doubted = warnings.warnings_between(before, after, os.cpu_count() or 1)
+    of_machine = warnings.warnings_between(before, after, os.cpu_count() or 1)
     name, _, version = model.engine.rpartition(" ")
     return Run(
         load_seconds=load_seconds,
         first_seconds=first,
-        samples=taken.samples,
-        loops=taken.loops,
-        resolution=taken.resolution,
+        samples=sampled.samples,
+        loops=sampled.loops,
+        resolution=sampled.resolution,
         memory=memory,
         memory_percent=_share(memory.peak, proc.total_memory()),
-        cpu_user_percent=taken.user_percent,
-        cpu_system_percent=taken.system_percent,
+        cpu_user_percent=sampled.user_percent,
+        cpu_system_percent=sampled.system_percent,
         engine=name,
         engine_version=version,
         provider=model.provider,
@@ -88,7 +124,7 @@ def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = m
         affinity=sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         before=before,
         after=after,
-        warnings=[*model.notes, *_late(taken.samples, settings), *doubted],
+        warnings=[*model.notes, *_late(sampled.samples, settings), *of_machine],
         invalid=warnings.invalid_between(before, after),
     )
 
@@ -104,23 +140,22 @@ def _late(samples: list[float], settings: Settings) -> list[str]:
     return [f"late: {late} of {len(samples)} frames took longer than 1/{settings.fps:g} s"] if late else []
 
 
-def count(model: Loaded, wanted: Blocks) -> None:
+def count(model: LoadedWorkload, blocks: Blocks) -> None:
     """Blocks of frames between markers, for a counter that watches this process from outside."""
     with sampling.undisturbed():
-        for _ in range(wanted.blocks):
+        for _ in range(blocks.blocks):
             os.getppid()  # the marker: nothing else here asks for it
-            for _ in range(wanted.frames):
+            for _ in range(blocks.frames):
                 model.step()
         os.getppid()
 
 
-def main() -> None:
-    """Keep standard output for the answer: what engines print goes to standard error."""
+def main(prepare: Prepare = workload.prepare, check: Callable[[Request, Check], Checked] = check_bundle) -> None:
+    """Answer the request on standard input; what engines print goes to standard error."""
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
-        given = protocol.parse(Request, sys.stdin.read(), "the request")
-        said = answer(given)
+        said = answer(protocol.parse(Request, sys.stdin.read(), "the request"), prepare, check)
     except BadRecord as error:
         said = Answer(None, None, {}, Failure("BadRecord", str(error)))
     with os.fdopen(channel, "w", encoding="utf-8") as out:

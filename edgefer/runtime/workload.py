@@ -1,4 +1,4 @@
-"""What a worker measures: a bundle in its engine, or the naive baseline."""
+"""What a worker measures: a bundle in its engine, the model alone or from a camera's frame to a label."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from itertools import repeat
 from pathlib import Path
-from types import ModuleType
 
-from edgefer.runtime import camera_frame, contract, engines, golden, verify
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.runtime import contract, engines, golden, verify
 from edgefer.runtime.bench_record import Gpu, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
-from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName
+from edgefer.runtime.contract import Contract
+from edgefer.runtime.errors import BadRecord, MissingEngine, NotSetUp
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.sampling import Step
 
-Load = Callable[[], "Loaded"]
-EAGER_PROVIDERS = ("cuda", "cuda-graph")
+Load = Callable[[], "LoadedWorkload"]
 WARM_SECONDS = 2.0  # of warming up on a GPU, whose clock takes its time to rise
 # NVIDIA's libraries may compute float32 with 10 bits of fraction: fast, but not what the file says. The
 # order of the bus is nvidia-smi's.
-EXACT = {"NVIDIA_TF32_OVERRIDE": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+GPU_ENVIRONMENT = {"NVIDIA_TF32_OVERRIDE": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+FRAME_WIDTH, FRAME_HEIGHT = 640, 480
+ENLARGED = 2  # the golden picture, 96 pixels wide, as a face 192 pixels wide
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWorkload:
     """A model that is ready; `step` is one inference of the settings (a whole batch in batch mode).
 
     engine is its name and version, arena bytes (None: it does not tell), notes what a reader must know. On a GPU:
@@ -51,41 +54,29 @@ def prepare(request: Request) -> Load:
 
     Raises what read_bundle, open_model and engines.load raise.
     """
+    folder = folder_of(request)
     if request.provider is not None:
-        return _prepare_gpu(request, request.provider)
-    if request.folder is None:
-        from edgefer.benchmark import torch_eager
-
-        return partial(torch_eager.load, request.eager or "", request.settings)
-    bundle = read_bundle(Path(request.folder))
+        os.environ.update(GPU_ENVIRONMENT)
+        require_batch(request.folder, request.settings)
+        return partial(_load, read_bundle(folder), request.settings, request.provider)
+    bundle = read_bundle(folder)
     with suppress(MissingEngine, KeyError):  # engines.load explains a package that is missing
         engines.import_runner(bundle.manifest.format)
     return partial(_load, bundle, request.settings)
 
 
-def _prepare_gpu(request: Request, provider: str) -> Load:
-    os.environ.update(EXACT)
-    require_batch(request.folder, request.settings)
+def folder_of(request: Request) -> Path:
+    """The folder of the request's bundle; raises BadRecord if it names none."""
     if request.folder is None:
-        if provider not in EAGER_PROVIDERS:
-            raise UnknownName.of("way of torch to a GPU", provider, EAGER_PROVIDERS)
-        return partial(on_torch().load, request.eager or "", request.settings, provider)
-    return partial(_load, read_bundle(Path(request.folder)), request.settings, provider)
+        raise BadRecord(f"the request names no bundle but {request.eager}: this worker measures bundles only.")
+    return Path(request.folder)
 
 
-def on_torch() -> ModuleType:
-    """The module torch_gpu; raises MissingEngine."""
-    try:
-        return import_module("edgefer.benchmark.torch_gpu")
-    except ModuleNotFoundError as error:
-        raise MissingEngine.of(error.name or str(error), "train") from error
-
-
-def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> Loaded:
+def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> LoadedWorkload:
     model = verify.open_model(bundle, settings.threads, provider)
     agreed = bundle.manifest.contract
     if settings.scope == "end-to-end":
-        once: Step = partial(camera_frame.label, camera_frame.frame(), camera_frame.BOX, agreed, model)
+        once: Step = partial(label, camera_frame(), FACE, agreed, model)
     else:
         pixels = contract.to_pixels(golden.picture()[None], agreed)
         once = partial(model.run, contract.to_input(pixels, agreed))
@@ -93,13 +84,14 @@ def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> Lo
         return _on_gpu(model, once)
     step, notes = (once, []) if settings.mode != "batch" else (_in_a_row(once, settings.batch), [_note(settings.batch)])
     # Engines that can't tell have neither attribute.
-    told, arena = getattr(model, "provider", "CPU"), getattr(model, "arena", None)
-    return Loaded(model.engine, told, arena, step, notes)
+    used, arena = getattr(model, "provider", "CPU"), getattr(model, "arena", None)
+    return LoadedWorkload(model.engine, used, arena, step, notes)
 
 
-def _on_gpu(model: engines.Model, once: Step) -> Loaded:
+def _on_gpu(model: engines.Model, once: Step) -> LoadedWorkload:
     notes, gpu = getattr(model, "notes", []), getattr(model, "gpu", None)
-    return Loaded(model.engine, getattr(model, "provider", "not told"), None, once, notes, gpu, WARM_SECONDS)
+    used = getattr(model, "provider", "not told")
+    return LoadedWorkload(model.engine, used, None, once, notes, gpu, WARM_SECONDS)
 
 
 def require_batch(folder: str | None, settings: Settings) -> None:
@@ -122,3 +114,38 @@ def _in_a_row(once: Step, count: int) -> Step:
 
 def _note(batch: int) -> str:
     return f"batch: the model takes one frame at a time, a batch is {batch} in a row"
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a face detector says the face is, in pixels of the frame."""
+
+    left: int
+    top: int
+    side: int
+
+
+FACE = Box(224, 144, ENLARGED * golden.SIDE)
+
+
+def camera_frame() -> NDArray[np.uint8]:
+    """uint8 (480, 640, 3), R, G, B: a ramp of grey with the golden picture's face in FACE."""
+    ramp = np.add.outer(np.arange(FRAME_HEIGHT) // 4, np.arange(FRAME_WIDTH) // 5)[..., None]
+    frame = np.repeat(ramp, 3, axis=2).astype(np.uint8)
+    face = golden.picture().repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    frame[FACE.top : FACE.top + FACE.side, FACE.left : FACE.left + FACE.side] = face
+    return frame
+
+
+def face_pixels(frame: NDArray[np.uint8], box: Box, agreed: Contract) -> NDArray[np.uint8]:
+    """Cut the face out of a frame and resize it: uint8 (1, crop, crop, 3)."""
+    margin = round(agreed.face_margin * box.side)
+    top, left = max(0, box.top - margin), max(0, box.left - margin)
+    face = frame[top : box.top + box.side + margin, left : box.left + box.side + margin]
+    return contract.to_pixels(face[None], agreed)
+
+
+def label(frame: NDArray[np.uint8], box: Box, agreed: Contract, model: engines.Model) -> str:
+    """The label of the face in the box."""
+    returned = model.run(contract.to_input(face_pixels(frame, box, agreed), agreed))
+    return agreed.labels[int(returned.argmax())]

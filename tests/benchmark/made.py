@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from edgefer.benchmark.workload import Workload
 from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Machine, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, Bundle, file_entries, write_bundle
+from tests.pipeline.test_bundle_readme import MANIFESTS
 
 MIB = 2**20
 
@@ -74,6 +78,18 @@ def record(results: list[Result], interrupted: bool = False) -> BenchRecord:
     machine = Machine("A processor", 4, 4 * 2**30, "Linux", "6.1.0", "aarch64", "A board, revision 1")
     versions = {"python": "3.11.0", "ai-edge-litert": "2.3.0"}
     return BenchRecord(SCHEMA, "0.0.0", None, "x86", machine, versions, interrupted, results)
+
+
+def bundle(folder: Path) -> Bundle:
+    """A whole bundle of the folder's name on disk, whose model is none."""
+    manifest = replace(MANIFESTS[2], name=folder.name)
+    files = dict.fromkeys((manifest.model, GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT), b"")
+    return write_bundle(folder, replace(manifest, files=file_entries(files)), files)
+
+
+def workload(name: str) -> Workload:
+    """A bundle of that name that was opened, if it were there."""
+    return Workload(Bundle(Path(name), replace(MANIFESTS[2], name=name), "0" * 64))
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

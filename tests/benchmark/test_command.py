@@ -14,7 +14,7 @@ from edgefer.benchmark.run import Plan
 from edgefer.cli.bench import bench
 from edgefer.runtime import machine, records
 from edgefer.runtime.bench_record import BenchRecord, Settings
-from tests.benchmark.made import record, result, run, write
+from tests.benchmark.made import bundle, record, result, run
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
 
 def call(folder: Path, *words: str) -> Result:
-    dist = write(folder, {"dist/ean.tflite-int8/manifest.json": "{}"}) / "dist"
+    dist = bundle(folder / "dist/ean.tflite-int8").folder.parent
     return CliRunner().invoke(bench, ["--dist", str(dist), "--no-instructions", *words])
 
 
@@ -40,7 +40,7 @@ def test_the_defaults(tmp_path: Path, plans: list[Plan]) -> None:
     done = call(tmp_path)
     assert done.exit_code == 0, done.output
     assert plans[0].settings == Settings()
-    assert (plans[0].processes, plans[0].place.name, plans[0].count) == (3, machine.local_device(), None)
+    assert (plans[0].processes, plans[0].device.name, plans[0].count) == (3, machine.local_device(), None)
     assert "x86/ean.tflite-int8" in done.output
 
 

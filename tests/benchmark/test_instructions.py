@@ -15,14 +15,15 @@ import pytest
 from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.emulator import EMULATORS, Emulator, Guest
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject, of_folder
-from edgefer.runtime import client, shell, source_fingerprint
-from edgefer.runtime import workload as subject
+from edgefer.benchmark.workload import Task, Workload, open_workload
+from edgefer.runtime import client, shell, source_fingerprint, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
+from tests.benchmark import made
 
 EMULATOR = EMULATORS["x86"]
+BUNDLE = made.workload("ean.tflite-int8")
 VERSIONS = {"python": "3.11.2", "qemu": "7.2.22"}
 
 
@@ -31,30 +32,30 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A qemu and a compiler that are never started."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(emulator, "_takes_plugins", lambda program: True)
-    monkeypatch.setattr(instructions, "_plugin", lambda known: Path("plugin.so"))
-    monkeypatch.setattr(client, "ask", lambda request, base: None)
+    monkeypatch.setattr(instructions, "_plugin", lambda qemu: Path("plugin.so"))
+    monkeypatch.setattr(instructions, "ask", lambda task, environment: None)
 
 
 def counts(monkeypatch: pytest.MonkeyPatch, once: Callable[[], int]) -> Counted:
-    monkeypatch.setattr(instructions, "once", lambda subject, known, plugin: (once(), VERSIONS))
-    return instructions.count(Subject("ean.tflite-int8", Path("x")))
+    monkeypatch.setattr(instructions, "once", lambda workload, qemu, plugin: (once(), VERSIONS))
+    return instructions.count(BUNDLE)
 
 
 def test_without_the_emulator_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert instructions.count(Subject("x", Path("x"))) == Counted(None, 0, "install qemu-user and a C compiler")
+    assert instructions.count(BUNDLE) == Counted(None, 0, "install qemu-user and a C compiler")
 
 
 def test_an_emulator_without_plugins_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(emulator, "_takes_plugins", emulator._takes_plugins.__wrapped__)
     monkeypatch.setattr(shell, "run_or_none", lambda line: "usage\n-version   display version")
-    reason = instructions.count(Subject("x", Path("x"))).reason
+    reason = instructions.count(BUNDLE).reason
     assert reason is not None and "built without plugins" in reason
 
 
 def test_no_emulator_for_a_device() -> None:
-    found = instructions.count(Subject("x", Path("x")), "riscv64")
+    found = instructions.count(BUNDLE, "riscv64")
     assert (found.instructions, found.reason) == (None, "not counted: no emulator for riscv64 is known")
 
 
@@ -74,11 +75,11 @@ def test_a_model_that_the_emulator_can_not_run(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_place_is_empty_and_the_next_one_has_a_path_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    with emulator.place() as first, emulator.place() as second:
+    with emulator.working_folder() as first, emulator.working_folder() as second:
         assert first != second
         assert len(str(first)) == len(str(second))
     assert not list(tmp_path.iterdir())
-    with emulator.place() as again:
+    with emulator.working_folder() as again:
         assert again == first
 
 
@@ -86,7 +87,7 @@ def test_two_counts_are_equal(dist: Path, tmp_path: Path, monkeypatch: pytest.Mo
     if platform.machine() != "x86_64" or shutil.which(EMULATOR.program) is None or not shutil.which("cc"):
         pytest.skip("needs an x86-64 machine with qemu-x86_64 (Debian: qemu-user) and a C compiler")
     monkeypatch.setitem(os.environ, "XDG_CACHE_HOME", str(tmp_path))
-    found = instructions.count(of_folder(dist / "ean.tflite-int8"))
+    found = instructions.count(open_workload(dist / "ean.tflite-int8"))
     assert found.reason is None
     assert found.spread == 0
     assert found.instructions is not None
@@ -104,7 +105,7 @@ def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
             entered.add(frame.f_code.co_filename)
 
     for target in ("tflite-int8", "onnx-int8", "openvino-int8", "ncnn-int8"):
-        model = subject.prepare(client.request(of_folder(dist / f"ean.{target}"), Settings()))()
+        model = workload.prepare(Task(open_workload(dist / f"ean.{target}"), Settings()).request)()
         sys.setprofile(watch)
         try:
             model.step()
@@ -154,11 +155,11 @@ def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.Monk
     for padding in ("", "x" * 1000):
         monkeypatch.setenv("PYTHONPATH", padding)
         monkeypatch.setenv("HOME", f"/{padding}")
-        emulator.ask(client.request(Subject("x", None, "ean"), Settings()), known)
+        emulator.ask(Task(Workload(network="ean"), Settings()), known)
     (line, environment), again = lines
     assert (line, environment) == again
     assert environment["X"] == "1" and str(tmp_path) not in str((line, environment))
-    assert line[-4:] == [line[-4], "-P", "-m", "edgefer.runtime.worker"]
+    assert line[-4:] == [line[-4], "-P", "-m", "edgefer.benchmark.torch_worker"]
 
 
 @pytest.mark.parametrize(

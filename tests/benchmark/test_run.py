@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgefer.benchmark import selection, static_metrics
+from edgefer.benchmark import selection
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.run import CUT_SHORT, NOT_ASKED, Plan, bench, commit
-from edgefer.benchmark.selection import Subject
-from edgefer.runtime import client
+from edgefer.benchmark.workload import Task, Workload, open_workload, static_metrics
+from edgefer.devices import device
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import MissingFile, UnknownName
-from edgefer.runtime.protocol import Answer, Request
-from tests.benchmark.made import record, run, write
+from edgefer.runtime.protocol import Answer
+from tests.benchmark.made import bundle, record, run, workload, write
 
 NAMES = ["ean.onnx-int8", "ean.tflite-fp32", "ean.tflite-int8", "model_a.tflite-int8"]
 
@@ -22,11 +23,13 @@ NAMES = ["ean.onnx-int8", "ean.tflite-fp32", "ean.tflite-int8", "model_a.tflite-
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     """Folders that look like bundles."""
-    return write(tmp_path, {f"{name}/manifest.json": "{}" for name in [*NAMES, ".half.tmp"]})
+    for name in NAMES:
+        bundle(tmp_path / name)
+    return write(tmp_path, {".half.tmp/manifest.json": "{}"})
 
 
 def names(selectors: list[str], dist: Path) -> list[str]:
-    return [subject.name for subject in selection.select(selectors, dist)]
+    return [workload.name for workload in selection.select(selectors, dist)]
 
 
 def test_selectors(folders: Path) -> None:
@@ -34,7 +37,7 @@ def test_selectors(folders: Path) -> None:
     assert names(["ean.*"], folders) == NAMES[:3]
     assert names(["*.tflite-int8", "ean.tflite-*"], folders) == ["ean.tflite-int8", "model_a.tflite-int8", NAMES[1]]
     assert names([str(folders / "ean.onnx-int8"), "ean.onnx-int8"], folders) == ["ean.onnx-int8"]
-    assert selection.select(["ean.torch-eager"], folders) == [Subject("ean.torch-eager", None, "ean")]
+    assert selection.select(["ean.torch-eager"], folders) == [Workload(network="ean")]
 
 
 @pytest.mark.parametrize(
@@ -69,20 +72,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Answers at once in place of a worker, and remembers what was asked for; the fourth request is interrupted."""
     heard: list[str] = []
 
-    def ask(wanted: Request) -> Answer:
+    def ask(task: Task) -> Answer:
         if len(heard) == 3:
             raise KeyboardInterrupt
-        heard.append(Path(wanted.folder or "?").name)
+        heard.append(task.workload.name)
         return Answer(run(), record([]).machine, {"python": "3"}, None)
 
-    monkeypatch.setattr(client, "ask", ask)
-    facts = static_metrics.Exact("0" * 64, {}, 1, 2, 3, {}, {})
-    monkeypatch.setattr(static_metrics, "read", lambda subject: facts)
+    monkeypatch.setattr(device, "ask", ask)
     return heard
 
 
-def plan(processes: int, *subjects: str) -> Plan:
-    return Plan([Subject(name, Path(name)) for name in subjects], Settings(), processes)
+def plan(processes: int, *names: str) -> Plan:
+    return Plan([workload(name) for name in names], Settings(), processes, device.here())
 
 
 def test_bundles_take_turns(asked: list[str]) -> None:
@@ -104,29 +105,29 @@ def test_an_interrupt_keeps_what_is_measured(asked: list[str]) -> None:
 
 
 def test_an_interrupt_before_anything_was_measured(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
-    def interrupted(wanted: Request) -> Answer:
+    def interrupted(task: Task) -> Answer:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(client, "ask", interrupted)
+    monkeypatch.setattr(device, "ask", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bench(plan(1, "a"))
 
 
 def test_an_interrupt_while_counting_keeps_the_times(asked: list[str]) -> None:
-    def count(subject: Subject) -> Counted:
-        if subject.name == "b":
+    def count(workload: Workload) -> Counted:
+        if workload.name == "b":
             raise KeyboardInterrupt
         return Counted(1000, 3, None)
 
     wanted = plan(1, "a", "b")
-    found = bench(Plan(wanted.subjects, wanted.settings, 1, count=count))
+    found = bench(replace(wanted, count=count))
     assert [result.instructions_per_frame for result in found.results] == [1000, None]
     assert [result.instructions_spread for result in found.results] == [3, 0]
     assert found.results[1].instructions_reason == CUT_SHORT.reason
 
 
 def test_exact_figures_of_a_bundle(dist: Path) -> None:
-    found = static_metrics.read(selection.of_folder(dist / "ean.tflite-int8"))
+    found = static_metrics(open_workload(dist / "ean.tflite-int8"))
     assert found.parameters == 43840
     assert found.files["model.tflite"] == found.model_bytes
     assert found.operators["SOFTMAX int8"] == 1
@@ -134,7 +135,7 @@ def test_exact_figures_of_a_bundle(dist: Path) -> None:
 
 
 def test_exact_figures_of_the_baseline() -> None:
-    found = static_metrics.read(Subject("ean.torch-eager", None, "ean"))
+    found = static_metrics(Workload(network="ean"))
     assert (found.parameters, found.macs) == (43840, 4568040)
     assert found.operators["BatchNorm2d float32"] == 20
 

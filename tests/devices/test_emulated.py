@@ -12,11 +12,11 @@ import pytest
 
 from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.run import Plan, bench
-from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.benchmark.workload import Task, Workload, ask, open_workload
 from edgefer.devices import lookup, registry
 from edgefer.devices.emulated import device, image_build, rootfs, sysfs, wheels
 from edgefer.devices.emulated.device import EmulatedPlace
-from edgefer.runtime import client, records, source_fingerprint
+from edgefer.runtime import records, source_fingerprint
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.protocol import Check
@@ -124,7 +124,7 @@ def test_the_guest_sees_the_board(name: str) -> None:
         "import os, sys, pathlib; print(os.cpu_count(), os.uname().machine, *(e for e in sys.path if 'edgefer' in e));"
         "print(open('/proc/cpuinfo').read().count(sys.argv[1]), pathlib.Path('/etc/ld.so.cache').stat().st_size)"
     )
-    done = emulator.python(image_build.find(name, row, None).emulator(), "-c", code, row.part)
+    done = emulator.run_python(image_build.find(name, row, None).emulator(), "-c", code, row.part)
     first, second = done.out.splitlines()
     assert first.split()[:2] == ["4", "aarch64"]
     assert second.split() == ["4", "0"]
@@ -135,8 +135,8 @@ def test_the_guest_sees_the_board(name: str) -> None:
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path) -> None:
-    subject = of_folder(dist / f"ean.{target}")
-    found = bench(Plan([subject], Settings(), 1, place("rpi4-emulated")))
+    workload = open_workload(dist / f"ean.{target}")
+    found = bench(Plan([workload], Settings(), 1, place("rpi4-emulated")))
     records.write(tmp_path / "record.json", found)
     assert records.read(BenchRecord, tmp_path / "record.json") == found
     (run,) = found.results[0].runs
@@ -158,9 +158,9 @@ def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path
 def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, dist: Path, tmp_path: Path) -> None:
     faces = tmp_path / "faces.npy"
     np.save(faces, np.random.default_rng(0).integers(0, 256, (4, 48, 48, 3), np.uint8))
-    request = client.request(of_folder(dist / f"ean.{target}"), Settings(), check=Check(str(faces)))
-    (there,) = place("rpi4-emulated").answers([request], lambda _: None)
-    here = client.ask(request)
+    task = Task(open_workload(dist / f"ean.{target}"), Settings(), check=Check(str(faces)))
+    (there,) = place("rpi4-emulated").answers([task], lambda _: None)
+    here = ask(task)
     assert there.golden is not None and there.golden.difference <= there.golden.tolerance
     assert there.run is None
     assert np.abs(np.array(there.outputs) - np.array(here.outputs)).max() < 0.02
@@ -169,15 +169,15 @@ def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, 
 @pytest.mark.usefixtures("boards")
 def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
     found = place("rpi4-emulated")
-    openvino, tflite = of_folder(dist / "ean.openvino-int8"), of_folder(dist / "ean.tflite-int8")
+    openvino, tflite = open_workload(dist / "ean.openvino-int8"), open_workload(dist / "ean.tflite-int8")
     assert found.expand([openvino, tflite]) == [tflite]
     assert found.left_out == [
         "ean.openvino-int8: an emulated board has no engine for openvino, it has LiteRT, ONNX Runtime and ncnn"
     ]
     with pytest.raises(NotSetUp, match=r"nothing that was asked for runs on rpi4-emulated: ean\.torch-eager: torch"):
-        found.expand([Subject("ean.torch-eager", None, "ean")])
+        found.expand([Workload(network="ean")])
     with pytest.raises(NotSetUp, match=r"ean\.openvino-int8 does not run on rpi4-emulated"):
-        next(found.answers([client.request(openvino, Settings())], lambda _: None))
+        next(found.answers([Task(openvino, Settings())], lambda _: None))
     counted = found.count(openvino)
     assert counted.instructions is None
     assert counted.reason is not None and counted.reason.startswith("not counted: an emulated board has no engine for")
@@ -187,16 +187,16 @@ def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
 def test_counts_repeat_wherever_they_are_taken(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if instructions.lacking(place("rpi4-emulated")._emulator):
         pytest.skip("needs a C compiler")
-    subject = of_folder(dist / "ean.tflite-int8")
-    first = place("rpi4-emulated").count(subject)
+    workload = open_workload(dist / "ean.tflite-int8")
+    first = place("rpi4-emulated").count(workload)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGEFER_TEST_PADDING", "x" * 3000)
-    again = place("rpi4-emulated").count(subject)
+    again = place("rpi4-emulated").count(workload)
     assert first.reason is None and first.instructions is not None
     assert again == first and first.spread == 0
     assert {"python", "worker", "qemu", "userland", "processor"} <= first.versions.keys()
     # The dot product instructions of a Cortex-A76 halve the work of int8.
-    five = place("rpi5-emulated").count(subject).instructions
+    five = place("rpi5-emulated").count(workload).instructions
     assert five is not None and five < 0.6 * first.instructions
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.benchmark.workload import Task, Workload, open_workload
 from edgefer.cli.bench import bench
 from edgefer.devices import gpu, gpu_driver
 from edgefer.devices.gpu import GpuPlace
@@ -27,7 +27,7 @@ def ignore(text: str) -> None:
     pass
 
 
-EAGER = Subject("ean.torch-eager", None, "ean")
+EAGER = Workload(network="ean")
 NVIDIA = {"proc/driver/nvidia/version": "NVRM version: 580"}
 
 
@@ -69,14 +69,14 @@ def test_nvidia_smi_is_a_sign_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert gpu.available()
 
 
-def test_the_ways_of_a_subject(dist: Path) -> None:
+def test_the_ways_of_a_workload(dist: Path) -> None:
     assert [way.name for way in gpu.ways(EAGER)] == ["ean.torch-cuda", "ean.torch-cuda-graph"]
-    ways = gpu.ways(of_folder(dist / "ean.onnx-fp32"))
+    ways = gpu.ways(open_workload(dist / "ean.onnx-fp32"))
     assert [(way.name, way.provider) for way in ways] == [
         ("ean.onnx-fp32:cuda", "cuda"),
         ("ean.onnx-fp32:tensorrt", "tensorrt"),
     ]
-    assert gpu.ways(of_folder(dist / "ean.tflite-int8")) == []
+    assert gpu.ways(open_workload(dist / "ean.tflite-int8")) == []
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """Workers that hold the golden pair, but TensorRT's are wrong and Vulkan's have no device."""
     heard: list[Request] = []
 
-    def ask(wanted: Request) -> Answer:
+    def ask(wanted: Request, *_: object) -> Answer:
         heard.append(wanted)
         if wanted.provider == "tensorrt":
             raise GoldenMismatch("the golden output is off")
@@ -104,8 +104,8 @@ def place(tmp_path: Path) -> GpuPlace:
 def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     names = ("onnx-fp32", "onnx-int8", "openvino-fp32", "ncnn-fp32", "ncnn-fp16", "tflite-int8", "tflite-fp32")
     tried = place(tmp_path)
-    found = tried.expand([*(of_folder(dist / f"ean.{name}") for name in names), EAGER])
-    assert [subject.name for subject in found] == [
+    found = tried.expand([*(open_workload(dist / f"ean.{name}") for name in names), EAGER])
+    assert [workload.name for workload in found] == [
         "ean.onnx-fp32:cuda",
         "ean.onnx-int8:cuda",
         "ean.openvino-fp32:gpu",
@@ -124,55 +124,45 @@ def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked:
 def test_without_nvidia_s_driver_no_worker_is_started(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     bare = GpuPlace("gpu", write(tmp_path, {"dev/dri/renderD128": ""}))
     with pytest.raises(NoGpu, match=r"nothing that was asked for runs.*onnx-fp32:tensorrt, ean.torch-cuda.*no NVIDIA"):
-        bare.expand([of_folder(dist / "ean.onnx-fp32"), EAGER])
+        bare.expand([open_workload(dist / "ean.onnx-fp32"), EAGER])
     assert asked == []
 
 
 def test_a_broken_bundle_is_no_matter_of_the_gpu(tmp_path: Path, asked: list[Request]) -> None:
     folder = write(tmp_path / "ean.x", {"manifest.json": "{}"})
     with pytest.raises(BrokenBundle):
-        place(tmp_path).expand([of_folder(folder)])
+        place(tmp_path).expand([open_workload(folder)])
 
 
 def test_batches_of_a_fixed_bundle_are_refused_before_anything_runs(
     tmp_path: Path, dist: Path, asked: list[Request]
 ) -> None:
     batch = Settings(mode="batch", batch=8)
-    requests = [client.request(gpu.ways(subject)[0], batch) for subject in (EAGER, of_folder(dist / "ean.onnx-fp32"))]
+    tasks = [Task(gpu.ways(workload)[0], batch) for workload in (EAGER, open_workload(dist / "ean.onnx-fp32"))]
     with pytest.raises(NotSetUp, match=r"ean.onnx-fp32: the bundle's batch is 1"):
-        place(tmp_path).answers(requests, ignore)
+        place(tmp_path).answers(tasks, ignore)
     assert asked == []
-    assert len(list(place(tmp_path).answers(requests[:1], ignore))) == 1
-    one = client.request(gpu.ways(of_folder(dist / "ean.onnx-fp32"))[0], Settings(mode="batch", batch=1))
+    assert len(list(place(tmp_path).answers(tasks[:1], ignore))) == 1
+    one = Task(gpu.ways(open_workload(dist / "ean.onnx-fp32"))[0], Settings(mode="batch", batch=1))
     assert len(list(place(tmp_path).answers([one], ignore))) == 1
 
 
 def test_a_check_that_names_no_way_takes_every_way(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
-    wanted = client.request(of_folder(dist / "ean.openvino-fp32"), Settings(), check=Check())
+    wanted = Task(open_workload(dist / "ean.openvino-fp32"), Settings(), check=Check())
     (answer,) = place(tmp_path).answers([wanted], ignore)
     assert answer.golden == GoldenCheck("engine", 0.5, 1.0)
     with pytest.raises(GoldenMismatch):
-        list(
-            place(tmp_path).answers(
-                [client.request(of_folder(dist / "ean.onnx-fp32"), Settings(), check=Check())], ignore
-            )
-        )
+        list(place(tmp_path).answers([Task(open_workload(dist / "ean.onnx-fp32"), Settings(), check=Check())], ignore))
     with pytest.raises(NoGpu, match=r"ean.ncnn-fp32 runs on no GPU here: vulkan: ncnn finds no"):
-        list(
-            place(tmp_path).answers(
-                [client.request(of_folder(dist / "ean.ncnn-fp32"), Settings(), check=Check())], ignore
-            )
-        )
+        list(place(tmp_path).answers([Task(open_workload(dist / "ean.ncnn-fp32"), Settings(), check=Check())], ignore))
     with pytest.raises(NoGpu, match=r"ean.tflite-int8 runs on no GPU here: edgefer knows no way"):
         list(
-            place(tmp_path).answers(
-                [client.request(of_folder(dist / "ean.tflite-int8"), Settings(), check=Check())], ignore
-            )
+            place(tmp_path).answers([Task(open_workload(dist / "ean.tflite-int8"), Settings(), check=Check())], ignore)
         )
 
 
 def test_a_time_is_never_the_processor_s(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
-    wanted = client.request(of_folder(dist / "ean.onnx-fp32"), Settings())
+    wanted = Task(open_workload(dist / "ean.onnx-fp32"), Settings())
     with pytest.raises(ValueError, match="way to the GPU"):
         list(place(tmp_path).answers([wanted], ignore))
     assert place(tmp_path).count(EAGER).instructions is None

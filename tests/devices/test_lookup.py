@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from edgefer.benchmark import merge
 from edgefer.benchmark.merge import DevicesRecord
-from edgefer.benchmark.selection import of_folder
+from edgefer.benchmark.workload import open_workload
 from edgefer.cli.bench import bench
 from edgefer.devices import lookup, registry, schedule
 from edgefer.devices.registry import Remote
@@ -62,7 +62,7 @@ def test_every_device_is_opened_or_says_what_it_lacks(name: str) -> None:
 
 
 def job(device: str, folder: Path) -> Job:
-    return Job(device, None, (of_folder(folder),), (Settings(samples=3, warmup=1),), 1, None, False)
+    return Job(device, None, (open_workload(folder),), (Settings(samples=3, warmup=1),), 1, None, False)
 
 
 def test_boards_run_side_by_side_and_the_rest_in_turn() -> None:
@@ -106,7 +106,7 @@ def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
 def test_several_batch_sizes_are_one_record(dist: Path) -> None:
     here = machine.local_device()
     settings = tuple(Settings(mode="batch", batch=batch, samples=3, warmup=1) for batch in (1, 4))
-    wanted = Job(here, None, (of_folder(dist / "ean.tflite-fp32"),), settings, 1, None, False)
+    wanted = Job(here, None, (open_workload(dist / "ean.tflite-fp32"),), settings, 1, None, False)
     found = schedule.measure([wanted], lambda *_: None).records[here]
     assert [result.settings.batch for result in found.results] == [1, 4]
 

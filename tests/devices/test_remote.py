@@ -16,11 +16,10 @@ import pytest
 
 from edgefer.benchmark import run
 from edgefer.benchmark.run import Plan
-from edgefer.benchmark.selection import Subject, of_folder
+from edgefer.benchmark.workload import Task, Workload, open_workload
 from edgefer.devices.board import job, payload, setup
 from edgefer.devices.board.remote import RemotePlace
 from edgefer.devices.registry import Remote
-from edgefer.runtime import client
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import (
     AccessDenied,
@@ -31,7 +30,7 @@ from edgefer.runtime.errors import (
     Unreachable,
     WorkerFailed,
 )
-from edgefer.runtime.protocol import Check, Request
+from edgefer.runtime.protocol import Check
 from tests.devices.fake import Fake
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a board is a Unix")
@@ -56,36 +55,36 @@ def kitchen(fake: Fake) -> RemotePlace:
 
 
 @pytest.fixture
-def subject(dist: Path) -> Subject:
-    return of_folder(dist / "ean.tflite-int8")
+def workload(dist: Path) -> Workload:
+    return open_workload(dist / "ean.tflite-int8")
 
 
-def asked(subject: Subject, count: int = 1) -> list[Request]:
-    return [client.request(subject, FEW)] * count
+def asked(workload: Workload, count: int = 1) -> list[Task]:
+    return [Task(workload, FEW)] * count
 
 
-def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     said: list[str] = []
-    answers = list(kitchen.answers(asked(subject, 2), said.append))
+    answers = list(kitchen.answers(asked(workload, 2), said.append))
     assert [len(answer.run.samples) for answer in answers if answer.run] == [3, 3]
     assert said == ["kitchen: measuring there"]
     assert fake.left == []
     assert fake.trips == 3  # sent and begun, waited for, cleaned
 
 
-def test_a_check_with_faces(fake: Fake, kitchen: RemotePlace, subject: Subject, tmp_path: Path) -> None:
+def test_a_check_with_faces(fake: Fake, kitchen: RemotePlace, workload: Workload, tmp_path: Path) -> None:
     faces = np.zeros((4, 48, 48, 3), np.uint8)
     np.save(tmp_path / "faces.npy", faces)
-    request = client.request(subject, FEW, check=Check(str(tmp_path / "faces.npy")))
-    (answer,) = kitchen.answers([request], lambda _: None)
+    task = Task(workload, FEW, check=Check(str(tmp_path / "faces.npy")))
+    (answer,) = kitchen.answers([task], lambda _: None)
     assert answer.golden is not None
     assert np.array(answer.outputs).shape == (4, 7)
 
 
-def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     fake.fails(BROKEN, REFUSED, "-", BROKEN, REFUSED)
     said: list[str] = []
-    (answer,) = kitchen.answers(asked(subject), said.append)
+    (answer,) = kitchen.answers(asked(workload), said.append)
     assert answer.run is not None
     assert said == [
         "kitchen: the connection is lost, trying again in 1 s",
@@ -97,43 +96,45 @@ def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace,
     assert fake.left == []
 
 
-def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     fake.fails(REFUSED)
     with pytest.raises(Unreachable, match="Connection refused"):
-        next(kitchen.answers(asked(subject), lambda _: None))
+        next(kitchen.answers(asked(workload), lambda _: None))
     assert fake.trips == 1
 
 
 def test_a_lost_board_is_picked_up_by_the_same_command(
-    fake: Fake, kitchen: RemotePlace, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, kitchen: RemotePlace, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEFER_LOST_SECONDS", "0")
     fake.fails("-", BROKEN)
     with pytest.raises(Unreachable, match="goes on there, if the board does: the same command picks it up"):
-        next(kitchen.answers(asked(subject), lambda _: None))
+        next(kitchen.answers(asked(workload), lambda _: None))
     (begun,) = (fake.home / ".edgefer").glob("runs/*/begun")
     when, said = begun.read_text(), list[str]()
-    (answer,) = kitchen.answers(asked(subject), said.append)
+    (answer,) = kitchen.answers(asked(workload), said.append)
     assert answer.run is not None
     assert said == [f"kitchen: picked up the run begun at {when}"]
     assert fake.left == []
 
 
-def test_access_that_is_refused_meanwhile_is_not_waited_for(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_access_that_is_refused_meanwhile_is_not_waited_for(
+    fake: Fake, kitchen: RemotePlace, workload: Workload
+) -> None:
     fake.fails("-", "pi@10.0.0.7: Permission denied (publickey).")
     with pytest.raises(AccessDenied):
-        next(kitchen.answers(asked(subject), lambda _: None))
+        next(kitchen.answers(asked(workload), lambda _: None))
 
 
-def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     fake.fails("-", "-", REFUSED)
     said: list[str] = []
-    (answer,) = kitchen.answers(asked(subject), said.append)
+    (answer,) = kitchen.answers(asked(workload), said.append)
     assert answer.run is not None
     assert "stays there" in said[-1]
 
 
-def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     def interrupt() -> None:
         while not list((fake.home / ".edgefer").glob("runs/*/answers/0*.json")):
             pass
@@ -141,7 +142,7 @@ def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: R
 
     other = threading.Thread(target=interrupt)
     other.start()
-    record = run.bench(Plan([subject], FEW, 50, kitchen))
+    record = run.bench(Plan([workload], FEW, 50, kitchen))
     other.join()
     assert record.interrupted
     assert 1 <= len(record.results[0].runs) < 50
@@ -149,12 +150,12 @@ def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: R
 
 
 def test_an_interrupt_while_it_is_sent(
-    fake: Fake, kitchen: RemotePlace, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, kitchen: RemotePlace, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.tool("tar", 'kill -INT $TESTED; sleep 1; exec /bin/tar "$@"')
     monkeypatch.setenv("TESTED", str(os.getpid()))
     with pytest.raises(KeyboardInterrupt):
-        list(kitchen.answers(asked(subject), lambda _: None))
+        list(kitchen.answers(asked(workload), lambda _: None))
     assert fake.left == []
 
 
@@ -165,34 +166,34 @@ def test_failures_say_where(fake: Fake, kitchen: RemotePlace, dist: Path, tmp_pa
     package.parent.mkdir()
     package.write_text("raise ModuleNotFoundError('no', name='onnxruntime')")
     with pytest.raises(NotSetUp) as caught:
-        next(kitchen.answers(asked(of_folder(dist / "ean.onnx-fp32")), lambda _: None))
+        next(kitchen.answers(asked(open_workload(dist / "ean.onnx-fp32")), lambda _: None))
     told = "on kitchen the package onnxruntime is not installed: run `edgefer device setup kitchen`."
     assert str(caught.value) == told
     assert fake.left == []
 
 
 def test_what_a_board_can_not_run_is_refused_before_it_is_reached(
-    fake: Fake, kitchen: RemotePlace, dist: Path, subject: Subject, tmp_path: Path
+    fake: Fake, kitchen: RemotePlace, dist: Path, workload: Workload, tmp_path: Path
 ) -> None:
     with pytest.raises(BadData, match=r"ean\.torch-eager needs torch"):
-        next(kitchen.answers(asked(Subject("ean.torch-eager", None, "ean")), lambda _: None))
-    openvino = of_folder(dist / "ean.openvino-fp32")
+        next(kitchen.answers(asked(Workload(network="ean")), lambda _: None))
+    openvino = open_workload(dist / "ean.openvino-fp32")
     with pytest.raises(NotSetUp, match="does not run on kitchen: boards get LiteRT, ONNX Runtime and ncnn"):
         next(kitchen.answers(asked(openvino), lambda _: None))
-    assert kitchen.expand([subject, openvino]) == [subject]
+    assert kitchen.expand([workload, openvino]) == [workload]
     assert kitchen.left_out == ["ean.openvino-fp32: boards get LiteRT, ONNX Runtime and ncnn, for tflite, onnx, ncnn"]
     with pytest.raises(NotSetUp, match="nothing that was asked for runs on kitchen"):
         kitchen.expand([openvino])
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(BrokenBundle):
-        next(kitchen.answers(asked(of_folder(tmp_path)), lambda _: None))
+        next(kitchen.answers(asked(open_workload(tmp_path)), lambda _: None))
     assert fake.trips == 0
 
 
-def test_no_engines_there(fake: Fake, subject: Subject) -> None:
+def test_no_engines_there(fake: Fake, workload: Workload) -> None:
     for engine, command in ((None, "setup kitchen`"), ("tflite-runtime", "setup kitchen --engine tflite-runtime`")):
         with pytest.raises(NotSetUp, match=command):
-            next(RemotePlace("kitchen", DEVICE, engine).answers(asked(subject), lambda _: None))
+            next(RemotePlace("kitchen", DEVICE, engine).answers(asked(workload), lambda _: None))
     assert list(fake.home.iterdir()) == []
 
 
@@ -205,46 +206,46 @@ if sys.orig_argv[-1] == "run":
 """
 
 
-def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: RemotePlace, subject: Subject) -> None:
+def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
     (fake.folder / "site").mkdir()
     (fake.folder / "site/sitecustomize.py").write_text(BREAKS)
     python = fake.home / ".edgefer/venv/bin/python"
     python.write_text(python.read_text().replace("exec ", "PYTHONPATH=$FAKE/site exec "))
     with pytest.raises(WorkerFailed, match=r"the run on kitchen broke off \(Out of memory\)"):
-        next(kitchen.answers(asked(subject), lambda _: None))
+        next(kitchen.answers(asked(workload), lambda _: None))
     assert (fake.folder / "broken_off").read_text() == "Killed\n" * 2
     assert fake.left == []
 
 
-def test_counting_is_for_emulators(kitchen: RemotePlace, subject: Subject) -> None:
-    assert kitchen.count(subject).reason == "not counted on a board: `--device rpi4-emulated` counts them"
+def test_counting_is_for_emulators(kitchen: RemotePlace, workload: Workload) -> None:
+    assert kitchen.count(workload).reason == "not counted on a board: `--device rpi4-emulated` counts them"
     other = RemotePlace("attic", replace(DEVICE, board=None), None)
-    assert other.count(subject).reason == "not counted on a board"
+    assert other.count(workload).reason == "not counted on a board"
 
 
-def test_the_name_of_a_run_follows_what_it_is(subject: Subject, dist: Path) -> None:
-    def name(requests: list[Request], engine: str = "default") -> str:
-        return payload.pack("kitchen", requests, engine, 0.0).id
+def test_the_name_of_a_run_follows_what_it_is(workload: Workload, dist: Path) -> None:
+    def name(tasks: list[Task], engine: str = "default") -> str:
+        return payload.pack("kitchen", tasks, engine, 0.0).id
 
-    first = name(asked(subject))
-    assert name(asked(subject)) == first
+    first = name(asked(workload))
+    assert name(asked(workload)) == first
     assert (
         len(
             {
                 first,
-                name(asked(subject, 2)),
-                name(asked(of_folder(dist / "ean.tflite-fp32"))),
-                name(asked(subject), "x"),
+                name(asked(workload, 2)),
+                name(asked(open_workload(dist / "ean.tflite-fp32"))),
+                name(asked(workload), "x"),
             }
         )
         == 4
     )
 
 
-def test_only_the_light_half_travels(subject: Subject) -> None:
+def test_only_the_light_half_travels(workload: Workload) -> None:
     import gzip
 
-    packed = payload.pack("kitchen", asked(subject, 3), "default", 0.0)
+    packed = payload.pack("kitchen", asked(workload, 3), "default", 0.0)
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed.content))) as archive:
         names = archive.getnames()
     assert names[-1] == "run/plan.json"

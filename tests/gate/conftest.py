@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from edgefer.benchmark import instructions
+from edgefer.benchmark import instructions, workload
 from edgefer.benchmark.instructions import Counted
 from edgefer.cli import main
-from edgefer.runtime import client
 from tests.gate.made import Machine
 
 
@@ -29,7 +28,7 @@ Gate = Callable[..., Ran]
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
-    monkeypatch.setattr(client, "measure", made)
+    monkeypatch.setattr(workload, "measure", made)
     return made
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgefer.benchmark.workload import Workload
 from edgefer.gate import baseline
 from edgefer.gate.interleave import order
 from edgefer.gate.verdict import Process, Role
@@ -81,15 +82,16 @@ def operators(**counts: int) -> Dtypes:
 
 
 class Machine:
-    """In place of client.measure: what the model file says, with noise; every fourth process ran on a busy machine."""
+    """In place of workload.measure: what the model file says, with noise; every fourth process had a busy machine."""
 
     def __init__(self, size: float = 0.01) -> None:
         self._noise = iter(noise(2000, size, np.random.default_rng(0)))
         self.calls = 0
 
-    def __call__(self, subject: Any, settings: Settings) -> Run:
+    def __call__(self, workload: Workload, settings: Settings) -> Run:
         self.calls += 1
-        seconds = float((subject.folder / MANIFESTS[2].model).read_text()) * next(self._noise)
+        assert workload.bundle is not None
+        seconds = float((workload.bundle.folder / MANIFESTS[2].model).read_text()) * next(self._noise)
         return run(seconds, warnings=["busy: other processes used 1.00 of 2 cores"] if self.calls % 4 == 0 else [])
 
 

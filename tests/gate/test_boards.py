@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Workload
 from edgefer.devices import lookup, registry
 from edgefer.devices.device import ThisMachine
 from edgefer.devices.registry import Remote
@@ -30,9 +30,9 @@ class Board(ThisMachine):
         super().__init__(name)
         self.costs, self.versions = costs, versions
 
-    def count(self, subject: Subject) -> Counted:
-        assert subject.folder is not None
-        return Counted(self.costs[subject.folder], 0, None, self.versions)
+    def count(self, workload: Workload) -> Counted:
+        assert workload.bundle is not None
+        return Counted(self.costs[workload.bundle.folder], 0, None, self.versions)
 
 
 def boards(

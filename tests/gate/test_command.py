@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from edgefer.benchmark import instructions
+from edgefer.benchmark import instructions, workload
 from edgefer.benchmark.instructions import Counted
 from edgefer.gate import accuracy
 from edgefer.gate.accuracy import Quality
 from edgefer.gate.record import GateRecord
-from edgefer.runtime import client, records
+from edgefer.runtime import records
 from edgefer.runtime.bundle import read_bundle
 from tests.gate.conftest import Gate
 from tests.gate.made import FRAME, Machine, bundle, operators, recorded
@@ -45,7 +45,7 @@ def test_a_higher_threshold_lets_it_pass(gate: Gate, tmp_path: Path) -> None:
 
 
 def test_a_noisy_machine_is_inconclusive(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(client, "measure", Machine(0.5))
+    monkeypatch.setattr(workload, "measure", Machine(0.5))
     there = bundle(tmp_path)
     done = gate(there, there, "--processes", "12", "--budget", "24")
     assert done.code == 19, done
@@ -64,7 +64,7 @@ def test_more_macs_regress_though_they_are_as_fast(gate: Gate, tmp_path: Path) -
 def test_more_instructions_regress(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b")
     counts = {base: 1000, head: 1001}
-    monkeypatch.setattr(instructions, "count", lambda subject, _: Counted(counts[subject.folder], 0, None))
+    monkeypatch.setattr(instructions, "count", lambda workload, _: Counted(counts[workload.bundle.folder], 0, None))
     done = gate(base, head, "--exact-only")
     assert done.code == 18 and "instructions per frame on x86 1,000 -> 1,001" in done.err
     assert gate(base, head, "--exact-only", "--no-instructions").code == 0
@@ -105,7 +105,7 @@ def test_a_baseline_of_this_machine_is_compared(gate: Gate, monkeypatch: pytest.
     base, slow = bundle(tmp_path / "a"), bundle(tmp_path / "b", seconds=1.15 * FRAME)
     path = tmp_path / "baseline.json"
     records.write(path, recorded(base, size=0.002))
-    monkeypatch.setattr(client, "measure", Machine(0.0005))
+    monkeypatch.setattr(workload, "measure", Machine(0.0005))
     done = gate("--baseline", path, base)
     assert done.code == 0, done
     assert "latency compared with another day's" in done.out
@@ -145,7 +145,7 @@ def test_ctrl_c_leaves_nothing(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_
     def interrupt(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(client, "measure", interrupt)
+    monkeypatch.setattr(workload, "measure", interrupt)
     there = bundle(tmp_path)
     done = gate(there, there, "--markdown", tmp_path / "report.md")
     assert done.code == 130

@@ -11,9 +11,11 @@ import pytest
 from edgefer.gate.interleave import SETTINGS, Effort, Plan, Taken, copies, order, take
 from edgefer.gate.verdict import Role, Thresholds
 from edgefer.runtime.bench_record import Run, Settings
+from edgefer.runtime.bundle import Bundle, read_bundle
 from tests.gate import made
+from tests.pipeline.test_bundle_readme import MANIFESTS
 
-FOLDERS: dict[Role, Path] = {role: Path(role) for role in made.ROLES}
+BUNDLES: dict[Role, Bundle] = {role: Bundle(Path(role), MANIFESTS[0], "0" * 64) for role in made.ROLES}
 ONE_BLOCK = Effort(first=6, budget=6)
 
 
@@ -29,14 +31,15 @@ class Measured:
 
     roles: list[str]
 
-    def __call__(self, folder: Path, settings: Settings) -> Run:
+    def __call__(self, bundle: Bundle, settings: Settings) -> Run:
         assert settings == SETTINGS
-        self.roles.append(folder.name)
-        return made.run(self._seconds.get(folder.name, made.FRAME) * next(self._machine))
+        role = bundle.folder.name
+        self.roles.append(role)
+        return made.run(self._seconds.get(role, made.FRAME) * next(self._machine))
 
 
 def taken(measure: Measured, effort: Effort = Effort()) -> Taken:  # noqa: B008
-    return take(Plan("ean.x", FOLDERS, SETTINGS, effort, Thresholds()), measure, lambda _: None)
+    return take(Plan("ean.x", BUNDLES, SETTINGS, effort, Thresholds()), measure, lambda _: None)
 
 
 def test_a_block_goes_there_and_back() -> None:
@@ -65,24 +68,26 @@ def test_what_is_open_ends_with_the_budget() -> None:
 
 
 def test_busy_processes_are_counted() -> None:
-    def measure(folder: Path, settings: Settings) -> Run:
+    def measure(bundle: Bundle, settings: Settings) -> Run:
         return made.run(made.FRAME, warnings=["busy: others", "busy: more", "governor: powersave"])
 
-    plan = Plan("ean.x", FOLDERS, SETTINGS, Effort(12, 12), Thresholds())
+    plan = Plan("ean.x", BUNDLES, SETTINGS, Effort(12, 12), Thresholds())
     assert take(plan, measure, lambda _: None).notes() == ["12 of 12 processes ran on a machine that was busy"]
 
 
 def test_a_failing_measurement_is_not_swallowed() -> None:
-    def measure(folder: Path, settings: Settings) -> Run:
+    def measure(bundle: Bundle, settings: Settings) -> Run:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        take(Plan("ean.x", FOLDERS, SETTINGS, ONE_BLOCK, Thresholds()), measure, lambda _: None)
+        take(Plan("ean.x", BUNDLES, SETTINGS, ONE_BLOCK, Thresholds()), measure, lambda _: None)
 
 
 def test_copies_have_paths_of_one_length_and_go_away(tmp_path: Path) -> None:
     short, long = made.bundle(tmp_path, "ean.a"), made.bundle(tmp_path, "ean.a-longer-name")
-    with copies({"base": short, "head": long, "control": short}) as places:
+    opened = {folder: read_bundle(folder) for folder in (short, long)}
+    with copies({"base": opened[short], "head": opened[long], "control": opened[short]}) as copied:
+        places = {role: bundle.folder for role, bundle in copied.items()}
         assert len({len(str(place)) for place in places.values()}) == 1
         assert len(set(places.values())) == 3
         assert (places["head"] / "manifest.json").read_bytes() == (long / "manifest.json").read_bytes()

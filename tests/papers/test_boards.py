@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 
 from edgefer.arch import Arch
-from edgefer.benchmark import static_metrics
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject
-from edgefer.benchmark.static_metrics import Exact
+from edgefer.benchmark.workload import Task, Workload
 from edgefer.papers import boards, bundles
 from edgefer.papers.measure import Heard, Wish
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadRecord
-from edgefer.runtime.files import sha256
-from edgefer.runtime.protocol import Answer, Request
+from edgefer.runtime.protocol import Answer
+from tests.benchmark.made import bundle as made_bundle
 from tests.benchmark.made import record, run
 
 RECORD = "tables-rpi4-emulated.json"
@@ -36,36 +34,29 @@ class Board:
         self.versions = {"qemu": "7.2"}
         self.stop_before: str | None = None
 
-    def answers(self, requests: Sequence[Request], say: Callable[[str], None]) -> Iterator[Answer]:
-        for _ in requests:
+    def answers(self, tasks: Sequence[Task], say: Callable[[str], None]) -> Iterator[Answer]:
+        for _ in tasks:
             yield Answer(replace(run(), samples=[]), record([]).machine, self.versions, None)
 
-    def count(self, subject: Subject) -> Counted:
-        if subject.name == self.stop_before:
+    def count(self, workload: Workload) -> Counted:
+        if workload.name == self.stop_before:
             raise KeyboardInterrupt
-        self.counted.append(subject.name)
+        self.counted.append(workload.name)
         return Counted(1_000_000, 0, None)
 
-    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
-        return list(subjects)
+    def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
+        return list(workloads)
 
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
-    """The board; bundles are folders with a manifest that says nothing."""
+    """The board; bundles are models that are none."""
 
-    def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
-        folder = out / f"{arch.name}.{name}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text(f"{arch.name} {name}")
-        return folder
-
-    def read(subject: Subject) -> Exact:
-        assert subject.folder is not None
-        return Exact(sha256(subject.folder / "manifest.json"), {}, 1, 2, 3, {}, {})
+    def bundle(row: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
+        folder = out / f"{row.name}.{name}"
+        return folder if folder.is_dir() else made_bundle(folder).folder
 
     monkeypatch.setattr(bundles, "bundle", bundle)
-    monkeypatch.setattr(static_metrics, "read", read)
     return Board()
 
 

@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from edgefer.arch import Arch
-from edgefer.benchmark import static_metrics
-from edgefer.benchmark.selection import Subject
-from edgefer.benchmark.static_metrics import Exact
 from edgefer.devices.device import ThisMachine
 from edgefer.papers import bundles
 from edgefer.papers.measure import Heard, Wish, measure
@@ -21,6 +18,7 @@ from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import BadRecord, EdgeferError, ExportFailed
 from edgefer.runtime.files import sha256
 from edgefer.runtime.protocol import Answer, Request
+from tests.benchmark.made import bundle as made_bundle
 from tests.benchmark.made import record, run
 
 NETWORKS = 7
@@ -38,7 +36,7 @@ class Machine:
         self.stop_after: int | None = None
         self.slow: str | None = None
 
-    def ask(self, wanted: Request) -> Answer:
+    def ask(self, wanted: Request, *_: object) -> Answer:
         name = Path(wanted.folder or "?").name
         if wanted.settings.samples == 1:
             self.tried.append(name)
@@ -52,24 +50,17 @@ class Machine:
 
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """The machine; bundles are folders with a manifest that says nothing, but for one that can't be built."""
+    """The machine; bundles are models that are none, but for one that can't be built."""
     made = Machine()
 
     def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Path:
         if (arch.name, name) == ("squeezenet-44", "tflite-int8"):
             raise ExportFailed("squeezenet-44 can't be converted.")
         folder = out / f"{arch.name}.{name}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text(f"{arch.name} {name}")
-        return folder
-
-    def read(subject: Subject) -> Exact:
-        assert subject.folder is not None
-        return Exact(sha256(subject.folder / "manifest.json"), {}, 1, 2, 3, {}, {})
+        return folder if folder.is_dir() else made_bundle(folder).folder
 
     monkeypatch.setattr(bundles, "bundle", bundle)
     monkeypatch.setattr(client, "ask", made.ask)
-    monkeypatch.setattr(static_metrics, "read", read)
     monkeypatch.setattr(machine, "describe", lambda: record([]).machine)
     return made
 

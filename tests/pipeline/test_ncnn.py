@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +12,13 @@ import torch
 from torch import nn
 
 from edgefer.arch import get_arch
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Task, ask, open_workload
 from edgefer.pipeline.build import GOLDEN_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.export import ncnn_file, ncnn_int8, to_ncnn
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
 from edgefer.pipeline.targets import all_targets, get_target
-from edgefer.runtime import client, engines
+from edgefer.runtime import engines
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import ExportFailed, NotInteger
@@ -111,8 +112,8 @@ def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_vulkan_gives_the_golden_answer(dist: Path, name: str) -> None:
     need_vulkan()
-    subject = Subject(name, dist / f"ean.{name}", provider="vulkan")
-    found = client.ask(client.request(subject, Settings(), check=Check())).golden
+    workload = replace(open_workload(dist / f"ean.{name}"), provider="vulkan")
+    found = ask(Task(workload, Settings(), check=Check())).golden
     assert found is not None
     assert found.difference <= found.tolerance
 

@@ -10,7 +10,7 @@ import pytest
 from edgefer.runtime import gpu_state, machine, nvidia, shell
 from edgefer.runtime.bench_record import Gpu, GpuState, MachineState, Settings
 from edgefer.runtime.nvidia import COUNTERS, FIELDS, Card
-from edgefer.runtime.workload import Load, Loaded
+from edgefer.runtime.workload import Load, LoadedWorkload
 from tests.benchmark.made import record, run, state
 
 H200 = (
@@ -184,7 +184,7 @@ def test_a_watched_run(monkeypatch: pytest.MonkeyPatch, told: Gpu | None) -> Non
 
     monkeypatch.setattr(nvidia, "cards", cards)
     monkeypatch.setattr(machine, "state", look)
-    loaded = Loaded("torch 2.0", "eager", None, lambda: None, [], told, 0.0, lambda: [3.0, 1.0, 2.0])
+    loaded = LoadedWorkload("torch 2.0", "eager", None, lambda: None, [], told, 0.0, lambda: [3.0, 1.0, 2.0])
     provider = "vulkan" if told else "cuda"
     found, describe = gpu_state.measure(measure, lambda: loaded, Settings(), provider)  # type: ignore[arg-type]
     assert order == ["card", "load", "card", "machine", "sample", "machine", "card"]

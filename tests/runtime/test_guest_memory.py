@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import client, guest_memory, proc, shell
+from edgefer.runtime import client, proc, shell
 
 ROOM = 0.15  # by which the guest's memory may differ from a native process's: 0.01 was measured
 MEMORY = """
 import numpy
-from edgefer.runtime import guest_memory, proc
+from edgefer.runtime import proc
 held = numpy.ones(40 << 20, numpy.uint8)
-print(proc.resident(), guest_memory.resident(), sum(held[::1 << 20]))
+print(proc.resident(), proc.guest_resident(), sum(held[::1 << 20]))
 """
 
 
@@ -46,9 +46,9 @@ def test_a_shifted_guest_is_found(tmp_path: Path) -> None:
         "13000-17000 rw-p 00000000 00:00 0 \nRss:  16 kB\nVmFlags: rd wr\n"
         "50000-90000 rw-p 00000000 00:00 0 [heap]\nRss:  256 kB\n"
     )
-    assert guest_memory.resident(tmp_path) == 8192 + 16384 // 2
+    assert proc.guest_resident(tmp_path) == 8192 + 16384 // 2
     (self / "maps").write_text("")
-    assert guest_memory.resident(tmp_path) is None
+    assert proc.guest_resident(tmp_path) is None
 
 
 def test_a_worker_that_is_not_emulated_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_paced_keeps_to_the_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_paced_samples_are_single_frames() -> None:
-    taken = sampling.take(lambda: None, Settings(mode="paced", fps=1000.0, samples=3), once=1e-9)
+    taken = sampling.sample(lambda: None, Settings(mode="paced", fps=1000.0, samples=3), once=1e-9)
     assert (taken.loops, len(taken.samples)) == (1, 3)
 
 

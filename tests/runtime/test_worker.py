@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgefer.benchmark.selection import Subject, of_folder
-from edgefer.runtime import camera_frame, client, records
+from edgefer.benchmark.workload import Task, Workload, measure, open_workload
+from edgefer.runtime import client, records, workload
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.errors import BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
+from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
 from edgefer.runtime.protocol import Request
 from tests.runtime.made import need_vulkan
 
@@ -23,7 +23,7 @@ TARGETS = ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-fp3
 ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
 FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
 OF_GPUS = {
-    "edgefer.benchmark.torch_gpu",
+    "edgefer.benchmark.torch_worker",
     *(f"edgefer.runtime.{name}" for name in ("gpu_state", "nvidia")),
     *(f"edgefer.runtime.engines.{name}" for name in ("onnx_gpu", "openvino_gpu", "vulkan")),
 }
@@ -39,16 +39,16 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def subject(dist: Path, target: str) -> Subject:
+def bundle_of(dist: Path, target: str) -> Workload:
     folder = dist / f"ean.{target}"
     if not folder.is_dir():
         pytest.skip(f"{target} is no target here")
-    return of_folder(folder)
+    return open_workload(folder)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_run_tells_what_it_did(dist: Path, target: str) -> None:
-    found = client.measure(subject(dist, target), FEW)
+    found = measure(bundle_of(dist, target), FEW)
     assert len(found.samples) == 5
     assert all(sample > 0 for sample in found.samples)
     assert found.loops >= 1
@@ -70,9 +70,10 @@ def test_a_run_tells_what_it_did(dist: Path, target: str) -> None:
 
 @pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
 def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) -> None:
-    folder = subject(dist, target).folder
+    bundle = bundle_of(dist, target).bundle
+    assert bundle is not None
     done = subprocess.run(
-        [sys.executable, "-P", "-c", LOADED, str(folder)],
+        [sys.executable, "-P", "-c", LOADED, str(bundle.folder)],
         capture_output=True,
         text=True,
         check=True,
@@ -85,45 +86,47 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
 
 
 def test_end_to_end_paced_and_batch(dist: Path) -> None:
-    bundle = subject(dist, "tflite-int8")
-    assert len(client.measure(bundle, Settings(scope="end-to-end", samples=3, warmup=1)).samples) == 3
-    paced = client.measure(bundle, Settings(mode="paced", fps=200.0, samples=3, warmup=1))
+    bundle = bundle_of(dist, "tflite-int8")
+    assert len(measure(bundle, Settings(scope="end-to-end", samples=3, warmup=1)).samples) == 3
+    paced = measure(bundle, Settings(mode="paced", fps=200.0, samples=3, warmup=1))
     assert (len(paced.samples), paced.loops) == (3, 1)
-    batch = client.measure(bundle, Settings(mode="batch", batch=4, samples=3, warmup=1))
+    batch = measure(bundle, Settings(mode="batch", batch=4, samples=3, warmup=1))
     assert "batch: the model takes one frame at a time, a batch is 4 in a row" in batch.warnings
 
 
 def test_the_baseline_is_torch() -> None:
-    found = client.measure(Subject("ean.torch-eager", None, "ean"), FEW)
+    found = measure(Workload(network="ean"), FEW)
     assert (found.engine, found.provider) == ("torch", "eager, CPU")
 
 
 def test_failures_come_back_as_they_were(dist: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="no bundle at"):
-        client.measure(Subject("gone", tmp_path / "gone"), FEW)
+        client.ask(Request(str(tmp_path / "gone"), None, FEW))
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(BrokenBundle, match="schema"):
-        client.measure(of_folder(tmp_path), FEW)
+        client.ask(Request(str(tmp_path), None, FEW))
+    with pytest.raises(BadRecord, match="this worker measures bundles only"):
+        client.ask(Request(None, "ean", FEW))
     with pytest.raises(UnknownName, match="eam"):
-        client.measure(Subject("eam.torch-eager", None, "eam"), FEW)
+        measure(Workload(network="eam"), FEW)
 
 
 def test_a_gpu_that_is_not_there_is_one_clear_line(dist: Path) -> None:
     with pytest.raises(UnknownName, match="way of tflite to a GPU"):
-        client.measure(replace(subject(dist, "tflite-int8"), provider="cuda"), FEW)
+        measure(replace(bundle_of(dist, "tflite-int8"), provider="cuda"), FEW)
     with pytest.raises(UnknownName, match="way of torch to a GPU 'vulkan': known: cuda, cuda-graph"):
-        client.measure(Subject("ean.torch-cuda", None, "ean", "vulkan"), FEW)
+        measure(Workload(network="ean", provider="vulkan"), FEW)
     if not torch.cuda.is_available():
         with pytest.raises(NoGpu, match=r"torch .* install NVIDIA's driver and a torch with CUDA"):
-            client.measure(Subject("ean.torch-cuda", None, "ean", "cuda"), FEW)
+            measure(Workload(network="ean", provider="cuda"), FEW)
 
 
 def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
     need_vulkan()
-    bundle = replace(subject(dist, "ncnn-fp32"), provider="vulkan")
+    bundle = replace(bundle_of(dist, "ncnn-fp32"), provider="vulkan")
     with pytest.raises(NotSetUp, match=r"ean.ncnn-fp32: the bundle's batch is 1"):
-        client.measure(bundle, replace(FEW, mode="batch", batch=4))
-    assert len(client.measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
+        measure(bundle, replace(FEW, mode="batch", batch=4))
+    assert len(measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
 
 
 def test_a_dead_worker_is_one_clear_line() -> None:
@@ -133,19 +136,21 @@ def test_a_dead_worker_is_one_clear_line() -> None:
 
 
 def test_standard_output_is_the_answer_alone(dist: Path) -> None:
-    wanted = records.dumps(client.request(subject(dist, "tflite-fp32"), FEW))
+    wanted = records.dumps(Task(bundle_of(dist, "tflite-fp32"), FEW).request)
     done = subprocess.run(
-        client.WORKER, input=wanted, capture_output=True, text=True, check=True, env=client.environment()
+        client.command(), input=wanted, capture_output=True, text=True, check=True, env=client.environment()
     )
     assert json.loads(done.stdout)["failure"] is None
-    bad = subprocess.run(client.WORKER, input="?", capture_output=True, text=True, check=True, env=client.environment())
+    bad = subprocess.run(
+        client.command(), input="?", capture_output=True, text=True, check=True, env=client.environment()
+    )
     assert json.loads(bad.stdout)["failure"]["kind"] == "BadRecord"
 
 
 def test_the_camera_frame_holds_the_face() -> None:
-    made = camera_frame.frame()
+    made = workload.camera_frame()
     assert (made.shape, made.dtype.name) == ((480, 640, 3), "uint8")
-    box = camera_frame.BOX
+    box = workload.FACE
     face = made[box.top : box.top + box.side : 2, box.left : box.left + box.side : 2]
     from edgefer.runtime import golden
 

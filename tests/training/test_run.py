@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from edgefer.arch import get_arch
-from edgefer.benchmark import torch_eager
+from edgefer.benchmark import torch_worker
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
@@ -182,7 +182,7 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
     job = BuildJob(arch, "onnx-fp32", get_target("onnx-fp32"), loaded, CalibrationOptions())
     assert np.abs(verify.outputs(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
-    step = torch_eager.make_step(loaded.network, arch, Settings())
+    step = torch_worker.make_step(loaded.network, arch, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
 

@@ -10,16 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgefer.benchmark.workload import Task
 from edgefer.runtime import records, resources
-from edgefer.runtime.bundle import MANIFEST, read_bundle
+from edgefer.runtime.bundle import MANIFEST, Bundle
 from edgefer.runtime.errors import BadData
-from edgefer.runtime.protocol import Request
+from edgefer.runtime.protocol import Check
 from edgefer.runtime.remote_job import Plan
 from edgefer.runtime.runner import PLAN
 
 PACKAGE = Path(__file__).parents[2]
 # Parts of edgefer that no worker imports: the command line, what builds and trains, and this side of a device.
-LEFT_HERE = ("cli", "devices", "gate", "papers", "sweep", "training")
+LEFT_HERE = ("benchmark", "cli", "devices", "gate", "papers", "sweep", "training")
 INSIDE = "run"  # the folder within the archive
 PLACES = 16  # digits of the checksum that a run is called by
 
@@ -34,17 +35,19 @@ class Payload:
     content: bytes
 
 
-def pack(name: str, requests: Sequence[Request], engine: str, idle: float) -> Payload:
-    """Everything for a run on the board `name`; `idle` is seconds, see errand.Plan.
+def pack(name: str, tasks: Sequence[Task], engine: str, idle: float) -> Payload:
+    """Everything for a run on the board `name`; `idle` is seconds, see remote_job.Plan.
 
-    Raises what read_bundle raises, and BadData for what a board can't run.
+    Raises BadData for what a board can't run.
     """
     files = dict([*_sources(), *_targets()])
     rewritten = []
-    for request in requests:
-        folder, faces = _bundle(name, request, files), _faces(request, files)
-        check = None if request.check is None else replace(request.check, faces=faces)
-        rewritten.append(replace(request, folder=folder, check=check))
+    for task in tasks:
+        if task.workload.bundle is None:
+            raise BadData(f"{task.workload.name} needs torch, which is not brought to {name}: leave it out there.")
+        folder = _bundle(task.workload.bundle, files)
+        check = None if task.check is None else replace(task.check, faces=_faces(task.check, files))
+        rewritten.append(replace(task.request, folder=folder, check=check))
     files[PLAN] = records.dumps(Plan(rewritten, engine, idle)).encode()  # the last one: where it is, all is
     content = _tar(files.items())
     return Payload(hashlib.sha256(content).hexdigest()[:PLACES], gzip.compress(content, 3, mtime=0))
@@ -63,22 +66,19 @@ def _targets() -> Files:
         yield f"targets/{path.relative_to(top).as_posix()}", path.read_bytes()
 
 
-def _bundle(name: str, request: Request, files: dict[str, bytes]) -> str:
-    """Add the request's bundle unless it is there; returns its folder on the board."""
-    if request.folder is None:
-        raise BadData(f"{request.eager}.torch-eager needs torch, which is not brought to {name}: leave it out there.")
-    bundle = read_bundle(Path(request.folder))
+def _bundle(bundle: Bundle, files: dict[str, bytes]) -> str:
+    """Add the bundle unless it is there; returns its folder on the board."""
     content = {entry: bundle.path(entry).read_bytes() for entry in (MANIFEST, *sorted(bundle.manifest.files))}
     # The manifest has the checksums of the rest; two bundles may have the same name.
-    place = f"bundles/{hashlib.sha256(content[MANIFEST]).hexdigest()[:PLACES]}/{bundle.manifest.name}"
+    place = f"bundles/{bundle.sha256[:PLACES]}/{bundle.manifest.name}"
     files.update({f"{place}/{entry}": data for entry, data in content.items()})
     return place
 
 
-def _faces(request: Request, files: dict[str, bytes]) -> str | None:
-    if request.check is None or request.check.faces is None:
+def _faces(check: Check, files: dict[str, bytes]) -> str | None:
+    if check.faces is None:
         return None
-    content = Path(request.check.faces).read_bytes()
+    content = Path(check.faces).read_bytes()
     place = f"faces/{hashlib.sha256(content).hexdigest()[:PLACES]}.npy"
     files[place] = content
     return place

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices import registry
 from edgefer.devices.board import payload
 from edgefer.devices.board.job import Errand, Patience, setup_command
@@ -16,17 +15,17 @@ from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import find
 from edgefer.devices.registry import Remote
 from edgefer.runtime import client
-from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, OutputFailed, Unreachable, WorkerFailed
 from edgefer.runtime.interrupts import Terminated
-from edgefer.runtime.protocol import Answer, Request
+from edgefer.runtime.protocol import Answer
 from edgefer.runtime.remote_job import Report
 
 FULL = 2**20  # bytes: with less than this left a run that broke off broke off for that
 
 
 class RemotePlace:
-    """The user's board `name`; see place.Place. `engine` is the set of engines, None is the default one.
+    """The user's board `name`; see benchmark.run.Device. `engine` is the set of engines, None is the default one.
 
     left_out says, after expand, what its engines don't run.
     """
@@ -39,18 +38,18 @@ class RemotePlace:
         self._engine, self._engines = find(engine)
         self.left_out: list[str] = []
 
-    def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
+    def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """All in one run on the board, which goes on there when the connection is lost.
 
         Ctrl-C stops it: what it had finished comes first, then KeyboardInterrupt goes on.
         """
-        for folder in {request.folder for request in requests if request.folder is not None}:
-            self._require_engine(Path(folder))
+        for task in tasks:
+            self._require_engine(task.workload)
         patience = Patience.given()
-        load = payload.pack(self.name, requests, self._engine, patience.idle)
+        load = payload.pack(self.name, tasks, self._engine, patience.idle)
         errand = Errand(Link(self.name, self._device), load.id, self._engine, say, patience)
         try:
-            report = self._complete(errand, load, len(requests), say)
+            report = self._complete(errand, load, len(tasks), say)
         except (KeyboardInterrupt, Terminated) as stop:
             yield from self._stopped(errand, say)
             raise stop
@@ -98,28 +97,29 @@ class RemotePlace:
             EdgeferError.__init__(there, f"on {self.name}: {error}")
             raise there from error
 
-    def count(self, subject: Subject) -> Counted:
+    def count(self, workload: Workload) -> Counted:
         """None: that needs an emulator."""
-        del subject
+        del workload
         emulator = next((n for n, row in registry.emulated().items() if row.board == self._device.board), None)
         return Counted(None, 0, f"not counted on a board{f': `--device {emulator}` counts them' if emulator else ''}")
 
-    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """Those that its engines run; raises NotSetUp if there is none, and what read_bundle raises."""
-        foreign = [s for s in subjects if s.folder is not None and self._format(s.folder) not in self._engines.formats]
-        found = [subject for subject in subjects if subject not in foreign]
+    def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
+        """Those that its engines run; raises NotSetUp if there is none."""
+        running = [workload for workload in workloads if self._has_engine(workload.bundle)]
+        foreign = [workload.name for workload in workloads if not self._has_engine(workload.bundle)]
         if foreign:
-            self.left_out = [f"{', '.join(subject.name for subject in foreign)}: {self._reason()}"]
-        if not found:
+            self.left_out = [f"{', '.join(foreign)}: {self._reason()}"]
+        if not running:
             raise NotSetUp(f"nothing that was asked for runs on {self.name}: {self._reason()}.")
-        return found
+        return running
 
-    def _require_engine(self, folder: Path) -> None:
-        if self._format(folder) not in self._engines.formats:
-            raise NotSetUp(f"{folder.name} does not run on {self.name}: {self._reason()}.")
+    def _require_engine(self, workload: Workload) -> None:
+        if not self._has_engine(workload.bundle):
+            raise NotSetUp(f"{workload.name} does not run on {self.name}: {self._reason()}.")
 
-    def _format(self, folder: Path) -> str:
-        return read_bundle(folder).manifest.format
+    def _has_engine(self, bundle: Bundle | None) -> bool:
+        """Whether a bundle runs there; that no network in torch does is told where a run is packed."""
+        return bundle is None or bundle.manifest.format in self._engines.formats
 
     def _reason(self) -> str:
         return f"boards get {self._engines.title}, for {', '.join(self._engines.formats)}"

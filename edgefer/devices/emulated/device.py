@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.selection import Subject
+from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices import registry
 from edgefer.devices.board.doctor import Finding
 from edgefer.devices.device import Say
 from edgefer.devices.emulated import image_build
 from edgefer.devices.registry import Emulated
 from edgefer.runtime.bench_record import Memory, Run, Settings
-from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import NotSetUp
-from edgefer.runtime.protocol import Answer, Request
+from edgefer.runtime.protocol import Answer
 
 WARNING = (
     "emulated: no times, for an emulator's say nothing of the board's; memory is the guest's alone, its peak the "
@@ -45,7 +43,7 @@ def is_set_up(name: str) -> bool:
 
 
 class EmulatedPlace:
-    """See place.Place. `left_out` has a line for bundles of formats that the set of engines does not run.
+    """See benchmark.run.Device. `left_out` has a line for bundles of formats that the set of engines does not run.
 
     Raises UnknownName for the set, NotSetUp if the board is not made yet.
     """
@@ -61,56 +59,51 @@ class EmulatedPlace:
         self._emulator = made.emulator()
         self._versions = made.versions()
 
-    def answers(self, requests: Sequence[Request], say: Say) -> Iterator[Answer]:
+    def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """Each from a fresh process, when it is asked for; raises what client.ask raises, and NotSetUp."""
         del say
-        for request in requests:
-            self._require_engine(request)
-            wanted = replace(request, settings=_few(request.settings))
-            answer = emulator.ask(wanted, self._emulator)
+        for task in tasks:
+            self._require_engine(task.workload)
+            answer = emulator.ask(replace(task, settings=_few(task.settings)), self._emulator)
             run = None if answer.run is None else _untimed(answer.run)
             yield replace(answer, run=run, versions=answer.versions | self._versions)
 
-    def count(self, subject: Subject) -> Counted:
+    def count(self, workload: Workload) -> Counted:
         """To the instruction, in two processes."""
-        reason = self._refusal(subject)
+        reason = self._refusal(workload)
         if reason is not None:
             return Counted(None, 0, f"not counted: {reason}")
         lacking = instructions.lacking(self._emulator)
         if lacking is not None:
             return Counted(None, 0, lacking)
-        counted = instructions.count_in(self._emulator, subject)
+        counted = instructions.count_in(self._emulator, workload)
         return replace(counted, versions={**counted.versions, **self._versions})
 
-    def expand(self, subjects: Sequence[Subject]) -> list[Subject]:
+    def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Those whose engine is there; raises NotSetUp if that is none."""
-        reasons = {subject: self._refusal(subject) for subject in subjects}
-        self.left_out = [f"{subject.name}: {reason}" for subject, reason in reasons.items() if reason]
-        found = [subject for subject, reason in reasons.items() if not reason]
-        if subjects and not found:
+        reasons = [self._refusal(workload) for workload in workloads]
+        self.left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
+        running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
+        if workloads and not running:
             raise NotSetUp(f"nothing that was asked for runs on {self.name}: {'; '.join(self.left_out)}.")
-        return found
+        return running
 
-    def _refusal(self, subject: Subject) -> str | None:
-        """Why it does not run here; raises what read_bundle raises."""
+    def _refusal(self, workload: Workload) -> str | None:
+        """Why it does not run here."""
         engines = self._made.engines
-        if subject.folder is None:
+        if workload.bundle is None:
             return "torch is not on an emulated board"
-        if subject.provider is not None:
+        if workload.provider is not None:
             return "an emulated board has no GPU"
-        needed = read_bundle(subject.folder).manifest.format
+        needed = workload.bundle.manifest.format
         if needed in engines.formats:
             return None
         return f"an emulated board has no engine for {needed}, it has {engines.title}"
 
-    def _require_engine(self, request: Request) -> None:
-        subject = Subject(request.folder or request.eager or "", None, request.eager, request.provider)
-        if request.folder is not None:
-            bundle = read_bundle(Path(request.folder))
-            subject = Subject(bundle.manifest.name, bundle.folder, None, request.provider)
-        reason = self._refusal(subject)
+    def _require_engine(self, workload: Workload) -> None:
+        reason = self._refusal(workload)
         if reason is not None:
-            raise NotSetUp(f"{subject.name} does not run on {self.name}: {reason}; leave it out.")
+            raise NotSetUp(f"{workload.name} does not run on {self.name}: {reason}; leave it out.")
 
 
 def _few(settings: Settings) -> Settings:

@@ -121,7 +121,7 @@ def setup(name: str, device: Emulated, engine: str | None, say: Say) -> None:
 
 def _try(made: Made) -> str | None:
     """Import all, which also makes Python compile it; the last line of what went wrong."""
-    done = emulator.python(made.emulator(), "-c", TRY, *TRIED, *made.engines.modules)
+    done = emulator.run_python(made.emulator(), "-c", TRY, *TRIED, *made.engines.modules)
     return None if done.code == 0 else done.last_line(f"it ended with {done.code}")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.benchmark.selection import of_folder
+from edgefer.benchmark.workload import Task, open_workload
 from edgefer.devices import lookup
-from edgefer.runtime import client, records
+from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Run, Settings
 from edgefer.runtime.protocol import Answer
 from tests.devices.ssh.conftest import Host, MakeBoard
@@ -34,8 +34,8 @@ def measure(host: Host, bundle: Path, said: list[str], monkeypatch: pytest.Monke
     """Answers of the kitchen, asked for in this process."""
     for name, value in host.environment.items():
         monkeypatch.setenv(name, value)
-    request = client.request(of_folder(bundle), FEW)
-    yield lambda count=1: list(lookup.find("kitchen").answers([request] * count, said.append))
+    task = Task(open_workload(bundle), FEW)
+    yield lambda count=1: list(lookup.find("kitchen").answers([task] * count, said.append))
 
 
 def run_of(answer: Answer) -> Run:

@@ -12,9 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgefer.arch import get_arch
-from edgefer.benchmark import static_metrics, torch_eager, torch_gpu
-from edgefer.benchmark.selection import Subject
-from edgefer.benchmark.torch_gpu import OnGpu
+from edgefer.benchmark import torch_worker
+from edgefer.benchmark.torch_worker import OnGpu
+from edgefer.benchmark.workload import Workload, static_metrics
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import GoldenMismatch, NoGpu, UnknownName, WorkerFailed
 
@@ -159,63 +159,63 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Cuda:
     def placed(network: torch.nn.Module, shape: tuple[int, ...], graph: bool) -> OnGpu:
         return OnGpu(network, shape, graph, cuda, "cpu")
 
-    monkeypatch.setattr(torch_gpu, "require", lambda found: None)
-    monkeypatch.setattr(torch_gpu, "OnGpu", placed)
+    monkeypatch.setattr(torch_worker, "require_gpu", lambda found: None)
+    monkeypatch.setattr(torch_worker, "OnGpu", placed)
     return cuda
 
 
 @pytest.mark.parametrize("provider", ["cuda", "cuda-graph"])
 def test_a_batch_is_one_inference(made: Cuda, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
-    loaded = torch_gpu.load("ean", Settings(mode="batch", batch=5), provider)
+    loaded = torch_worker.load_on_gpu("ean", Settings(mode="batch", batch=5), provider)
     answer = loaded.step()
     assert isinstance(answer, torch.Tensor)
     assert answer.shape == (5, 7)
     assert loaded.provider == {"cuda": "eager, CUDA", "cuda-graph": "CUDA graph"}[provider]
     assert loaded.warm_seconds > 0
     assert loaded.on_device is not None
-    assert len(loaded.on_device()) == torch_gpu.EVENTS
+    assert len(loaded.on_device()) == torch_worker.EVENTS
 
 
 @pytest.mark.parametrize("provider", ["cuda", "cuda-graph"])
 def test_end_to_end_gives_the_processor_s_label(made: Cuda, provider: str) -> None:
     settings = Settings(scope="end-to-end")
-    assert torch_gpu.load("ean", settings, provider).step() == torch_eager.load("ean", settings).step()
+    assert (
+        torch_worker.load_on_gpu("ean", settings, provider).step() == torch_worker.load_on_cpu("ean", settings).step()
+    )
 
 
 def test_the_golden_picture_is_checked(made: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert torch_gpu.check("ean", "cuda-graph").difference < 1e-5
-    monkeypatch.setattr(torch_gpu, "TOLERANCE", -1.0)
+    assert torch_worker.check_on_gpu("ean", "cuda-graph").difference < 1e-5
+    monkeypatch.setattr(torch_worker, "TOLERANCE", -1.0)
     with pytest.raises(GoldenMismatch, match=r"torch's answer on the GPU \(cuda\) is 0.0000 off"):
-        torch_gpu.check("ean", "cuda")
+        torch_worker.check_on_gpu("ean", "cuda")
 
 
 @pytest.mark.parametrize("name", ["model_b", "microexpnet-m", "mini-xception-44"])  # 3 channels, 1, and from -1 to 1
 def test_a_network_without_weights_gets_random_ones_and_says_so(made: Cuda, name: str) -> None:
-    loaded = torch_gpu.load(name, Settings(mode="batch", batch=2), "cuda")
+    loaded = torch_worker.load_on_gpu(name, Settings(mode="batch", batch=2), "cuda")
     assert loaded.notes == [f"weights: none are shipped for {name}, random ones (seed 0) take as long"]
     answer = loaded.step()
     assert isinstance(answer, torch.Tensor)
     assert answer.shape == (2, 7)
-    assert static_metrics.read(Subject(f"{name}.torch-cuda", None, name, "cuda")).files.keys() == {
-        "random weights, seed 0"
-    }
+    assert static_metrics(Workload(network=name, provider="cuda")).files.keys() == {"random weights, seed 0"}
     arch = get_arch(name)
-    assert float(torch_eager.face(arch).min()) >= arch.input_min
-    assert torch_eager.face(arch).shape[1] == arch.channels
+    assert float(torch_worker.golden_face(arch).min()) >= arch.input_min
+    assert torch_worker.golden_face(arch).shape[1] == arch.channels
 
 
 def test_an_unknown_network_is_refused(made: Cuda) -> None:
     with pytest.raises(UnknownName, match="ean"):
-        torch_gpu.load("eam", Settings(), "cuda")
+        torch_worker.load_on_gpu("eam", Settings(), "cuda")
 
 
 def test_what_torch_can_not_place_is_one_line(made: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*given: object) -> OnGpu:
         raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
 
-    monkeypatch.setattr(torch_gpu, "OnGpu", full)
+    monkeypatch.setattr(torch_worker, "OnGpu", full)
     with pytest.raises(WorkerFailed, match=r"ean: torch can't run it as cuda \(CUDA out of memory. Tried"):
-        torch_gpu.load("ean", Settings(), "cuda")
+        torch_worker.load_on_gpu("ean", Settings(), "cuda")
 
 
 @pytest.mark.parametrize(("built", "why"), [(None, "was built without CUDA"), ("13.0", "finds no GPU")])
@@ -226,6 +226,6 @@ def test_a_torch_that_has_no_gpu_says_why(built: str | None, why: str) -> None:
         version=SimpleNamespace(cuda=built),
     )
     with pytest.raises(NoGpu, match=f"torch 2.13.0 {why}.*install NVIDIA's driver"):
-        torch_gpu.require(fake)
+        torch_worker.require_gpu(fake)
     fake.cuda.is_available = lambda: True
-    torch_gpu.require(fake)
+    torch_worker.require_gpu(fake)
