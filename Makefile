@@ -20,8 +20,8 @@ demo: .venv/build
 test: lint
 	$(PYTEST)
 
-test-all: lint
-	$(PYTEST) -m 'not matrix'
+test-all: test
+	$(PYTEST) -m 'long and not matrix'
 
 # what could need more than Python, with all of that hidden: tests/bare.py
 test-bare: .venv/test

@@ -22,7 +22,11 @@ from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.protocol import Check
 
 BOARDS = list(registry.emulated())
-TARGETS = ("tflite-fp32", "tflite-int8", "onnx-int8", "ncnn-int8")
+TARGETS = (
+    "tflite-int8",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("tflite-fp32", "onnx-int8", "ncnn-int8")),
+)
+RUNNING = (BOARDS[0], *(pytest.param(name, marks=pytest.mark.long) for name in BOARDS[1:]))
 
 
 def place(name: str, engine: str | None = None) -> EmulatedPlace:
@@ -109,7 +113,7 @@ def test_a_second_setup_says_that_it_is_there() -> None:
 
 
 @pytest.mark.usefixtures("boards")
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", RUNNING)
 def test_the_doctor_finds_it_well(name: str) -> None:
     findings = device.doctor(name, registry.emulated()[name])
     assert all(finding.ok for finding in findings if finding.needed), findings
@@ -117,7 +121,7 @@ def test_the_doctor_finds_it_well(name: str) -> None:
 
 
 @pytest.mark.usefixtures("boards")
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", RUNNING)
 def test_the_guest_sees_the_board(name: str) -> None:
     row = registry.emulated()[name]
     code = (

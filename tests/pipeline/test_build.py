@@ -46,6 +46,12 @@ def job(name: str, calibrate: CalibrationOptions | None = None, of: weights.Weig
     return BuildJob(EAN, name, get_target(name), of or weights.load(EAN, None), calibrate or CalibrationOptions())
 
 
+@pytest.fixture(scope="module")
+def float_model() -> FloatModel:
+    """The shipped EAN, converted once for each kind of graph: for tests whose subject is what comes after."""
+    return FloatModel(EAN, weights.load(EAN, None))
+
+
 @every_target
 def test_bundle_holds_what_it_promises(dist: Path, name: str) -> None:
     bundle = read_bundle(dist / f"ean.{name}")
@@ -71,7 +77,9 @@ def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     assert len(texts) == 1
 
 
-@every_target
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name.endswith("-int8") else pytest.mark.long) for name in all_targets()]
+)
 def test_second_build_gives_the_same_bytes(dist: Path, tmp_path: Path, name: str) -> None:
     """This one alone, the first with the float network that all targets share."""
     again = build_bundle(job(name), tmp_path).folder
@@ -114,11 +122,10 @@ def test_manifest_names_no_path_of_the_machine(dist: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_calibration_from_faces_is_seeded_and_recorded(tmp_path: Path, method: Method) -> None:
+def test_calibration_from_faces_is_seeded_and_recorded(float_model: FloatModel, tmp_path: Path, method: Method) -> None:
     faces = load(write_csv(tmp_path / "fer2013.csv"))
-    bundle = build_bundle(
-        job("tflite-int8", CalibrationOptions(faces=faces, method=method, count=20, seed=3)), tmp_path
-    )
+    options = CalibrationOptions(faces=faces, method=method, count=20, seed=3)
+    bundle = build_bundle(job("tflite-int8", options), tmp_path, float_model=float_model)
     record = calibration.load(bundle.path(CALIBRATION), "ean", "tflite", bundle.manifest.weights_sha256)
     assert record.method == method
     assert len(record.faces.rows) == 20
@@ -127,11 +134,12 @@ def test_calibration_from_faces_is_seeded_and_recorded(tmp_path: Path, method: M
     assert max(record.faces.rows) < 56, "only Training rows"
 
 
-def test_recorded_calibration_gives_the_bytes_of_the_faces(tmp_path: Path) -> None:
+def test_recorded_calibration_gives_the_bytes_of_the_faces(float_model: FloatModel, tmp_path: Path) -> None:
     faces = load(write_csv(tmp_path / "fer2013.csv"))
-    first = build_bundle(job("tflite-int8", CalibrationOptions(faces=faces, count=20)), tmp_path / "faces")
-    recorded = CalibrationOptions(recorded=first.path(CALIBRATION))
-    second = build_bundle(job("tflite-int8", recorded), tmp_path / "recorded")
+    measured = job("tflite-int8", CalibrationOptions(faces=faces, count=20))
+    first = build_bundle(measured, tmp_path / "faces", float_model=float_model)
+    recorded = job("tflite-int8", CalibrationOptions(recorded=first.path(CALIBRATION)))
+    second = build_bundle(recorded, tmp_path / "recorded")
     assert first.path("model.tflite").read_bytes() == second.path("model.tflite").read_bytes()
 
 
