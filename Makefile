@@ -25,7 +25,8 @@ test-all: test
 
 # what could need more than Python, with all of that hidden: tests/bare.py
 test-bare: .venv/test
-	EDGEFER_TEST_BARE=1 $(PYTEST) tests/benchmark tests/data tests/devices tests/gate tests/papers tests/runtime
+	EDGEFER_TEST_BARE=1 $(PYTEST) tests/benchmark tests/data tests/devices tests/gate tests/papers tests/runtime \
+		tests/pipeline/test_ncnn.py tests/test_benchmarks.py
 
 lint: .venv/test
 	$(BIN)/ruff check .

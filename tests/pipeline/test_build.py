@@ -81,7 +81,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     "name", [pytest.param(name, marks=() if name.endswith("-int8") else pytest.mark.long) for name in all_targets()]
 )
 def test_second_build_gives_the_same_bytes(dist: Path, tmp_path: Path, name: str) -> None:
-    """This one alone, the first with the float network that all targets share."""
+    """The first targets shared a float network (see dist), this one is built alone."""
     again = build_bundle(job(name), tmp_path).folder
     first = dist / f"ean.{name}"
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
@@ -156,14 +156,6 @@ def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) ->
     wanted = BuildJob(arch, "onnx-int8", get_target("onnx-int8"), loaded, CalibrationOptions())
     with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
         build_bundle(wanted, tmp_path)
-
-
-def test_targets_that_share_a_float_network_give_the_same_bytes(dist: Path, tmp_path: Path) -> None:
-    loaded = weights.load(EAN, None)
-    float_model = FloatModel(EAN, loaded)
-    for name in ("tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-int8", "tflite-int8"):
-        bundle = build_bundle(job(name, of=loaded), tmp_path, float_model=float_model)
-        assert (bundle.folder / MANIFEST).read_bytes() == (dist / f"ean.{name}/manifest.json").read_bytes()
 
 
 def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> None:
@@ -242,11 +234,11 @@ def test_calibration_on_too_few_faces(tmp_path: Path, count: int) -> None:
     assert not (tmp_path / "ean.tflite-int8").exists()
 
 
-def test_float_inside_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float_inside_fails_the_build(float_model: FloatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = import_exporter("tflite")
     monkeypatch.setattr(backend, "quantize", lambda model, target, ranges: {target.file: model})
     with pytest.raises(NotInteger, match="CONV_2D"):
-        build_bundle(job("tflite-int8"), tmp_path)
+        build_bundle(job("tflite-int8"), tmp_path, float_model=float_model)
     assert list(tmp_path.iterdir()) == []
 
 
