@@ -15,7 +15,7 @@ from edgefer.runtime.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edgefer.devices.verification import BundleCheck
-    from edgefer.gate.record import GateRecord
+    from edgefer.gate.report import GateRecord
     from edgefer.pipeline.ranges import Method
     from edgefer.runtime.bundle import Bundle
 

@@ -11,7 +11,7 @@ from edgefer.cli.common import PATH, json_option, print_json, reading_options, s
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.gate.record import GateRecord
+    from edgefer.gate.report import GateRecord
 
 
 @click.command()

@@ -1,16 +1,23 @@
-"""BASE and HEAD: a bundle, a folder of bundles, or a git ref whose bundles are built first."""
+"""BASE and HEAD: a bundle, a folder of bundles, or a git ref whose bundles are built first.
+
+A ref is checked out beside the working tree, which is left alone, and built there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.gate import refs
+from edgefer.runtime import client, shell
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
-from edgefer.runtime.errors import MissingFile
+from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed
+from edgefer.runtime.interrupts import held
 
+_EDGEFER = ("-c", "from edgefer.cli import main; main()")
 Built = Callable[[str], AbstractContextManager[Path]]
 
 
@@ -31,36 +38,36 @@ class Pair:
     head: Bundle | None
 
 
-def is_ref(given: str) -> bool:
-    """Whether `given` is no path but a commit of the repository around this folder."""
-    return not Path(given).exists() and refs.commit(given) is not None
+def is_ref(side: str) -> bool:
+    """Whether `side` is no path but a commit of the repository around this folder."""
+    return not Path(side).exists() and commit_of(side) is not None
 
 
 @contextmanager
-def opened(given: str, built: Built) -> Iterator[Side]:
+def open_side(side: str, built: Built) -> Iterator[Side]:
     """The side for as long as the block lasts; `built` makes a folder of bundles of a git ref.
 
     Raises MissingFile, BrokenBundle, or what `built` raises.
     """
-    place: AbstractContextManager[Path] = nullcontext(Path(given))
-    if is_ref(given):
-        place = built(given)
-    elif not Path(given).exists():
-        raise MissingFile(f"{given} is no bundle, no folder of bundles and no git ref: `edgefer build` makes bundles.")
-    with place as folder:
-        yield read(folder)
+    bundles: AbstractContextManager[Path] = nullcontext(Path(side))
+    if is_ref(side):
+        bundles = built(side)
+    elif not Path(side).exists():
+        raise MissingFile(f"{side} is no bundle, no folder of bundles and no git ref: `edgefer build` makes bundles.")
+    with bundles as folder:
+        yield read_side(folder)
 
 
-def read(folder: Path) -> Side:
+def read_side(folder: Path) -> Side:
     """The bundle in `folder`, or the bundles in its subfolders; raises MissingFile or BrokenBundle."""
     if (folder / MANIFEST).is_file() or folder.is_file():
         bundle = read_bundle(folder)
         return Side({bundle.manifest.name: bundle}, True)
-    places = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
-    if not places:
+    folders = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
+    if not folders:
         raise MissingFile(f"no bundles in {folder}: `edgefer build --out {folder}` makes one.")
-    found = [read_bundle(place) for place in places]
-    return Side({bundle.manifest.name: bundle for bundle in found}, False)
+    opened = [read_bundle(path) for path in folders]
+    return Side({bundle.manifest.name: bundle for bundle in opened}, False)
 
 
 def pairs(base: Side, head: Side) -> list[Pair]:
@@ -80,3 +87,53 @@ def pairs(base: Side, head: Side) -> list[Pair]:
                 f"no bundle {names[0]} on the other side: it has {', '.join(sorted(other_side.bundles))}."
             )
     return [Pair(name, base.bundles.get(name), head.bundles.get(name)) for name in names]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What `edgefer build` is to make; a relative path of weights is within the ref's own tree."""
+
+    arch: str
+    targets: Sequence[str]
+    weights: Path | None = None
+
+
+def commit_of(ref: str) -> str | None:
+    """The commit that `ref` names in the repository around this folder; None if it names none."""
+    return shell.run_or_none(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"])
+
+
+@contextmanager
+def built(ref: str, build: Build) -> Iterator[Path]:
+    """A folder with the bundles of `ref`, removed again with its worktree when the block ends, however it ends.
+
+    Raises OutputFailed if git can't check it out, ExportFailed if it can't be built.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as temporary:
+        tree, out = Path(temporary) / "tree", Path(temporary) / "dist"
+        try:
+            done = shell.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit_of(ref) or ref])
+            if done.code != 0:
+                raise OutputFailed(f"git can't check {ref} out: {done.last_line()}.")
+            _build(ref, build, tree, out)
+            yield out
+        finally:
+            with held():
+                shell.run(["git", "worktree", "remove", "--force", str(tree)])
+
+
+def _build(ref: str, build: Build, tree: Path, out: Path) -> None:
+    line = [sys.executable, *_path(tree), *_EDGEFER, "build", "--arch", build.arch, "--out", str(out)]
+    for target in build.targets:
+        line += ["--target", target]
+    if build.weights is not None:
+        line += ["--weights", str(tree / build.weights)]
+    done = shell.run(line, environment=client.environment(), folder=tree)
+    if done.code != 0:
+        raise ExportFailed(f"{ref} can't be built: {done.last_line().removeprefix('edgefer: ')}")
+
+
+def _path(tree: Path) -> tuple[str, ...]:
+    """A checkout of edgefer itself builds with its own code, any other with the edgefer that runs this."""
+    own = any((tree / "edgefer" / name).is_file() for name in ("cli/__init__.py", "cli.py"))
+    return () if own else ("-P",)

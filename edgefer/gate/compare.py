@@ -11,17 +11,19 @@ from pathlib import Path
 from edgefer.arch import get_arch
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import load
-from edgefer.devices import lookup
-from edgefer.gate import accuracy, base_and_head, baseline, gate_devices, refs, run
-from edgefer.gate.accuracy import Quality
+from edgefer.devices import lookup, registry
+from edgefer.devices.registry import Emulated
+from edgefer.gate import baseline, run
+from edgefer.gate.base_and_head import Build, built, is_ref, open_side, pairs
 from edgefer.gate.interleave import Effort
-from edgefer.gate.record import GateRecord, record
-from edgefer.gate.refs import Build
-from edgefer.gate.run import Limits, Tools
+from edgefer.gate.report import GateRecord, make_record
+from edgefer.gate.run import Accuracy, Limits, Tools, measure_accuracy
 from edgefer.gate.verdict import Thresholds
 from edgefer.pipeline.targets import get_target
+from edgefer.runtime import machine
+from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import Bundle
-from edgefer.runtime.errors import WrongOptions
+from edgefer.runtime.errors import BadRecord, NotSetUp, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 
 FEWEST = 12  # processes, for a permutation test that can tell anything
@@ -81,7 +83,7 @@ class GateOptions:
         if self.budget < self.processes:
             raise WrongOptions(f"--budget {self.budget} is less than --processes {self.processes}.")
         for side in self.sides:
-            if (self.arch is None or not self.targets) and base_and_head.is_ref(side):
+            if (self.arch is None or not self.targets) and is_ref(side):
                 raise WrongOptions(f"{side} is a git ref: say what to build of it with --arch and --target.")
         if self.arch is not None:
             get_arch(self.arch)
@@ -96,20 +98,20 @@ def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
     """
     options.check()
     recorded = None if options.baseline is None else baseline.read(options.baseline)
-    devices = gate_devices.names(options.devices, recorded)
+    devices = gate_devices(options.devices, recorded)
     tools = _tools(options, devices, progress)
-    wanted = Build(options.arch or "", options.targets, options.weights)
+    build = Build(options.arch or "", options.targets, options.weights)
     with ExitStack() as stack:
         opened = []
         for side in options.sides:
             progress.step("", f"opening {side}", 0, None)
-            opened.append(stack.enter_context(base_and_head.opened(side, partial(refs.built, wanted=wanted))))
+            opened.append(stack.enter_context(open_side(side, partial(built, build=build))))
         if recorded is not None:
             verdicts = run.against(recorded, opened[0], tools, options.limits)
         else:
-            verdicts = run.gate(base_and_head.pairs(*opened), tools, options.limits)
+            verdicts = run.gate(pairs(*opened), tools, options.limits)
     base = options.base if options.base is not None else str(options.baseline)
-    return record(base, options.head, options.limits.thresholds, verdicts, devices)
+    return make_record(base, options.head, options.limits.thresholds, verdicts, devices)
 
 
 def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> Tools:
@@ -120,20 +122,43 @@ def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> 
         raise WrongOptions("instructions are what an emulated board tells: leave --no-instructions out.")
     return Tools(
         counters={device.name: device.count for device in found} if options.instructions else {},
-        quality=None if options.data is None else _quality(options.data, options, progress),
+        accuracy=None if options.data is None else _accuracy(options.data, options, progress),
         latency=timed and not options.exact_only,
         notes=[] if timed else ["latency not compared: an emulated board has none"],
         tick=lambda what: progress.step("", what, 0, None),
     )
 
 
-def _quality(data: Path, options: GateOptions, progress: Progress) -> Callable[[Bundle], Quality]:
+def _accuracy(data: Path, options: GateOptions, progress: Progress) -> Callable[[Bundle], Accuracy]:
     reading = options.reading.with_progress(data, progress)
     read = cache(lambda size: load(data, size, reading).split(options.split))
 
-    def measure(bundle: Bundle) -> Quality:
+    def measure(bundle: Bundle) -> Accuracy:
         test = read(bundle.manifest.contract.resize)
         tick = progress.counter(bundle.manifest.name, f"on {options.split}", len(test))
-        return accuracy.measure(bundle, test, tick)
+        return measure_accuracy(bundle, test, tick)
 
     return measure
+
+
+def gate_devices(asked: Sequence[str], recorded: BenchRecord | None) -> list[str]:
+    """The devices that were asked for; none is this machine's processor, or the emulated board of a baseline.
+
+    Raises UnknownName; NotSetUp for other devices, where BASE and HEAD can't run close together; BadRecord for a
+    baseline of another one.
+    """
+    here, emulated = machine.local_device(), registry.emulated()
+    names = list(dict.fromkeys(asked))
+    for name in names:
+        if name != here and not isinstance(registry.find(name), Emulated):
+            raise NotSetUp(
+                f"the gate compares on {here} and on emulated boards ({', '.join(emulated)}), not on {name}: "
+                f"measure there with `edgefer bench --device {name}`."
+            )
+    if recorded is None or not emulated.keys() & {recorded.device, *names}:
+        return names or [here]
+    if names and recorded.device not in names:
+        raise BadRecord(
+            f"the baseline is of {recorded.device}, not of {', '.join(names)}: give --device {recorded.device}."
+        )
+    return names or [recorded.device]

@@ -1,15 +1,54 @@
-"""A gate's record as a page for a person: the answer, a table, what to know of it; pure."""
+"""A gate's record, which `edgefer gate --json` prints, and its page: the answer, a table, what to know of it.
+
+History of the schema: version 1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from edgefer.gate.record import GateRecord
-from edgefer.gate.verdict import Verdict
-from edgefer.runtime import units
+from edgefer.gate.verdict import Outcome, Thresholds, Verdict, overall
+from edgefer.runtime import __version__, machine, units
 
+SCHEMA = "edgefer/gate/1"
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "exact figures")
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """One gate: what was compared (as it was given), on which machine, and the answer for each bundle.
+
+    devices are those that were asked: this machine's processor, emulated boards.
+    """
+
+    schema: str
+    edgefer: str
+    base: str
+    head: str
+    machine: str
+    outcome: Outcome
+    thresholds: Thresholds
+    verdicts: list[Verdict]
+    devices: list[str] = field(default_factory=list)
+
+
+def make_record(
+    base: str, head: str, thresholds: Thresholds, verdicts: Sequence[Verdict], devices: Sequence[str] = ()
+) -> GateRecord:
+    """The record of a gate on this machine."""
+    return GateRecord(
+        schema=SCHEMA,
+        edgefer=__version__,
+        base=base,
+        head=head,
+        machine=machine.describe().fingerprint,
+        outcome=overall([verdict.outcome for verdict in verdicts]),
+        thresholds=thresholds,
+        verdicts=list(verdicts),
+        devices=list(devices),
+    )
 
 
 def page(record: GateRecord, table: Table) -> str:

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from edgefer.benchmark import workload
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import EAGER, Workload
+from edgefer.data.dataset import Dataset, match_classes
 from edgefer.gate import baseline, interleave, static_metrics
-from edgefer.gate.accuracy import Quality
 from edgefer.gate.base_and_head import Pair, Side
 from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
-from edgefer.runtime import machine
+from edgefer.pipeline import float_baseline
+from edgefer.runtime import machine, metrics, verify
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.errors import BadWeights, MissingEngine, MissingFile
 
 
 def measure_here(bundle: Bundle, settings: Settings) -> Run:
     """One run of a bundle in a fresh process; raises what workload.measure raises."""
     return workload.measure(Workload(bundle), settings)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A bundle's accuracy on a given set, and its agreement with the float model, in percent of the set.
+
+    agreement is None without a float model of the bundle's weights at hand.
+    """
+
+    accuracy: float
+    agreement: float | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Tools:
 
     measure: Measure = measure_here
     counters: Mapping[str, Callable[[Workload], Counted]] = field(default_factory=dict)
-    quality: Callable[[Bundle], Quality] | None = None
+    accuracy: Callable[[Bundle], Accuracy] | None = None
     latency: bool = True
     notes: Sequence[str] = ()
     tick: Tick = lambda _: None
@@ -124,8 +138,8 @@ def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tu
     """The exact figures, and notes on what is not known."""
     manifest = bundle.manifest
     notes = [f"instructions per frame on {name}: {each.reason}" for name, each in counted.items() if each.reason]
-    quality = None if tools.quality is None else tools.quality(bundle)
-    if quality is not None and quality.agreement is None:
+    accuracy = None if tools.accuracy is None else tools.accuracy(bundle)
+    if accuracy is not None and accuracy.agreement is None:
         notes.append("agreement with float not known: no fp32 bundle of the same weights, nor those weights, at hand")
     found = Figures(
         model_bytes=manifest.model_bytes,
@@ -137,8 +151,8 @@ def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tu
             for name, each in counted.items()
             if each.instructions is not None
         },
-        accuracy=None if quality is None else quality.accuracy,
-        agreement=None if quality is None else quality.agreement,
+        accuracy=None if accuracy is None else accuracy.accuracy,
+        agreement=None if accuracy is None else accuracy.agreement,
     )
     return found, notes
 
@@ -157,3 +171,29 @@ def _judge(
     told = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *taken.notes()]))
     changes = static_metrics.compare(base, head, limits.thresholds.exact, slack)
     return judge(name, taken.rounds, changes, limits.thresholds, recorded and bool(taken.rounds), told)
+
+
+def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Accuracy:
+    """Run the bundle on `test`; raises BadData if it has none of its classes, and what opening the model raises."""
+    test = match_classes(test, bundle.manifest.contract.labels, bundle.manifest.name).faces
+    outputs = verify.outputs(bundle, test.pixels, tick)
+    baseline = _float_baseline(bundle, test)
+    agreement = None if baseline is None else float((outputs.argmax(1) == baseline.outputs.argmax(1)).mean())
+    return Accuracy(metrics.score(outputs, test).accuracy, None if agreement is None else round(100 * agreement, 3))
+
+
+def _float_baseline(bundle: Bundle, test: Dataset) -> verify.Reference | None:
+    """The fp32 bundle of the same weights beside this one, or the shipped weights if torch is there."""
+    try:
+        return float_baseline.float_model(bundle, test, _beside(bundle))
+    except (BadWeights, MissingEngine, MissingFile, ModuleNotFoundError):
+        return None  # that agreement is not known then is told by static_metrics.unknown and by the report
+
+
+def _beside(bundle: Bundle) -> Path | None:
+    weights = bundle.manifest.weights_sha256
+    for path in sorted(bundle.folder.resolve().parent.glob(f"*/{MANIFEST}")):
+        other = read_bundle(path.parent).manifest
+        if other.precision == "fp32" and other.weights_sha256 == weights:
+            return path.parent
+    return None

@@ -11,19 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.gate import base_and_head, refs
-from edgefer.gate.base_and_head import Side
-from edgefer.gate.refs import Build
+from edgefer.gate import base_and_head
+from edgefer.gate.base_and_head import Build, Side
 from edgefer.runtime import shell
 from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile
 from tests.gate.made import bundle
 
 BUILD = Build("ean", ["onnx-fp32"])
-BUILT = partial(refs.built, wanted=BUILD)
+BUILT = partial(base_and_head.built, build=BUILD)
 
 
 def side(place: str | Path) -> Side:
-    with base_and_head.opened(str(place), BUILT) as found:
+    with base_and_head.open_side(str(place), BUILT) as found:
         return found
 
 
@@ -61,9 +60,9 @@ def clean(repository: Path) -> bool:
 
 
 def test_a_ref_is_checked_out_and_built(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refs, "_build", copy)
+    monkeypatch.setattr(base_and_head, "_build", copy)
     with ExitStack() as stack:
-        found = [stack.enter_context(base_and_head.opened(ref, BUILT)) for ref in ("fast", "HEAD")]
+        found = [stack.enter_context(base_and_head.open_side(ref, BUILT)) for ref in ("fast", "HEAD")]
         seconds = [(each.bundles["ean.onnx-fp32"].folder / "model.onnx").read_text() for each in found]
         assert [float(each) for each in seconds] == [0.001, 0.002]
         assert [each.single for each in found] == [False, False]
@@ -78,14 +77,14 @@ def test_nothing_is_left_of_a_ref_that_failed(
     def fail(*_given: object) -> None:
         raise error
 
-    monkeypatch.setattr(refs, "_build", fail)
+    monkeypatch.setattr(base_and_head, "_build", fail)
     with pytest.raises(type(error) if isinstance(error, Exception) else KeyboardInterrupt):
         side("fast")
     assert clean(repository)
 
 
 def test_a_build_that_fails_says_why(repository: Path) -> None:
-    wrong = base_and_head.opened("fast", partial(refs.built, wanted=Build("nope", ["onnx-fp32"])))
+    wrong = base_and_head.open_side("fast", partial(base_and_head.built, build=Build("nope", ["onnx-fp32"])))
     with pytest.raises(ExportFailed, match="fast can't be built: unknown arch 'nope'"), wrong:
         pass
     assert clean(repository)
@@ -101,14 +100,17 @@ def test_the_build_is_of_the_tree(repository: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(shell, "run", run)
     wanted = Build("ean", ["a", "b"], Path("w.safetensors"))
-    refs._build("fast", wanted, repository, tmp_path / "out")
+    base_and_head._build("fast", wanted, repository, tmp_path / "out")
     assert lines[0][1] == "-P"  # it holds no edgefer of its own
     rest = ["--target", "a", "--target", "b", "--weights", str(repository / "w.safetensors")]
     assert lines[0][4:] == ["build", "--arch", "ean", "--out", str(tmp_path / "out"), *rest]
-    (repository / "edgefer").mkdir()
-    (repository / "edgefer" / "cli.py").touch()
-    refs._build("fast", wanted, repository, tmp_path / "out")
-    assert lines[1][1] == "-c"
+    for number, name in enumerate(("cli.py", "cli/__init__.py"), start=1):  # a module once, a package now
+        path = repository / "edgefer" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        base_and_head._build("fast", wanted, repository, tmp_path / "out")
+        assert lines[number][1] == "-c"
+        shutil.rmtree(repository / "edgefer")
 
 
 @pytest.mark.usefixtures("repository")

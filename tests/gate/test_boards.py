@@ -14,7 +14,7 @@ from edgefer.benchmark.workload import Workload
 from edgefer.devices import lookup, registry
 from edgefer.devices.device import ThisMachine
 from edgefer.devices.registry import Remote
-from edgefer.gate.record import GateRecord
+from edgefer.gate.report import GateRecord
 from edgefer.runtime import records
 from edgefer.runtime.machine import local_device
 from tests.gate.conftest import Gate

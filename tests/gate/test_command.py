@@ -10,9 +10,9 @@ import pytest
 
 from edgefer.benchmark import instructions, workload
 from edgefer.benchmark.instructions import Counted
-from edgefer.gate import accuracy
-from edgefer.gate.accuracy import Quality
-from edgefer.gate.record import GateRecord
+from edgefer.gate import compare
+from edgefer.gate.report import GateRecord
+from edgefer.gate.run import Accuracy
 from edgefer.runtime import records
 from edgefer.runtime.bundle import read_bundle
 from tests.gate.conftest import Gate
@@ -91,8 +91,8 @@ def test_folders_are_compared_by_name(gate: Gate, tmp_path: Path) -> None:
 
 def test_accuracy_is_gated_on_a_given_set(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b")
-    found = {base: Quality(65.0, 99.0), head: Quality(64.5, None)}
-    monkeypatch.setattr(accuracy, "measure", lambda each, test, tick: found[each.folder])
+    found = {base: Accuracy(65.0, 99.0), head: Accuracy(64.5, None)}
+    monkeypatch.setattr(compare, "measure_accuracy", lambda each, test, tick: found[each.folder])
     data = write_csv(tmp_path / "faces.csv")
     done = gate(base, head, "--data", data, "--exact-only")
     assert done.code == 18, done
@@ -165,7 +165,7 @@ def test_ctrl_c_leaves_nothing(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_wrong_command_line_says_what_is_right(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
 ) -> None:
-    monkeypatch.setattr("edgefer.gate.refs.commit", lambda ref: "0" * 40 if ref == "HEAD" else None)
+    monkeypatch.setattr("edgefer.gate.base_and_head.commit_of", lambda ref: "0" * 40 if ref == "HEAD" else None)
     done = gate(*words)
     assert done.code == 2
     assert said in " ".join(done.err.split())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.gate import report, static_metrics
-from edgefer.gate.record import SCHEMA, GateRecord
+from edgefer.gate.report import SCHEMA, GateRecord
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Thresholds, added, judge, missing
 from edgefer.runtime import records, text_table
