@@ -34,7 +34,7 @@ lint: .venv/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# every network on every target (`make test` builds one of each kind) and the table of it; stopped, it goes on
+# every network on every target (`make test-all` builds one of each kind) and the table of it; stopped, it goes on
 # where it was. The same as tests: pytest -m matrix
 matrix: .venv/build
 	$(BIN)/python benchmarks/matrix.py
