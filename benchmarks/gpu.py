@@ -20,7 +20,7 @@ from edgefer.arch import ARCHS, Arch, get_arch
 from edgefer.benchmark import render
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.workload import Workload, open_workload
-from edgefer.devices.gpu import GpuPlace
+from edgefer.devices.gpu import LocalGpu
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Settings
@@ -49,7 +49,9 @@ def main() -> None:
     try:
         if given.dist is not None:
             settings = Settings() if given.samples is None else Settings(samples=given.samples, seconds=None)
-            measure(GpuPlace("gpu"), result, given.dist, given.networks, given.batches, settings, given.processes)
+            device = LocalGpu()
+            device.require_ready()
+            measure(device, result, given.dist, given.networks, given.batches, settings, given.processes)
         found = records.read(BenchRecord, result)
     except EdgeferError as error:
         print(f"gpu.py: {error}", file=sys.stderr)
@@ -60,7 +62,7 @@ def main() -> None:
 
 
 def measure(
-    place: GpuPlace,
+    device: LocalGpu,
     result: Path,
     dist: Path,
     networks: list[str],
@@ -73,19 +75,19 @@ def measure(
     for name in networks:
         workloads, unbuilt = there(get_arch(name), dist)
         try:
-            ways = place.expand(workloads)
+            ways = device.expand(workloads)
         except NoGpu as error:
             if name == networks[-1] and not result.is_file():
                 raise
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        told = [*place.left_out, *unbuilt]
+        told = [*device.left_out, *unbuilt]
         for size in sizes:
             wanted = [way for way in ways if size.batch == 1 or way.bundle is None]
             missing = [way for way in wanted if not done(result, way.name, size)]
             if missing:
                 print(f"{name}, batch {size.batch}: {len(missing)} workloads", file=sys.stderr)
-                add(result, replace(bench(Plan(missing, size, processes, place)), left_out=told))
+                add(result, replace(bench(Plan(missing, size, processes, device)), left_out=told))
 
 
 def there(arch: Arch, dist: Path) -> tuple[list[Workload], list[str]]:

@@ -96,7 +96,7 @@ def bench(
              edgefer bench ean.tflite-int8 --device kitchen --device rpi5-emulated
     """
     from edgefer.benchmark import selection
-    from edgefer.devices import lookup
+    from edgefer.devices import registry
     from edgefer.devices.schedule import Job
     from edgefer.runtime.files import require_folder
 
@@ -109,7 +109,7 @@ def bench(
     if save_baseline is not None and (all_devices or len(devices) > 1):
         raise click.UsageError("a baseline is of one device: save one for each.")
     settings = tuple(_settings(threads, fps, batch, end_to_end, samples, protocol) for batch in batches or (None,))
-    names = lookup.names(devices, all_devices)
+    names = registry.names(devices, all_devices)
     workloads = tuple(selection.select(selectors, dist))
     jobs = [Job(name, engine, workloads, settings, processes, protocol, instructions) for name in names]
     outcome = _measure(jobs)

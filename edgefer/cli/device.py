@@ -1,10 +1,10 @@
-"""edgefer device: boards that are reached over SSH, and what emulated ones need."""
+"""edgefer device: add, check, set up and remove."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +12,8 @@ from edgefer.cli.common import json_option, print_json
 from edgefer.cli.progress import console
 
 if TYPE_CHECKING:
-    from edgefer.devices.board.doctor import Finding
-    from edgefer.devices.registry import Remote
+    from edgefer.devices.config import RemoteBoard
+    from edgefer.devices.device import Finding
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")  # a TOML key that needs no quotes
 engine_option = click.option(
@@ -23,7 +23,7 @@ engine_option = click.option(
 
 @click.group()
 def device() -> None:
-    """Add, check, set up and remove boards that are reached over SSH.
+    """Add and remove boards that are reached over SSH; check and set up any device.
 
     \b
     Example: edgefer device add kitchen --host pi@10.0.0.7
@@ -52,46 +52,46 @@ def add(
     """
     from dataclasses import replace
 
-    from edgefer.devices import registry
-    from edgefer.devices.board import facts
+    from edgefer.devices import config
+    from edgefer.devices.board import doctor as doctors
     from edgefer.devices.board.ssh import Link
-    from edgefer.devices.registry import Remote
+    from edgefer.devices.config import RemoteBoard
     from edgefer.runtime.errors import UnknownName
 
-    own = registry.own()
-    _require_name(name, own)
+    boards = config.remote_boards()
+    _require_name(name, boards)
     if host.startswith("-") or not host.strip() or any(c.isspace() or not c.isprintable() for c in host):
         raise click.BadParameter("give user@address, or an alias of ~/.ssh/config.", param_hint="--host")
-    if board is not None and board not in registry.boards():
-        raise UnknownName.of("device", board, registry.boards())
-    added = Remote(host, port, _folder(folder), board)
+    if board is not None and board not in config.board_kinds():
+        raise UnknownName.of("device", board, config.board_kinds())
+    added = RemoteBoard(name, host, port, _folder(folder), board)
     if check:
         with console().status(f"reaching {host}"):
-            found = facts.ask(Link(name, added, accept_new_host_key))
-        added = replace(added, board=board or found.board)
+            facts = doctors.ask_facts(Link(added, accept_new_host_key))
+        added = replace(added, board=board or facts.kind)
         click.echo(
-            f"{name} is {found.model or 'a machine'} ({found.architecture}, {added.board or 'no kind in boards.toml'})"
+            f"{name} is {facts.model or 'a machine'} ({facts.architecture}, {added.board or 'no kind in boards.toml'})"
         )
-    registry.save({**own, name: added})
-    click.echo(f"added {name} to {registry.own_path()}; next: edgefer device setup {name}")
+    config.save_remote_boards([*boards.values(), added])
+    click.echo(f"added {name} to {config.remote_boards_path()}; next: edgefer device setup {name}")
 
 
-def _require_name(name: str, own: dict[str, Remote]) -> None:
-    from edgefer.devices import lookup, registry
+def _require_name(name: str, boards: dict[str, RemoteBoard]) -> None:
+    from edgefer.devices import config
 
     if not BARE.fullmatch(name):
         raise click.BadParameter("letters, digits, - and _ only.", param_hint="NAME")
-    if name in own:
+    if name in boards:
         raise click.UsageError(f"{name} is there already: `edgefer device remove {name}` first.")
-    if name in {**registry.local(), **registry.emulated(), **registry.boards()} or name in lookup.FAMILIES:
+    if name in config.all_rows() or name in config.FAMILIES:
         raise click.UsageError(f"{name} is a name that edgefer has itself: choose another one.")
 
 
-def _folder(given: str) -> str:
+def _folder(option: str) -> str:
     """A path that stays in the home folder; ~/ is that."""
     from pathlib import PurePosixPath
 
-    path = PurePosixPath(given.removeprefix("~/"))
+    path = PurePosixPath(option.removeprefix("~/"))
     if path.is_absolute() or not path.parts or ".." in path.parts or path.parts[0].startswith("~"):
         raise click.BadParameter("give a folder in the home folder there.", param_hint="--folder")
     return str(path)
@@ -106,27 +106,19 @@ def remove(name: str, wipe: bool) -> None:
     \b
     Example: edgefer device remove kitchen --wipe
     """
-    from edgefer.devices import registry
+    from edgefer.devices import config
     from edgefer.devices.board import setup
-
-    own = registry.own()
-    row = _own(name)
-    if wipe:
-        with console().status(f"deleting {row.folder} on {name}"):
-            setup.wipe(name, row)
-    registry.save({key: value for key, value in own.items() if key != name})
-    click.echo(f"removed {name}{f', and {row.folder} on it' if wipe else ''}")
-
-
-def _own(name: str) -> Remote:
-    """The user's board of that name; raises UnknownName."""
-    from edgefer.devices import registry
     from edgefer.runtime.errors import UnknownName
 
-    own = registry.own()
-    if name not in own:
-        raise UnknownName.of("device", name, own)
-    return own[name]
+    boards = config.remote_boards()
+    if name not in boards:
+        raise UnknownName.of("device", name, boards)
+    board = boards.pop(name)
+    if wipe:
+        with console().status(f"deleting {board.folder} on {name}"):
+            setup.wipe(board)
+    config.save_remote_boards(boards.values())
+    click.echo(f"removed {name}{f', and {board.folder} on it' if wipe else ''}")
 
 
 @device.command()
@@ -139,23 +131,15 @@ def doctor(name: str, as_json: bool) -> None:
     Example: edgefer device doctor kitchen
     """
     from edgefer.devices import registry
-    from edgefer.devices.board import doctor as doctors
-    from edgefer.devices.registry import Emulated
     from edgefer.runtime.errors import NotSetUp
 
-    row: Any = registry.own().get(name) or registry.emulated().get(name) or _own(name)
     with console().status(f"looking at {name}"):
-        if isinstance(row, Emulated):
-            from edgefer.devices.emulated import device as emulated
-
-            found = emulated.doctor(name, row)
-        else:
-            found = doctors.doctor(name, row)
+        findings = registry.device(name).doctor()
     if as_json:
-        print_json(found)
+        print_json(findings)
     else:
-        click.echo(report(name, found))
-    lacking = [finding.subject for finding in found if finding.needed and not finding.ok]
+        click.echo(report(name, findings))
+    lacking = [finding.subject for finding in findings if finding.needed and not finding.ok]
     if lacking:
         raise NotSetUp(f"{name} lacks what runs need: {', '.join(lacking)}; the lines above say what to do.")
 
@@ -181,10 +165,7 @@ def setup(name: str, engine: str | None, offline: bool) -> None:
     Example: edgefer device setup kitchen
     """
     from edgefer.devices import registry
-    from edgefer.devices.board import setup as setups
-    from edgefer.devices.registry import Emulated
 
-    row: Any = registry.own().get(name) or registry.emulated().get(name) or _own(name)
     screen = console()
     with screen.status(f"setting {name} up") as status:
 
@@ -193,11 +174,5 @@ def setup(name: str, engine: str | None, offline: bool) -> None:
             if not screen.is_terminal:
                 screen.print(what, soft_wrap=True)
 
-        if isinstance(row, Emulated):
-            from edgefer.devices.emulated import device as emulated
-
-            emulated.setup(name, row, engine, say)
-            done = f"{name} is set up"
-        else:
-            done = setups.setup(name, row, engine, offline, say)
+        done = registry.device(name, engine).setup(offline, say)
     click.echo(done)

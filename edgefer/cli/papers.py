@@ -136,7 +136,7 @@ def _place_for(results: Path | None) -> Path:
 
 
 def _measure(wanted: Sequence[str], wish: Wish, results: Path) -> None:
-    from edgefer.devices.device import here
+    from edgefer.devices.device import ThisMachine
     from edgefer.papers import measure
     from edgefer.papers import table_names as names
     from edgefer.papers.deployment_columns import measured_for
@@ -146,12 +146,12 @@ def _measure(wanted: Sequence[str], wish: Wish, results: Path) -> None:
     _require(wanted_of, wanted, "measured")
     for name in wanted_of:
         with _bar(name) as heard:
-            measure.measure(name, wish, results / f"{name}.json", here(), heard)
+            measure.measure(name, wish, results / f"{name}.json", ThisMachine(), heard)
         click.echo(f"wrote {results / f'{name}.json'}")
 
 
 def _count(wanted: Sequence[str], wish: Wish, device: str, results: Path) -> None:
-    from edgefer.devices import lookup
+    from edgefer.devices import registry
     from edgefer.papers import boards
     from edgefer.papers.deployment_columns import BOARDS, TABLES
 
@@ -161,7 +161,7 @@ def _count(wanted: Sequence[str], wish: Wish, device: str, results: Path) -> Non
     _require(names, wanted, "counted")
     result = results / boards.record_name(device)
     with _bar(device) as heard:
-        boards.count(names, wish, result, lookup.find(device), heard)
+        boards.count(names, wish, result, registry.ready_device(device), heard)
     click.echo(f"wrote {result}")
 
 

@@ -1,26 +1,62 @@
-"""This machine's processor as a device; benchmark.run.Device says what every device can do."""
+"""What every device can do, and this machine's processor as a device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from edgefer.benchmark import instructions
+from edgefer.benchmark import instructions, run
+from edgefer.benchmark.emulator import EMULATORS
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.run import Device
 from edgefer.benchmark.workload import Task, Workload, ask
-from edgefer.runtime import machine
+from edgefer.devices.engine_packages import ENGINE_TITLES
+from edgefer.runtime import environment, machine
 from edgefer.runtime.protocol import Answer
 
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One line of a doctor: what about, whether it is well, and what was found or is to be done.
+
+    Where it is not well: `needed` is what nothing works without, else it is advice.
+    """
+
+    subject: str
+    ok: bool
+    text: str
+    needed: bool = True
+
+
+class Device(run.Device, Protocol):
+    """A device that has a name, set up or not; registry.device() returns one."""
+
+    def require_ready(self) -> None:
+        """Raise NotSetUp or NoGpu, with what helps, where it can't measure as it is.
+
+        A board over SSH is not asked: that it lacks something shows when it is reached.
+        """
+
+    def setup(self, offline: bool, say: Say) -> str:
+        """Bring what a run needs; returns what is there now, for people. Again is quick.
+
+        offline: the device has no internet, so all is downloaded here and sent. Raises NotSetUp and, of boards,
+        Unreachable, AccessDenied and OutputFailed.
+        """
+
+    def doctor(self) -> list[Finding]:
+        """What it has and lacks; raises Unreachable, AccessDenied or NotSetUp where it can't be asked."""
+
+
 class ThisMachine:
-    """The processor of the machine that edgefer runs on."""
+    """The processor of the machine that edgefer runs on; see Device."""
 
     timed = True
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
+        self.name = machine.local_device()
         self.left_out: list[str] = []
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
@@ -33,10 +69,25 @@ class ThisMachine:
         return instructions.count(workload, self.name)
 
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
-        """As they are."""
+        """All of them."""
         return list(workloads)
 
+    def require_ready(self) -> None:
+        """Nothing is missing: whether an engine is installed shows when it is used."""
 
-def here() -> Device:
-    """This machine's processor."""
-    return ThisMachine(machine.local_device())
+    def setup(self, offline: bool, say: Say) -> str:
+        """Nothing."""
+        del offline, say
+        return f"{self.name} is this machine's processor: nothing to set up, its engines are installed with pip"
+
+    def doctor(self) -> list[Finding]:
+        """The processor, and the engines of this Python."""
+        here = machine.describe()
+        engines = [f"{ENGINE_TITLES[name]} {version}" for name, version in environment.versions(ENGINE_TITLES).items()]
+        qemu = EMULATORS.get(self.name)
+        lacking = instructions.lacking(qemu) if qemu else f"not counted: no emulator for {self.name} is known"
+        return [
+            Finding("processor", True, f"{here.cpu}, {machine.usable_cores()} cores usable"),
+            Finding("engines", bool(engines), ", ".join(engines) or "none: run pip install 'edgefer[tflite]'"),
+            Finding("instructions", lacking is None, lacking or "can be counted", needed=False),
+        ]

@@ -1,45 +1,63 @@
-"""Sets of packages for boards without a Python environment of their own, from targets/engines.toml."""
+"""Sets of engines for boards, from targets/engines.toml, and the wheels of their packages.
+
+The running Python's own pip fetches wheels for another machine than this one. It resolves nothing for a foreign
+machine that can be trusted (it reads the markers of this one), so all that packages need is named in the set.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from edgefer.runtime import records, resources
+from edgefer.runtime import records, resources, shell
 from edgefer.runtime.engines import ENGINES, Package
-from edgefer.runtime.errors import UnknownName
+from edgefer.runtime.errors import NotSetUp, UnknownName
+from edgefer.runtime.files import staged_folder
 
 DEFAULT = "default"
+# The packages that show that an engine is there, with its title.
+ENGINE_TITLES = {package.name: package.title for engine in ENGINES.values() for package in engine.packages}
+# Wheels name the oldest glibc that they run with; Debian 12 and Raspberry Pi OS Bookworm have 2.36.
+GLIBC = 36
+PYTHON = "3.11"  # Debian 12's
+_PIP = (sys.executable, "-m", "pip")
+_QUIET = ("--quiet", "--no-input", "--disable-pip-version-check")
 
 
 @dataclass(frozen=True)
-class Engines:
+class EngineSet:
     """Exactly pinned packages with all that they need."""
 
+    name: str
     packages: list[str]
 
     @property
-    def _engines(self) -> dict[str, Package]:
+    def _by_format(self) -> dict[str, Package]:
         """The engines among the packages, by the format that they run."""
         pinned = {package.partition("==")[0] for package in self.packages}
-        return {row.name: each for row in ENGINES.values() for each in row.packages if each.name in pinned}
+        return {engine.name: each for engine in ENGINES.values() for each in engine.packages if each.name in pinned}
 
     @property
     def formats(self) -> list[str]:
         """The formats of bundles that they run."""
-        return list(self._engines)
+        return list(self._by_format)
 
     @property
     def modules(self) -> list[str]:
         """What must be importable when they are installed."""
-        return [engine.module for engine in self._engines.values()]
+        return [package.module for package in self._by_format.values()]
 
     @property
     def title(self) -> str:
         """The engines' names: LiteRT, ONNX Runtime and ncnn."""
-        *others, last = (engine.title for engine in self._engines.values())
+        *others, last = (package.title for package in self._by_format.values())
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
@@ -47,17 +65,76 @@ class Engines:
         """Eight hexadecimal digits; other packages have another one."""
         return hashlib.sha256("\n".join(self.packages).encode()).hexdigest()[:8]
 
+    @property
+    def engines(self) -> list[str]:
+        """The packages that are engines, with their versions."""
+        return [package for package in self.packages if package.partition("==")[0] in ENGINE_TITLES]
+
+    def setup_command(self, device: str) -> str:
+        """What brings the set to the device of that name."""
+        return f"edgefer device setup {device}{'' if self.name == DEFAULT else f' --engine {self.name}'}"
+
 
 @cache
-def sets() -> dict[str, Engines]:
+def engine_sets() -> dict[str, EngineSet]:
     """All sets by name."""
     path = resources.folder("targets") / "engines.toml"
-    return records.structure(dict[str, Engines], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    named = {name: {"name": name, **table} for name, table in tables.items()}
+    return records.structure(dict[str, EngineSet], named, str(path))
 
 
-def find(name: str | None) -> tuple[str, Engines]:
+def engine_set(name: str | None) -> EngineSet:
     """The set of that name, None is the default one; raises UnknownName."""
-    wanted = name or DEFAULT
-    if wanted not in sets():
-        raise UnknownName.of("engine", wanted, sets())
-    return wanted, sets()[wanted]
+    chosen = name or DEFAULT
+    if chosen not in engine_sets():
+        raise UnknownName.of("engine", chosen, engine_sets())
+    return engine_sets()[chosen]
+
+
+def platform_tags(glibc: int = GLIBC, architecture: str = "aarch64") -> tuple[str, ...]:
+    """The tags of wheels that run on a machine with glibc 2.`glibc`, the newest first."""
+    newer = (f"manylinux_2_{minor}_{architecture}" for minor in range(glibc, 16, -1))
+    return (*newer, f"manylinux2014_{architecture}")
+
+
+def download_wheels(
+    packages: Sequence[str], into: Path, python: str = PYTHON, tags: Sequence[str] = platform_tags()
+) -> list[Path]:
+    """Fetch the wheels of `packages` (name==version) into a folder, and nothing besides; returns their paths.
+
+    Raises NotSetUp where pip or the network is missing, or a package has no such wheel.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    _pip("download", "--dest", str(into), *_foreign(python, tags), *packages)
+    return sorted(into.glob("*.whl"))
+
+
+def install_wheels(
+    packages: Sequence[str], into: Path, python: str = PYTHON, tags: Sequence[str] = platform_tags()
+) -> None:
+    """Unpack `packages` into a folder for PYTHONPATH, whole or not at all; as `download_wheels`.
+
+    Raises OutputFailed too.
+    """
+    with staged_folder(into) as stage:
+        _pip("install", "--target", str(stage), "--no-compile", *_foreign(python, tags), *packages)
+        shutil.rmtree(stage / "bin", ignore_errors=True)  # commands, with this Python in their first line
+
+
+def _foreign(python: str, tags: Sequence[str]) -> list[str]:
+    chosen = [word for tag in tags for word in ("--platform", tag)]
+    return ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", python, *chosen]
+
+
+def _pip(command: str, *words: str) -> None:
+    # A target or prefix of the user's own configuration would send the wheels elsewhere.
+    environment = {k: v for k, v in os.environ.items() if k not in {"PIP_TARGET", "PIP_PREFIX", "PIP_USER"}}
+    done = shell.run([*_PIP, command, *_QUIET, *words], environment=environment)
+    if done.code == 0:
+        return
+    if "No module named pip" in done.err:
+        raise NotSetUp(f"{sys.executable} has no pip, which fetches wheels for aarch64: install it (ensurepip).")
+    errors = [line.removeprefix("ERROR:").strip() for line in done.err.splitlines() if line.startswith("ERROR:")]
+    reason = errors[-1] if errors else done.last_line()
+    raise NotSetUp(f"pip can't fetch the wheels for aarch64 ({reason}): mend what pip complains of, then try again.")

@@ -1,7 +1,12 @@
-"""This machine's GPU: every way to it that is installed, each tried before it is measured."""
+"""This machine's GPU: every way to it that is installed, each tried before it is measured.
+
+Signs of a GPU cost nothing to look for: no engine is imported, no driver loaded. `root` is / but in tests.
+"""
 
 from __future__ import annotations
 
+import ctypes.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,43 +14,84 @@ from pathlib import Path
 
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import TORCH_PROVIDERS, Task, Workload, ask
-from edgefer.devices import gpu_driver
-from edgefer.devices.device import Say
-from edgefer.runtime import engines
+from edgefer.devices.device import Finding, Say
+from edgefer.runtime import engines, shell
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, GoldenMismatch, MissingEngine, NoGpu, WorkerFailed
+from edgefer.runtime.nvidia import PATIENCE
 from edgefer.runtime.protocol import Answer, Check
 from edgefer.runtime.workload import require_batch
 
+NAME = "gpu"
+NVIDIA = ("proc/driver/nvidia/version", "dev/nvidiactl", "dev/nvhost-gpu")  # the last on a Jetson
+ICDS = ("usr/share/vulkan/icd.d", "usr/local/share/vulkan/icd.d", "etc/vulkan/icd.d")
+ICD_VARIABLES = ("VK_DRIVER_FILES", "VK_ADD_DRIVER_FILES", "VK_ICD_FILENAMES")
 NEEDS_NVIDIA = ("cuda", "cuda-graph", "tensorrt")
 MISSING = (NoGpu, MissingEngine)
 REFUSALS = (*MISSING, GoldenMismatch, WorkerFailed)  # what ends one way to the GPU, but not the others
 
 
+def has_nvidia(root: Path = Path("/")) -> bool:
+    """Whether NVIDIA's driver is there."""
+    return any((root / name).exists() for name in NVIDIA) or bool(shell.run_or_none(["nvidia-smi", "-L"], PATIENCE))
+
+
+def has_render_node(root: Path = Path("/")) -> bool:
+    """Whether the kernel has a GPU that programs may compute on."""
+    return any(root.glob("dev/dri/renderD*"))
+
+
+def has_vulkan(root: Path = Path("/")) -> bool:
+    """Whether there are Vulkan's loader and a driver for it."""
+    drivers = any(os.environ.get(name) for name in ICD_VARIABLES) or any(any(root.glob(f"{d}/*.json")) for d in ICDS)
+    return drivers and ctypes.util.find_library("vulkan") is not None
+
+
 def available() -> bool:
     """Whether the machine has a GPU, as far as that can be seen without asking a driver; software is none."""
-    return gpu_driver.nvidia() or gpu_driver.render_node()
+    return has_nvidia() or has_render_node()
 
 
-class GpuPlace:
-    """See benchmark.run.Device; raises NoGpu where nothing of a GPU is to be seen.
+class LocalGpu:
+    """This machine's GPU; see devices.device.Device.
 
     left_out says, after expand, what does not run here and why.
     """
 
     timed = True
+    name = NAME
 
-    def __init__(self, name: str, root: Path = Path("/")) -> None:
-        self.name = name
+    def __init__(self, root: Path = Path("/")) -> None:
         self.left_out: list[str] = []
-        self._nvidia = gpu_driver.nvidia(root)
-        if not (self._nvidia or gpu_driver.render_node(root) or gpu_driver.vulkan(root) or sys.platform != "linux"):
+        self._nvidia, self._render_node, self._vulkan = has_nvidia(root), has_render_node(root), has_vulkan(root)
+
+    def require_ready(self) -> None:
+        """Raise NoGpu where nothing of a GPU is to be seen."""
+        if not (self._nvidia or self._render_node or self._vulkan or sys.platform != "linux"):
             raise NoGpu(
                 "no GPU here: looked for NVIDIA's driver (for torch.cuda and ONNX Runtime's CUDA and TensorRT), for a "
                 "render node in /dev/dri (for OpenVINO's GPU) and for a Vulkan driver (for ncnn); install the GPU's "
                 "driver, or leave --device gpu out to measure the processor."
             )
+
+    def setup(self, offline: bool, say: Say) -> str:
+        """Nothing."""
+        del offline, say
+        return f"{self.name} is this machine's GPU: nothing to set up, its driver and engines are installed by hand"
+
+    def doctor(self) -> list[Finding]:
+        """Which drivers are to be seen; one of them is needed."""
+        none = not (self._nvidia or self._render_node or self._vulkan or sys.platform != "linux")
+        signs = {
+            "NVIDIA": (self._nvidia, "its driver, for torch.cuda and ONNX Runtime's CUDA and TensorRT"),
+            "render node": (self._render_node, "one in /dev/dri, for OpenVINO's GPU"),
+            "Vulkan": (self._vulkan, "a driver and its loader, for ncnn"),
+        }
+        return [
+            Finding(subject, there, text if there else f"missing: {text}", needed=none)
+            for subject, (there, text) in signs.items()
+        ]
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """Each from a fresh process, when it is asked for; raises NotSetUp for batches that can't be had."""

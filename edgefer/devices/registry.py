@@ -1,167 +1,67 @@
-"""Devices by name: those that edgefer knows (targets/devices/*.toml) and the user's own (devices.toml)."""
+"""From a device's name to the device."""
 
 from __future__ import annotations
 
-import os
-import sys
-import tomllib
-from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Sequence
 
-from edgefer.runtime import records, resources
-from edgefer.runtime.errors import BadRecord, UnknownName
-from edgefer.runtime.files import write_atomic
-
-T = TypeVar("T")
+from edgefer.devices import config, gpu
+from edgefer.devices.board.device import SshBoard
+from edgefer.devices.device import Device, ThisMachine
+from edgefer.devices.emulated.device import EmulatedBoard
+from edgefer.devices.gpu import LocalGpu
+from edgefer.runtime import machine
+from edgefer.runtime.errors import NotSetUp, UnknownName
 
 
-@dataclass(frozen=True)
-class Fact:
-    """What is known of a board, and the page that says so."""
-
-    value: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Board:
-    """A kind of board that one can buy (boards.toml); a configured one of it is a Remote."""
-
-    title: str
-    family: str
-    architecture: str
-    cores: int
-    cpu: str
-    memory: str
-    gpu: str
-    source: str
-    facts: dict[str, Fact]
+def names(asked: Sequence[str], every: bool) -> list[str]:
+    """The devices to measure on: those asked for, every one that is configured, or this machine's processor."""
+    if every:
+        return configured_names()
+    return list(dict.fromkeys(asked)) or [machine.local_device()]
 
 
-@dataclass(frozen=True)
-class Cache:
-    """One of a processor's: kind as Linux calls it (Data, Instruction, Unified), cores that share it."""
-
-    level: int
-    kind: str
-    kibibytes: int
-    cores: int
+def configured_names() -> list[str]:
+    """This machine's processor and GPU, the emulated boards that are set up, the user's own."""
+    emulated = [name for name, processor in config.emulated_processors().items() if EmulatedBoard(processor).is_set_up]
+    return [machine.local_device(), *([gpu.NAME] if gpu.available() else []), *emulated, *config.remote_boards()]
 
 
-@dataclass(frozen=True)
-class Emulated:
-    """A board's processor under qemu-user (emulated.toml): what engines read of it to choose their kernels.
+def ready_device(name: str | None, engine: str | None = None) -> Device:
+    """The device of that name, ready to measure; raises what `device` and Device.require_ready raise."""
+    found = device(name, engine)
+    found.require_ready()
+    return found
 
-    board     whose processor
-    qemu      QEMU's name of it
-    part, variant, revision  in /proc/cpuinfo, as Arm gives them
-    features  the words of cpuinfo's Features line
-    caches    with the page that says so
+
+def device(name: str | None, engine: str | None = None) -> Device:
+    """The device of that name, set up or not, with a set of engines; None is this machine's processor.
+
+    The name of a kind of board (rpi4, or rpi for any) is the configured board of it, if there is one only.
+    Raises UnknownName for the device or the set, NotSetUp where of a kind there is none or several.
     """
-
-    title: str
-    board: str
-    qemu: str
-    part: str
-    variant: str
-    revision: str
-    features: str
-    source: str
-    megahertz: int
-    caches: list[Cache]
-    caches_source: str
-
-
-@dataclass(frozen=True)
-class Local:
-    """This machine's own processor or GPU (local.toml)."""
-
-    title: str
-    source: str
+    if name is None or name == machine.local_device():
+        return ThisMachine()
+    if name in config.remote_boards():
+        return SshBoard(config.remote_boards()[name], engine)
+    if name in config.emulated_processors():
+        return EmulatedBoard(config.emulated_processors()[name], engine)
+    if name == gpu.NAME:
+        return LocalGpu()
+    if name in config.local_devices():  # another machine's processor
+        raise UnknownName.of("device", name, [machine.local_device()])
+    kind = name if name in config.FAMILIES else config.row(name).name
+    return device(_one_of_kind(kind), engine)
 
 
-@dataclass(frozen=True)
-class Remote:
-    """The user's own board, reached over the system's OpenSSH.
-
-    host    what `ssh` takes: an alias of ~/.ssh/config, or user@address
-    port    None: what ~/.ssh/config or OpenSSH says
-    folder  on the board, relative to the home folder; everything of edgefer's lies in it
-    board   the kind in boards.toml, if it is one of them
-    """
-
-    host: str
-    port: int | None = None
-    folder: str = ".edgefer"
-    board: str | None = None
-
-
-Device = Board | Emulated | Local | Remote
-
-
-def _read(name: str, kind: type[T]) -> dict[str, T]:
-    path = resources.folder("targets") / "devices" / f"{name}.toml"
-    return records.structure(dict[str, kind], tomllib.loads(path.read_text(encoding="utf-8")), str(path))  # type: ignore[valid-type]
-
-
-@cache
-def boards() -> dict[str, Board]:
-    """Kinds of boards by name."""
-    return _read("boards", Board)
-
-
-@cache
-def emulated() -> dict[str, Emulated]:
-    """Emulated boards by name."""
-    return _read("emulated", Emulated)
-
-
-@cache
-def local() -> dict[str, Local]:
-    """This machine's devices by name."""
-    return _read("local", Local)
-
-
-def own_path() -> Path:
-    """The user's file; the environment variable EDGEFER_DEVICES names another one."""
-    given = os.environ.get("EDGEFER_DEVICES")
-    if given:
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/edgefer/devices.toml"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "edgefer" / "devices.toml"
-
-
-def own() -> dict[str, Remote]:
-    """The user's devices by name, none if there is no file; raises BadRecord."""
-    path = own_path()
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecord(f"{path} is not TOML ({error}): mend it, or remove it and add the devices again.") from error
-    return records.structure(dict[str, Remote], content, str(path))
-
-
-def save(devices: dict[str, Remote]) -> None:
-    """Write the user's file anew; raises OutputFailed."""
-    import tomli_w
-
-    rows = {name: {k: v for k, v in asdict(device).items() if v is not None} for name, device in devices.items()}
-    write_atomic(own_path(), tomli_w.dumps(rows).encode())
-
-
-def everything() -> dict[str, Device]:
-    """All devices by name; the user's come first and may not take a name that edgefer has."""
-    return {**own(), **local(), **emulated(), **boards()}
-
-
-def find(name: str) -> Device:
-    """The device called `name`; raises UnknownName with the nearest names."""
-    known = everything()
-    if name not in known:
-        raise UnknownName.of("device", name, known)
-    return known[name]
+def _one_of_kind(kind: str) -> str:
+    """The name of the user's one board of a kind or family; raises NotSetUp."""
+    boards = config.remote_boards().values()
+    matching = [board.name for board in boards if kind in config.FAMILIES or board.board == kind]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise NotSetUp(f"{kind} may be {' or '.join(matching)}: give that name to --device.")
+    processors = config.emulated_processors().values()
+    emulated = next((each.name for each in processors if kind in {each.board, *config.FAMILIES}), None)
+    instead = f", or measure on --device {emulated}, which needs none (no latency)" if emulated else ""
+    raise NotSetUp(f"no {kind} is configured: add one with `edgefer device add NAME --host pi@ADDRESS`{instead}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.benchmark.run import Device
+from edgefer.benchmark.workload import Task, Workload
 from edgefer.data.dataset import Dataset, match_classes, unseen_rows
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import load
-from edgefer.devices import lookup
-from edgefer.devices import verify as on_device
+from edgefer.devices import registry
+from edgefer.devices.device import Say
 from edgefer.pipeline.float_baseline import float_model
 from edgefer.runtime import verify
+from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
-from edgefer.runtime.errors import EdgeferError, SeveralFailures, WrongOptions
+from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.protocol import Answer, Check
 from edgefer.runtime.verify import AccuracyCheck, GoldenCheck, Reference, Sameness
 
 
@@ -88,11 +92,11 @@ def verify_bundles(
 ) -> Verification:
     """Check every bundle; `tell` hears of each whose golden pair holds as soon as that is known.
 
-    Raises WrongOptions, and what `lookup.find` raises for the device; all other failures are in the result.
+    Raises WrongOptions, and what `registry.ready_device` raises for the device; all other failures are in the result.
     """
     if options.threads < 1:
         raise WrongOptions(f"{options.threads} threads: give at least 1.")
-    device = None if options.device is None else lookup.find(options.device, options.engine)
+    device = None if options.device is None else registry.ready_device(options.device, options.engine)
     runner = _Runner(device, options.threads, progress)
     checks = []
     for folder in options.bundles:
@@ -125,7 +129,7 @@ class _Runner:
     def golden(self, bundle: Bundle) -> GoldenCheck:
         if self.device is None:
             return verify.golden(bundle, self.threads)
-        return on_device.golden(self.device, bundle, self.threads, self._step(bundle, "golden pair"))
+        return golden_on(self.device, bundle, self.threads, self._step(bundle, "golden pair"))
 
     def outputs(self, bundle: Bundle, test: Dataset) -> tuple[NDArray[np.float32], Sameness | None]:
         """Probabilities, and how far they are from this machine's, if another one gave them."""
@@ -133,7 +137,7 @@ class _Runner:
         if self.device is None:
             return here, None
         say = self._step(bundle, f"{len(test)} faces")
-        there = on_device.outputs(self.device, bundle, test, self.threads, say)
+        there = outputs_on(self.device, bundle, test, self.threads, say)
         return there, verify.same(there, here)
 
     def _step(self, bundle: Bundle, what: str) -> Callable[[str], None]:
@@ -198,3 +202,27 @@ def _check_accuracy(
         return check
     except EdgeferError as error:
         return replace(check, failure=error)
+
+
+def golden_on(device: Device, bundle: Bundle, threads: int, say: Say) -> GoldenCheck:
+    """The golden pair on the device; raises what the device's answer tells of."""
+    check = _answer_of(device, bundle, threads, Check(), say).golden
+    if check is None:
+        raise WorkerFailed(f"{device.name} answered without a golden check: run the command again.")
+    return check
+
+
+def outputs_on(device: Device, bundle: Bundle, test: Dataset, threads: int, say: Say) -> NDArray[np.float32]:
+    """Probabilities (N, classes) that the device gives for the faces of `test`."""
+    with tempfile.TemporaryDirectory() as folder:
+        faces = Path(folder) / "faces.npy"
+        np.save(faces, test.pixels)
+        rows = _answer_of(device, bundle, threads, Check(str(faces)), say).outputs
+    if rows is None or len(rows) != len(test):
+        raise WorkerFailed(f"{device.name} answered for {len(rows or [])} of {len(test)} faces: run the command again.")
+    return np.array(rows, np.float32)
+
+
+def _answer_of(device: Device, bundle: Bundle, threads: int, check: Check, say: Say) -> Answer:
+    (answer,) = device.answers([Task(Workload(bundle), Settings(threads=threads), check=check)], say)
+    return answer

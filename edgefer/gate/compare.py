@@ -11,8 +11,7 @@ from pathlib import Path
 from edgefer.arch import get_arch
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import load
-from edgefer.devices import lookup, registry
-from edgefer.devices.registry import Emulated
+from edgefer.devices import config, registry
 from edgefer.gate import baseline, run
 from edgefer.gate.base_and_head import Build, built, is_ref, open_side, pairs
 from edgefer.gate.interleave import Effort
@@ -116,7 +115,7 @@ def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
 
 def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> Tools:
     """What the gate calls; raises WrongOptions, or NotSetUp for a board that is not made."""
-    found = [lookup.find(name) for name in devices]
+    found = [registry.ready_device(name) for name in devices]
     timed = any(device.timed for device in found)
     if not timed and not options.instructions:
         raise WrongOptions("instructions are what an emulated board tells: leave --no-instructions out.")
@@ -147,10 +146,11 @@ def gate_devices(asked: Sequence[str], recorded: BenchRecord | None) -> list[str
     Raises UnknownName; NotSetUp for other devices, where BASE and HEAD can't run close together; BadRecord for a
     baseline of another one.
     """
-    here, emulated = machine.local_device(), registry.emulated()
+    here, emulated = machine.local_device(), config.emulated_processors()
     names = list(dict.fromkeys(asked))
     for name in names:
-        if name != here and not isinstance(registry.find(name), Emulated):
+        if name != here and name not in emulated:
+            config.row(name)  # a name that no one knows is another failure
             raise NotSetUp(
                 f"the gate compares on {here} and on emulated boards ({', '.join(emulated)}), not on {name}: "
                 f"measure there with `edgefer bench --device {name}`."

@@ -1,4 +1,4 @@
-"""What is said to a worker and what it answers: one JSON record each way."""
+"""What is said to a worker or to the runner on a board, and what they answer: one JSON record each way."""
 
 from __future__ import annotations
 
@@ -69,6 +69,37 @@ class Answer:
     failure: Failure | None
     golden: GoldenCheck | None = None
     outputs: list[list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class RemoteJob:
+    """plan.json of a run on a board: what runtime.runner does there.
+
+    engine: the name of the set of engines; load_wait: seconds to wait for low load before going on regardless.
+    """
+
+    requests: list[Request]
+    engine: str
+    load_wait: float
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What the runner's start, wait and stop print; answers are those that are there, in the order of the requests.
+
+    begun    when, in the board's time
+    resumed  start only: the run was there before
+    running  start only: and it goes on
+    free     bytes of disk
+    log      the end of what the run complained of
+    """
+
+    begun: str
+    resumed: bool
+    running: bool
+    answers: list[Answer]
+    free: int
+    log: str
 
 
 def parse(kind: type[T], text: str, source: str) -> T:

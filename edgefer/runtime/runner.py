@@ -1,7 +1,7 @@
-"""A run on a board, out of its host's sight: `python -m edgefer.runtime.runner start|wait|stop` in the run's folder.
+"""Runs a job on a board, detached from its host: `python -m edgefer.runtime.runner start|wait|stop` in its folder.
 
-`start` leaves a process behind that answers the plan's requests one by one; it holds a lock on the folder until it
-ends, however it ends. `wait` sleeps on that lock, so nothing is sent to and fro meanwhile, and then tells.
+`start` leaves a process behind that answers the job's requests one by one; it holds a lock on the folder until it
+ends, however it ends. `wait` sleeps on that lock, so that nothing is sent meanwhile, and then reports.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it 
 PLAN, BEGUN, ANSWERS, LOG, PID = "plan.json", "begun", "answers", "log", "pid"
 MARKER = "edgefer:report\n"  # before the report: a login script may have written something
 GRACE = 10.0  # seconds between asking the run to end and making it
-FORGOTTEN = 7 * 24 * 3600  # seconds after which a run that nobody fetched is removed
+ABANDONED = 7 * 24 * 3600  # seconds after which a run that nobody fetched is removed
 
 
 def start(folder: Path) -> None:
     """Begin the run, or go on with one that was cut off; leave it alone if it goes on or is finished."""
-    found = (folder / BEGUN).is_file()
+    resumed = (folder / BEGUN).is_file()
     with locked(folder, wait=False) as lock:
         if lock is not None and not _finished(folder):
-            _forget_others(folder)
+            _remove_abandoned(folder)
             (folder / ANSWERS).mkdir(exist_ok=True)
-            if not found:
+            if not resumed:
                 (folder / BEGUN).write_text(time.strftime("%Y-%m-%d %H:%M:%S"))
             with (folder / LOG).open("wb") as log:
                 child = subprocess.Popen(
@@ -48,25 +48,24 @@ def start(folder: Path) -> None:
                     start_new_session=True,
                 )
             (folder / PID).write_text(str(child.pid))
-        _tell(folder, found, lock is None, [])
+        _report(folder, resumed, lock is None, [])
 
 
 def run(folder: Path) -> None:
     """Answer all requests that have no answer yet; ends after one that failed."""
     from edgefer.runtime import records, system_load
     from edgefer.runtime.files import write_atomic
-    from edgefer.runtime.protocol import parse
-    from edgefer.runtime.remote_job import Plan
+    from edgefer.runtime.protocol import RemoteJob, parse
 
-    plan = parse(Plan, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
+    job = parse(RemoteJob, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
     with locked(folder.resolve().parents[1]):  # wait for other runs on this board, and for a setup
-        timed = any(request.check is None and request.count is None for request in plan.requests)
-        doubt = system_load.wait(plan.idle) if timed else None
-        for number, request in enumerate(plan.requests):
+        timed = any(request.check is None and request.count is None for request in job.requests)
+        warning = system_load.wait_for_low_load(job.load_wait) if timed else None
+        for number, request in enumerate(job.requests):
             path = folder / ANSWERS / f"{number:06}.json"
             if path.is_file():
                 continue
-            answer = system_load.doubted(_ask(request), doubt)
+            answer = system_load.with_warning(_ask(request), warning)
             write_atomic(path, records.dumps(answer).encode())
             if answer.failure is not None:
                 return
@@ -85,18 +84,18 @@ def _ask(request: Request) -> Answer:
 
 
 def wait(folder: Path) -> None:
-    """Sleep until the run is over, then tell."""
+    """Sleep until the run is over, then report."""
     with locked(folder, shared=True):
-        _tell(folder, True, False, _answers(folder))
+        _report(folder, True, False, _answers(folder))
 
 
 def stop(folder: Path) -> None:
-    """End the run if it goes on, then tell what was finished."""
+    """End the run if it goes on, then report what was finished."""
     give_up = time.monotonic() + GRACE
     while True:
         with locked(folder, wait=False) as lock:
             if lock is not None:
-                _tell(folder, True, False, _answers(folder))
+                _report(folder, True, False, _answers(folder))
                 return
         hard = time.monotonic() > give_up
         with suppress(OSError, ValueError):  # not written yet, or it has just ended
@@ -104,11 +103,11 @@ def stop(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _tell(folder: Path, found: bool, running: bool, answers: list[object]) -> None:
-    """An errand.Report; the answers as they are, checked by the host."""
+def _report(folder: Path, resumed: bool, running: bool, answers: list[object]) -> None:
+    """Print a protocol.JobReport; the answers as they are, checked by the host."""
     report = {
         "begun": (folder / BEGUN).read_text() if (folder / BEGUN).is_file() else "",
-        "found": found,
+        "resumed": resumed,
         "running": running,
         "answers": answers,
         "free": shutil.disk_usage(folder).free,
@@ -128,11 +127,11 @@ def _finished(folder: Path) -> bool:
     return failed or len(answers) == len(json.loads((folder / PLAN).read_text(encoding="utf-8"))["requests"])
 
 
-def _forget_others(folder: Path) -> None:
+def _remove_abandoned(folder: Path) -> None:
     """Remove runs that ended long ago and nobody asked for since."""
     for other in folder.resolve().parent.iterdir():
         with suppress(OSError):
-            if time.time() - other.stat().st_mtime > FORGOTTEN:
+            if time.time() - other.stat().st_mtime > ABANDONED:
                 with locked(other, wait=False) as lock:
                     if lock is not None:
                         shutil.rmtree(other, ignore_errors=True)

@@ -19,7 +19,12 @@ class Done:
 
     def last_line(self, otherwise: str = "it said nothing") -> str:
         """The last line of its standard error, where programs say why they failed; `otherwise` if it is empty."""
-        return (self.err.strip().splitlines() or [otherwise])[-1]
+        return last_line(self.err, otherwise)
+
+
+def last_line(text: str, otherwise: str = "it said nothing") -> str:
+    """The last line of what a program wrote; `otherwise` if that is empty."""
+    return (text.strip().splitlines() or [otherwise])[-1]
 
 
 def run(

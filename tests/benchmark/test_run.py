@@ -83,7 +83,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def plan(processes: int, *names: str) -> Plan:
-    return Plan([workload(name) for name in names], Settings(), processes, device.here())
+    return Plan([workload(name) for name in names], Settings(), processes, device.ThisMachine())
 
 
 def test_bundles_take_turns(asked: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""An arm64 userland with engines, made once for a session of tests, in a cache of its own."""
+"""An arm64 root with engines, made once for a session of tests, in a cache of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.devices import registry
+from edgefer.devices import config
 from edgefer.devices.emulated import image_build, rootfs
+from edgefer.devices.emulated.device import EmulatedBoard
 from edgefer.runtime.errors import NotSetUp
 from tests.conftest import Once
 
@@ -35,8 +36,8 @@ def cache_home(once: Once) -> Path:
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(os.environ, "XDG_CACHE_HOME", str(folder))
-            for name, row in registry.emulated().items():
-                image_build.setup(name, row, None, lambda _: None)
+            for processor in config.emulated_processors().values():
+                EmulatedBoard(processor).setup(False, lambda _: None)
 
     return once("cache", make)
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgefer.cli import cli
-from edgefer.devices import registry
-from edgefer.devices.registry import Remote
+from edgefer.devices import config
+from edgefer.devices.config import RemoteBoard
 from edgefer.runtime import machine
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from tests.devices.fake import Fake
@@ -31,7 +31,9 @@ def run(*arguments: object) -> Result:
 
 def test_the_list_is_the_golden_one(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "local_device", lambda name=None: "x86")
-    registry.save({"kitchen": Remote("pi@10.0.0.7", 2222, board="rpi4"), "attic": Remote("attic")})
+    config.save_remote_boards(
+        [RemoteBoard("kitchen", "pi@10.0.0.7", 2222, board="rpi4"), RemoteBoard("attic", "attic")]
+    )
     text = run("devices").output
     if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
         PAGE.write_text(text, encoding="utf-8")
@@ -50,14 +52,14 @@ def test_add_asks_the_board_what_it_is(fake: Fake) -> None:
     fake.tool("tr", "cat >/dev/null; echo Raspberry Pi 5 Model B Rev 1.0")
     done = run(*ADD, "--folder", "~/work/fer")
     assert done.exit_code == 0, done.output
-    found = registry.own()["kitchen"]
+    found = config.remote_boards()["kitchen"]
     assert (found.host, found.port, found.folder) == ("pi@10.0.0.7", None, "work/fer")
     assert fake.trips == 1
 
 
 def test_add_without_reaching_it(fake: Fake) -> None:
     assert run(*ADD, "--no-check", "--board", "rpi4", "--port", 2222).exit_code == 0
-    assert registry.own() == {"kitchen": Remote("pi@10.0.0.7", 2222, board="rpi4")}
+    assert config.remote_boards() == {"kitchen": RemoteBoard("kitchen", "pi@10.0.0.7", 2222, board="rpi4")}
     assert fake.trips == 0
 
 
@@ -80,7 +82,7 @@ def test_what_can_not_be_added(fake: Fake, arguments: tuple[str, ...], words: st
     run(*ADD, "--no-check")
     done = run(*arguments, "--no-check")
     assert (done.exit_code, words in done.output) == (2, True), done.output
-    assert list(registry.own()) == ["kitchen"]
+    assert list(config.remote_boards()) == ["kitchen"]
 
 
 def test_names_that_there_are_none_of(fake: Fake) -> None:
@@ -96,7 +98,7 @@ def test_wiping_takes_what_is_edgefers_and_nothing_else(fake: Fake) -> None:
     (fake.home / ".edgefer/runs/abc").mkdir(parents=True)
     (fake.home / ".edgefer/.stage-1234").mkdir()
     assert run("device", "remove", "kitchen", "--wipe").exit_code == 0
-    assert (registry.own(), list(fake.home.iterdir())) == ({}, [])
+    assert (config.remote_boards(), list(fake.home.iterdir())) == ({}, [])
     run(*ADD, "--no-check", "--folder", "photos")
     (fake.home / "photos").mkdir()
     (fake.home / "photos/me.png").touch()
@@ -108,9 +110,9 @@ def test_a_board_that_can_not_be_wiped_stays_in_the_list(fake: Fake) -> None:
     run(*ADD, "--no-check")
     fake.fails("ssh: connect to host 10.0.0.7 port 22: No route to host")
     assert run("device", "remove", "kitchen", "--wipe").exit_code != 0
-    assert list(registry.own()) == ["kitchen"]
+    assert list(config.remote_boards()) == ["kitchen"]
     assert run("device", "remove", "kitchen").exit_code == 0
-    assert registry.own() == {}
+    assert config.remote_boards() == {}
 
 
 def test_doctor_ends_with_a_failure_where_something_is_missing(fake: Fake) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from edgefer.cli.device import report
-from edgefer.devices.board import facts
-from edgefer.devices.board.doctor import Finding, findings
+from edgefer.devices.board import doctor
 from edgefer.devices.board.ssh import Link
-from edgefer.devices.registry import Remote
+from edgefer.devices.config import RemoteBoard
+from edgefer.devices.device import Finding
 from edgefer.runtime.errors import NotSetUp
 from tests.devices.fake import Fake
 
 PAGES = Path(__file__).parents[1] / "golden"
-DEVICE = Remote("pi@10.0.0.7", board="rpi4")
+KITCHEN = RemoteBoard("kitchen", "pi@10.0.0.7", board="rpi4")
 READY = """Welcome to the kitchen!
 edgefer:facts
 architecture aarch64
@@ -55,7 +55,7 @@ BARE = "edgefer:facts\narchitecture aarch64\nkernel 6.1\nthrottled VCHI initiali
 
 
 def of(said: str) -> list[Finding]:
-    return findings("kitchen", DEVICE, facts.parse(said))
+    return doctor.findings(KITCHEN, doctor.parse_facts(said))
 
 
 @pytest.mark.parametrize(("name", "said"), [("ready", READY), ("poor", POOR)])
@@ -77,15 +77,15 @@ def test_what_is_needed_and_what_is_advice() -> None:
 
 
 def test_what_a_board_does_not_tell_is_left_out() -> None:
-    found = facts.parse(BARE)
-    assert (found.model, found.board, found.throttled, found.disk, found.python) == (None,) * 5
+    found = doctor.parse_facts(BARE)
+    assert (found.model, found.kind, found.throttled, found.disk, found.python) == (None,) * 5
     assert {finding.subject for finding in of(BARE)} == {
         "reachable", "board", "architecture", "Python", "glibc", "engines", "disk"
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("model", "board"),
+    ("model", "kind"),
     [
         ("Raspberry Pi 3 Model B Plus Rev 1.3", "rpi3"),
         ("Raspberry Pi 4 Model B Rev 1.5", "rpi4"),
@@ -95,13 +95,13 @@ def test_what_a_board_does_not_tell_is_left_out() -> None:
         ("Radxa ROCK 5B", None),
     ],
 )
-def test_the_kind_of_a_board(model: str, board: str | None) -> None:
-    assert facts.parse(f"edgefer:facts\nmodel {model}\n").board == board
+def test_the_kind_of_a_board(model: str, kind: str | None) -> None:
+    assert doctor.parse_facts(f"edgefer:facts\nmodel {model}\n").kind == kind
 
 
 def test_the_systems_python_is_taken_if_it_is_new_enough() -> None:
     def chosen(*lines: str) -> str | None:
-        found = facts.parse("edgefer:facts\n" + "".join(f"python {line}\n" for line in lines)).python
+        found = doctor.parse_facts("edgefer:facts\n" + "".join(f"python {line}\n" for line in lines)).python
         return found and found[1]
 
     assert chosen("3.11 /usr/bin/python3", "3.13 /opt/python3.13") == "/usr/bin/python3"
@@ -115,7 +115,7 @@ def test_the_script_runs_on_this_machine(tmp_path: Path, monkeypatch: pytest.Mon
     fake.tool("vcgencmd", "echo throttled=0x20002")
     (fake.home / ".edgefer/runs/abc").mkdir(parents=True)
     (fake.home / ".edgefer/runs/abc/begun").write_text("2026-10-01 12:00:00")
-    found = facts.ask(Link("kitchen", DEVICE))
+    found = doctor.ask_facts(Link(KITCHEN))
     assert found.architecture == os.uname().machine
     assert found.memory and found.available and found.disk and found.cores
     assert found.throttled == found.since_boot == ["frequency capped"]
@@ -127,4 +127,4 @@ def test_a_board_whose_shell_prints_nothing(tmp_path: Path, monkeypatch: pytest.
     fake = Fake(tmp_path / "fake", monkeypatch)
     fake.tool("sh", "echo 'This account is not available.' >&2; exit 1")
     with pytest.raises(NotSetUp, match=r"can't look around on kitchen \(This account is not available\)"):
-        facts.ask(Link("kitchen", DEVICE))
+        doctor.ask_facts(Link(KITCHEN))

@@ -13,15 +13,17 @@ import pytest
 from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.workload import Task, Workload, ask, open_workload
-from edgefer.devices import lookup, registry
-from edgefer.devices.emulated import device, image_build, rootfs, sysfs, wheels
-from edgefer.devices.emulated.device import EmulatedPlace
+from edgefer.devices import config, engine_packages, registry
+from edgefer.devices.emulated import rootfs
+from edgefer.devices.emulated.device import EmulatedBoard
+from edgefer.devices.emulated.image_build import Image
+from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime import records, source_fingerprint
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.protocol import Check
 
-BOARDS = list(registry.emulated())
+BOARDS = list(config.emulated_processors())
 TARGETS = (
     "tflite-int8",
     *(pytest.param(name, marks=pytest.mark.long) for name in ("tflite-fp32", "onnx-int8", "ncnn-int8")),
@@ -29,8 +31,8 @@ TARGETS = (
 RUNNING = (BOARDS[0], *(pytest.param(name, marks=pytest.mark.long) for name in BOARDS[1:]))
 
 
-def place(name: str, engine: str | None = None) -> EmulatedPlace:
-    return EmulatedPlace(name, registry.emulated()[name], engine)
+def emulated(name: str, engine: str | None = None) -> EmulatedBoard:
+    return EmulatedBoard(config.emulated_processors()[name], engine)
 
 
 @pytest.fixture
@@ -43,48 +45,48 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_row_is_a_processor(name: str) -> None:
-    row = registry.emulated()[name]
-    board = registry.boards()[row.board]
-    content = sysfs.files(row, board)
+    row = config.emulated_processors()[name]
+    board = row.board_kind
+    content = rootfs.sysfs_files(row)
     assert content["proc/cpuinfo"].count("CPU part") == board.cores
     assert f"CPU part        : {row.part}\n" in content["proc/cpuinfo"]
     for what in ("possible", "present", "online"):
         assert content[f"sys/devices/system/cpu/{what}"] == f"0-{board.cores - 1}\n"
     assert row.source.startswith("https://") and row.caches_source.startswith("https://")
     assert [cache.level for cache in row.caches] == sorted(cache.level for cache in row.caches)
-    assert sysfs.midr(row) >> 4 & 0xFFF == int(row.part, 16)
+    assert rootfs.midr(row) >> 4 & 0xFFF == int(row.part, 16)
 
 
 def test_the_identification_register_is_linux_s() -> None:
     # geerlingguy/sbc-reviews issue 21: "Booted secondary processor 0x0000000100 [0x414fd0b1]"
-    assert sysfs.midr(registry.emulated()["rpi5-emulated"]) == 0x414FD0B1
+    assert rootfs.midr(config.emulated_processors()["rpi5-emulated"]) == 0x414FD0B1
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_board_that_is_not_made_names_the_command(name: str, empty: Path) -> None:
     with pytest.raises(NotSetUp, match=f"{name} is not set up .*: run `edgefer device setup {name}`"):
-        lookup.find(name)
+        registry.ready_device(name)
     with pytest.raises(NotSetUp, match=f"run `edgefer device setup {name} --engine tflite-runtime`"):
-        lookup.find(name, "tflite-runtime")
-    assert not device.is_set_up(name)
-    findings = {finding.subject: finding for finding in device.doctor(name, registry.emulated()[name])}
+        registry.ready_device(name, "tflite-runtime")
+    assert not emulated(name).is_set_up
+    findings = {finding.subject: finding for finding in emulated(name).doctor()}
     assert not findings["parts"].ok and f"edgefer device setup {name}" in findings["parts"].text
 
 
 def test_an_unknown_set_of_engines(empty: Path) -> None:
     with pytest.raises(UnknownName, match="unknown engine 'tflite'"):
-        lookup.find(BOARDS[0], "tflite")
+        registry.ready_device(BOARDS[0], "tflite")
 
 
 def test_without_qemu_the_package_is_named(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     for call in (
-        lambda: place(BOARDS[0]),
-        lambda: image_build.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, print),
+        emulated(BOARDS[0]).require_ready,
+        lambda: emulated(BOARDS[0]).setup(False, print),
     ):
         with pytest.raises(NotSetUp, match="install the package qemu-user"):
             call()
-    (first, *_) = device.doctor(BOARDS[0], registry.emulated()[BOARDS[0]])
+    (first, *_) = emulated(BOARDS[0]).doctor()
     assert (first.subject, first.ok) == ("emulator", False)
 
 
@@ -97,10 +99,10 @@ def test_an_interrupted_setup_leaves_nothing_half_made(part: str, empty: Path, m
         (folder / "usr/bin").mkdir(parents=True)
         (folder / "usr/bin/python3.11").touch()
 
-    monkeypatch.setattr(rootfs, "make", interrupted if part == "userland" else root)
-    monkeypatch.setattr(wheels, "_pip", interrupted)
+    monkeypatch.setattr(rootfs, "make_root", interrupted if part == "userland" else root)
+    monkeypatch.setattr(engine_packages, "_pip", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        image_build.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, lambda _: None)
+        emulated(BOARDS[0]).setup(False, lambda _: None)
     left = [path.name for path in empty.glob("*")] if empty.is_dir() else []
     assert left == ([] if part == "userland" else ["userland"])
 
@@ -108,14 +110,14 @@ def test_an_interrupted_setup_leaves_nothing_half_made(part: str, empty: Path, m
 @pytest.mark.usefixtures("boards")
 def test_a_second_setup_says_that_it_is_there() -> None:
     heard: list[str] = []
-    device.setup(BOARDS[0], registry.emulated()[BOARDS[0]], None, heard.append)
+    emulated(BOARDS[0]).setup(False, heard.append)
     assert heard == [f"{BOARDS[0]} is there already, with LiteRT, ONNX Runtime and ncnn"]
 
 
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("name", RUNNING)
 def test_the_doctor_finds_it_well(name: str) -> None:
-    findings = device.doctor(name, registry.emulated()[name])
+    findings = emulated(name).doctor()
     assert all(finding.ok for finding in findings if finding.needed), findings
     assert findings[-1].text.startswith("Python 3.")
 
@@ -123,12 +125,12 @@ def test_the_doctor_finds_it_well(name: str) -> None:
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("name", RUNNING)
 def test_the_guest_sees_the_board(name: str) -> None:
-    row = registry.emulated()[name]
+    row = config.emulated_processors()[name]
     code = (
         "import os, sys, pathlib; print(os.cpu_count(), os.uname().machine, *(e for e in sys.path if 'edgefer' in e));"
         "print(open('/proc/cpuinfo').read().count(sys.argv[1]), pathlib.Path('/etc/ld.so.cache').stat().st_size)"
     )
-    done = emulator.run_python(image_build.find(name, row, None).emulator(), "-c", code, row.part)
+    done = emulator.run_python(Image(row, engine_set(None)).emulator(), "-c", code, row.part)
     first, second = done.out.splitlines()
     assert first.split()[:2] == ["4", "aarch64"]
     assert second.split() == ["4", "0"]
@@ -140,7 +142,7 @@ def test_the_guest_sees_the_board(name: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path) -> None:
     workload = open_workload(dist / f"ean.{target}")
-    found = bench(Plan([workload], Settings(), 1, place("rpi4-emulated")))
+    found = bench(Plan([workload], Settings(), 1, emulated("rpi4-emulated")))
     records.write(tmp_path / "record.json", found)
     assert records.read(BenchRecord, tmp_path / "record.json") == found
     (run,) = found.results[0].runs
@@ -163,7 +165,7 @@ def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, 
     faces = tmp_path / "faces.npy"
     np.save(faces, np.random.default_rng(0).integers(0, 256, (4, 48, 48, 3), np.uint8))
     task = Task(open_workload(dist / f"ean.{target}"), Settings(), check=Check(str(faces)))
-    (there,) = place("rpi4-emulated").answers([task], lambda _: None)
+    (there,) = emulated("rpi4-emulated").answers([task], lambda _: None)
     here = ask(task)
     assert there.golden is not None and there.golden.difference <= there.golden.tolerance
     assert there.run is None
@@ -172,7 +174,7 @@ def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, 
 
 @pytest.mark.usefixtures("boards")
 def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
-    found = place("rpi4-emulated")
+    found = emulated("rpi4-emulated")
     openvino, tflite = open_workload(dist / "ean.openvino-int8"), open_workload(dist / "ean.tflite-int8")
     assert found.expand([openvino, tflite]) == [tflite]
     assert found.left_out == [
@@ -189,24 +191,24 @@ def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
 
 @pytest.mark.usefixtures("boards")
 def test_counts_repeat_wherever_they_are_taken(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if instructions.lacking(place("rpi4-emulated")._emulator):
+    if instructions.lacking(emulated("rpi4-emulated")._emulator):
         pytest.skip("needs a C compiler")
     workload = open_workload(dist / "ean.tflite-int8")
-    first = place("rpi4-emulated").count(workload)
+    first = emulated("rpi4-emulated").count(workload)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGEFER_TEST_PADDING", "x" * 3000)
-    again = place("rpi4-emulated").count(workload)
+    again = emulated("rpi4-emulated").count(workload)
     assert first.reason is None and first.instructions is not None
     assert again == first and first.spread == 0
     assert {"python", "worker", "qemu", "userland", "processor"} <= first.versions.keys()
     # The dot product instructions of a Cortex-A76 halve the work of int8.
-    five = place("rpi5-emulated").count(workload).instructions
+    five = emulated("rpi5-emulated").count(workload).instructions
     assert five is not None and five < 0.6 * first.instructions
 
 
 @pytest.mark.usefixtures("boards")
 def test_another_processor_is_another_folder() -> None:
-    row = registry.emulated()["rpi4-emulated"]
-    made = image_build.find("rpi4-emulated", row, None)
-    other = image_build.find("rpi4-emulated", replace(row, revision="2"), None)
-    assert made.lacks() == [] and other.lacks() == ["its processor"]
+    row = config.emulated_processors()["rpi4-emulated"]
+    image = Image(row, engine_set(None))
+    other = replace(image, processor=replace(row, revision="2"))
+    assert image.missing_parts() == [] and other.missing_parts() == ["its processor"]

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from edgefer.benchmark.workload import Task, Workload, open_workload
 from edgefer.cli.bench import bench
-from edgefer.devices import gpu, gpu_driver
-from edgefer.devices.gpu import GpuPlace
+from edgefer.devices import gpu
+from edgefer.devices.gpu import LocalGpu
 from edgefer.runtime import client, records, shell
 from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
 from edgefer.runtime.errors import BrokenBundle, GoldenMismatch, NoGpu, NotSetUp
@@ -37,35 +37,35 @@ def no_commands(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     if "real" in request.node.name:
         return
     monkeypatch.setattr(shell, "run_or_none", lambda line, timeout=5: None)
-    for name in gpu_driver.ICD_VARIABLES:
+    for name in gpu.ICD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 def test_no_gpu_is_one_line_that_says_what_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(NoGpu) as caught:
-        GpuPlace("gpu", tmp_path)
+        LocalGpu(tmp_path).require_ready()
     assert caught.value.exit_code == 25
     for word in ("torch.cuda", "CUDA", "TensorRT", "/dev/dri", "OpenVINO", "Vulkan", "ncnn", "install"):
         assert word in str(caught.value)
 
 
 def test_signs_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not gpu_driver.nvidia(tmp_path)
-    assert not gpu_driver.render_node(tmp_path)
-    assert not gpu_driver.vulkan(tmp_path)
+    assert not gpu.has_nvidia(tmp_path)
+    assert not gpu.has_render_node(tmp_path)
+    assert not gpu.has_vulkan(tmp_path)
     write(tmp_path, {**NVIDIA, "dev/dri/renderD128": "", "usr/share/vulkan/icd.d/lvp_icd.json": "{}"})
-    assert gpu_driver.nvidia(tmp_path)
-    assert gpu_driver.render_node(tmp_path)
+    assert gpu.has_nvidia(tmp_path)
+    assert gpu.has_render_node(tmp_path)
     monkeypatch.setattr("ctypes.util.find_library", lambda name: "libvulkan.so.1")
-    assert gpu_driver.vulkan(tmp_path)
+    assert gpu.has_vulkan(tmp_path)
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
-    assert not gpu_driver.vulkan(tmp_path)  # a driver that nothing can load
+    assert not gpu.has_vulkan(tmp_path)  # a driver that nothing can load
 
 
 def test_nvidia_smi_is_a_sign_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "run_or_none", lambda line, timeout=5: "GPU 0: NVIDIA H200 (UUID: GPU-0a1b)")
-    assert gpu_driver.nvidia(tmp_path)
+    assert gpu.has_nvidia(tmp_path)
     assert gpu.available()
 
 
@@ -97,8 +97,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     return heard
 
 
-def place(tmp_path: Path) -> GpuPlace:
-    return GpuPlace("gpu", write(tmp_path, {**NVIDIA, "dev/dri/renderD128": ""}))
+def place(tmp_path: Path) -> LocalGpu:
+    return LocalGpu(write(tmp_path, {**NVIDIA, "dev/dri/renderD128": ""}))
 
 
 def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
@@ -122,7 +122,7 @@ def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked:
 
 
 def test_without_nvidia_s_driver_no_worker_is_started(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
-    bare = GpuPlace("gpu", write(tmp_path, {"dev/dri/renderD128": ""}))
+    bare = LocalGpu(write(tmp_path, {"dev/dri/renderD128": ""}))
     with pytest.raises(NoGpu, match=r"nothing that was asked for runs.*onnx-fp32:tensorrt, ean.torch-cuda.*no NVIDIA"):
         bare.expand([open_workload(dist / "ean.onnx-fp32"), EAGER])
     assert asked == []

@@ -1,75 +1,153 @@
-"""The tables of devices, and the user's own file."""
+"""From names to devices, and several of them at once."""
 
 from __future__ import annotations
 
-import string
+import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from click.testing import CliRunner
 
-from edgefer.devices import registry
-from edgefer.devices.registry import Remote
-from edgefer.runtime.errors import BadRecord, OutputFailed, UnknownName
+from edgefer.benchmark import merge
+from edgefer.benchmark.merge import DevicesRecord
+from edgefer.benchmark.workload import open_workload
+from edgefer.cli.bench import bench
+from edgefer.devices import config, gpu, registry, schedule
+from edgefer.devices.config import RemoteBoard
+from edgefer.devices.schedule import Job
+from edgefer.runtime import machine, records
+from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.errors import NoGpu, NotSetUp, UnknownName
+
+KITCHEN = RemoteBoard("kitchen", "nobody@127.0.0.1", port=9)  # the discard port: nothing listens there
 
 
 @pytest.fixture(autouse=True)
-def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty place for the user's file."""
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
-    return tmp_path / "devices.toml"
 
 
-def test_every_emulated_board_is_one_that_can_be_bought() -> None:
-    assert registry.emulated()
-    for row in registry.emulated().values():
-        assert row.board in registry.boards()
+def test_no_name_is_this_machine() -> None:
+    assert registry.ready_device(None).name == machine.local_device()
+    assert registry.names((), every=False) == [machine.local_device()]
+    assert registry.names(("a", "b", "a"), every=False) == ["a", "b"]
 
 
-@pytest.mark.parametrize("name", registry.boards())
-def test_every_fact_has_a_source(name: str) -> None:
-    board = registry.boards()[name]
-    assert all(source.startswith("https://") for source in (board.source, *(f.source for f in board.facts.values())))
-    assert all(fact.value for fact in board.facts.values())
+@pytest.mark.parametrize("name", ["rpi", "rpi4"])
+def test_a_board_that_is_not_configured_says_how(name: str) -> None:
+    with pytest.raises(NotSetUp) as caught:
+        registry.ready_device(name)
+    assert "edgefer device add NAME --host pi@ADDRESS" in str(caught.value)
+    assert "--device rpi" in str(caught.value)
+    assert "-emulated" in str(caught.value)
 
 
-def test_no_file_is_no_device() -> None:
-    assert registry.own() == {}
+def test_a_kind_of_board_is_the_one_that_is_configured() -> None:
+    four, five = (RemoteBoard(name, "pi@10.0.0.7", board=kind) for name, kind in (("kitchen", "rpi4"), ("x", "rpi5")))
+    config.save_remote_boards([four, five])
+    assert registry.ready_device("rpi4").name == "kitchen"
+    assert registry.ready_device("rpi5").name == "x"
+    with pytest.raises(NotSetUp, match="rpi may be kitchen or x"):
+        registry.ready_device("rpi")
+    with pytest.raises(NotSetUp, match="no rpi3 is configured"):
+        registry.ready_device("rpi3")
+    for words in ("did you mean kitchen", "edgefer devices"):
+        with pytest.raises(UnknownName, match=words):
+            registry.ready_device("kitchn")
 
 
-NAMES = st.text(string.ascii_lowercase + string.digits + "-_", min_size=1, max_size=12)
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+@pytest.mark.parametrize("name", config.all_rows())
+def test_every_device_is_opened_or_says_what_it_lacks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "has_vulkan", lambda root: True)
+    try:
+        assert registry.ready_device(name).name
+    except (NotSetUp, UnknownName) as error:
+        assert str(error)
 
 
-@given(st.dictionaries(NAMES, st.builds(Remote, TEXTS, st.none() | st.integers(1, 65535), TEXTS), max_size=3))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_what_is_saved_is_read(devices: dict[str, Remote]) -> None:
-    registry.save(devices)
-    assert registry.own() == devices
+def test_the_gpu_is_opened_where_there_is_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for look in ("has_nvidia", "has_render_node", "has_vulkan"):
+        monkeypatch.setattr(gpu, look, lambda root: False)
+    with pytest.raises(NoGpu, match="no GPU here"):
+        registry.ready_device("gpu")
+    for look in ("has_nvidia", "has_render_node", "has_vulkan"):
+        with pytest.MonkeyPatch.context() as one:
+            one.setattr(gpu, look, lambda root: True)
+            assert registry.ready_device("gpu").name == "gpu"
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("[kitchen", "is not TOML"), ("[kitchen]\nhots = 'x'", "hots"), ("[kitchen]\nhost = 'x'\nport = 'y'", "port")],
-)
-def test_a_damaged_file_is_one_line(own_file: Path, text: str, words: str) -> None:
-    own_file.write_text(text)
-    with pytest.raises(BadRecord, match=words):
-        registry.own()
+def test_this_machine_has_a_name_on_every_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert registry.names((), every=False) == ["aarch64"]
+    assert registry.ready_device("aarch64").name == "aarch64"
+    with pytest.raises(UnknownName, match="aarch64"):
+        registry.ready_device("x86")
 
 
-def test_a_file_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "file" / "devices.toml"))
-    with pytest.raises(OutputFailed, match=r"devices\.toml"):
-        registry.save({"kitchen": Remote("pi@10.0.0.7")})
+@pytest.mark.parametrize("name", [machine.local_device(), "gpu"])
+def test_nothing_is_set_up_on_this_machine(name: str) -> None:
+    heard: list[str] = []
+    done = registry.device(name).setup(False, heard.append)
+    assert "nothing to set up" in done and name in done
+    assert heard == []
+    assert all(finding.text for finding in registry.device(name).doctor())
 
 
-def test_an_unknown_name_names_the_nearest() -> None:
-    registry.save({"kitchen": Remote("pi@10.0.0.7")})
-    assert registry.find("kitchen") == Remote("pi@10.0.0.7")
-    with pytest.raises(UnknownName, match="did you mean kitchen"):
-        registry.find("kitchn")
-    with pytest.raises(UnknownName, match="edgefer devices"):
-        registry.find("kitchn")
+def job(device: str, folder: Path) -> Job:
+    return Job(device, None, (open_workload(folder),), (Settings(samples=3, warmup=1),), 1, None, False)
+
+
+def test_boards_run_side_by_side_and_the_rest_in_turn() -> None:
+    config.save_remote_boards([KITCHEN, replace(KITCHEN, name="hall")])
+    jobs = [Job(name, None, (), (Settings(),), 1, None, False) for name in ("x86", "kitchen", "gpu", "hall")]
+    groups = [[each.device for each in group] for group in schedule.groups(jobs)]
+    assert groups == [["kitchen"], ["hall"], ["x86", "gpu"]]
+
+
+def test_a_device_that_fails_does_not_stop_the_others(dist: Path) -> None:
+    config.save_remote_boards([KITCHEN])
+    heard: list[str] = []
+    here = machine.local_device()
+    jobs = [job(name, dist / "ean.tflite-fp32") for name in ("kitchen", here)]
+    found = schedule.measure(jobs, lambda device, what, done, total: heard.append(device))
+    assert list(found.records) == [here]
+    assert ["kitchen" in str(failure) for failure in found.failures] == [True]
+    assert here in heard
+
+
+def test_the_command_shows_what_it_has_and_fails(dist: Path, tmp_path: Path) -> None:
+    config.save_remote_boards([KITCHEN])
+    here = machine.local_device()
+    words = ["--dist", str(dist), "--no-instructions", "--samples", "3", "--processes", "1", "--json"]
+    out = tmp_path / "b.json"
+    done = CliRunner().invoke(
+        bench, ["ean.tflite-fp32", *words, str(out), "--device", here, "--device", "kitchen", "--device", here]
+    )
+    assert done.exit_code != 0
+    assert f"{here}/ean.tflite-fp32" in done.output
+    assert out.is_file()
+    assert [found.device for found in merge.read(out)] == [here]
+
+
+def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
+    base = ["--dist", str(dist), "--save-baseline", str(tmp_path / "b.json"), "--device", "x86", "--device", "gpu"]
+    assert CliRunner().invoke(bench, base).exit_code == 2
+    assert CliRunner().invoke(bench, ["--dist", str(dist), "--all-devices", "--device", "x86"]).exit_code == 2
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_several_batch_sizes_are_one_record(dist: Path) -> None:
+    here = machine.local_device()
+    settings = tuple(Settings(mode="batch", batch=batch, samples=3, warmup=1) for batch in (1, 4))
+    wanted = Job(here, None, (open_workload(dist / "ean.tflite-fp32"),), settings, 1, None, False)
+    found = schedule.measure([wanted], lambda *_: None).records[here]
+    assert [result.settings.batch for result in found.results] == [1, 4]
+
+
+def test_two_devices_are_one_file(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = machine.local_device()
+    one = schedule.measure([job(here, dist / "ean.tflite-fp32")], lambda *_: None).records[here]
+    records.write(tmp_path / "two.json", merge.together([one, one]))
+    assert records.read(DevicesRecord, tmp_path / "two.json").records == [one, one]

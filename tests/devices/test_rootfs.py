@@ -39,7 +39,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, **ways: Done | BaseException) -> li
 
 
 def test_it_is_a_whole_system_of_another_processor(userland_root: Path) -> None:
-    version = rootfs.python(userland_root)
+    version = rootfs.python_version(userland_root)
     header = (userland_root / f"usr/bin/python{version}").read_bytes()[:20]
     assert header[:4] == b"\x7fELF" and header[18] == 0xB7  # EM_AARCH64
     assert (userland_root / "lib").readlink() == Path("usr/lib")
@@ -58,7 +58,7 @@ def test_it_lists_its_packages_and_keeps_nothing_of_apt(userland_root: Path) -> 
 def test_a_host_without_a_tool_says_so(tool: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == tool else f"/usr/bin/{name}")
     with pytest.raises(NotSetUp, match=f"{tool} are not here: set it up on Debian"):
-        rootfs.make(tmp_path / "root")
+        rootfs.make_root(tmp_path / "root")
     assert not list(tmp_path.iterdir())
 
 
@@ -67,7 +67,7 @@ def test_ubuntu_is_told_honestly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(rootfs, "distribution", lambda: "ubuntu")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     with pytest.raises(NotSetUp, match=r"can't be made on Ubuntu.*debian:12"):
-        rootfs.make(tmp_path / "root")
+        rootfs.make_root(tmp_path / "root")
 
 
 @pytest.mark.usefixtures("debian")
@@ -87,7 +87,7 @@ def test_no_network_is_one_line_and_leaves_nothing(
 ) -> None:
     answers(monkeypatch, **ways)
     with pytest.raises(NotSetUp, match="apt can't fetch arm64 packages") as caught:
-        rootfs.make(tmp_path / "root")
+        rootfs.make_root(tmp_path / "root")
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -98,7 +98,7 @@ def test_ctrl_c_leaves_the_earlier_one(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "root/old").touch()
     answers(monkeypatch, install=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        rootfs.make(tmp_path / "root")
+        rootfs.make_root(tmp_path / "root")
     assert [path.name for path in tmp_path.rglob("*")] == ["root", "old"]
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_the_earlier_one(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_apt_never_trusts_what_is_not_signed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines = answers(monkeypatch)
     with pytest.raises(NotSetUp):
-        rootfs.make(tmp_path / "root", ["python3"])
+        rootfs.make_root(tmp_path / "root", ["python3"])
     assert [line[0] for line in lines] == ["apt-get", "apt-get"]
     for line in lines:
         assert "APT::Get::AllowUnauthenticated=false" in line
@@ -121,11 +121,11 @@ def test_a_folder_without_python_is_no_userland(names: list[str], tmp_path: Path
     for name in names:
         (tmp_path / "usr/bin" / name).touch()
     with pytest.raises(NotSetUp, match="has no Python"):
-        rootfs.python(tmp_path)
+        rootfs.python_version(tmp_path)
 
 
 def test_its_python_has_a_version(tmp_path: Path) -> None:
     (tmp_path / "usr/bin").mkdir(parents=True)
     for name in ("python3", "python3.13", "python3.13-config"):
         (tmp_path / "usr/bin" / name).touch()
-    assert rootfs.python(tmp_path) == "3.13"
+    assert rootfs.python_version(tmp_path) == "3.13"

@@ -11,12 +11,12 @@ import pytest
 
 from edgefer.devices.board import ssh
 from edgefer.devices.board.ssh import Link
-from edgefer.devices.registry import Remote
+from edgefer.devices.config import RemoteBoard
 from edgefer.runtime import shell
 from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
 from tests.devices.fake import Fake
 
-KITCHEN = Link("kitchen", Remote("pi@10.0.0.7", 2222))
+KITCHEN = Link(RemoteBoard("kitchen", "pi@10.0.0.7", 2222))
 CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
@@ -73,8 +73,8 @@ def test_no_question_and_no_check_left_out() -> None:
     assert not any("StrictHostKeyChecking" in word for word in line)
     assert line[line.index("--") + 1] == "pi@10.0.0.7"
     assert line[line.index("-p") + 1] == "2222"
-    assert "StrictHostKeyChecking=accept-new" in Link("kitchen", Remote("kitchen"), True).line("true")
-    assert "-p" not in Link("kitchen", Remote("kitchen")).line("true")
+    assert "StrictHostKeyChecking=accept-new" in Link(RemoteBoard("kitchen", "kitchen"), True).line("true")
+    assert "-p" not in Link(RemoteBoard("kitchen", "kitchen")).line("true")
     assert shlex.split(line[-1])[:2] == ["sh", "-c"]
 
 
@@ -83,7 +83,7 @@ def test_a_file_is_sent_and_its_bytes_are_not_changed(fake: Fake) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0, io.SEEK_SET)
-        KITCHEN.run("cat >sent", given=file)
+        KITCHEN.run("cat >sent", stdin=file)
     assert (fake.home / "sent").read_bytes() == content
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Workload
-from edgefer.devices import lookup, registry
+from edgefer.devices import config, registry
+from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import ThisMachine
-from edgefer.devices.registry import Remote
 from edgefer.gate.report import GateRecord
 from edgefer.runtime import records
 from edgefer.runtime.machine import local_device
@@ -27,7 +27,8 @@ class Board(ThisMachine):
     timed = False
 
     def __init__(self, name: str, costs: Mapping[Path, int], versions: Mapping[str, str]) -> None:
-        super().__init__(name)
+        super().__init__()
+        self.name = name
         self.costs, self.versions = costs, versions
 
     def count(self, workload: Workload) -> Counted:
@@ -41,9 +42,9 @@ def boards(
     """Emulated boards by name, with what a frame of each bundle costs there; and this machine."""
 
     def find(name: str) -> ThisMachine:
-        return Board(name, costs[name], versions or {}) if name in costs else ThisMachine(name)
+        return Board(name, costs[name], versions or {}) if name in costs else ThisMachine()
 
-    monkeypatch.setattr(lookup, "find", find)
+    monkeypatch.setattr(registry, "ready_device", find)
 
 
 def test_one_board_that_costs_more_is_named(
@@ -75,7 +76,7 @@ def test_a_device_that_the_gate_does_not_take(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: int
 ) -> None:
     monkeypatch.setenv("EDGEFER_DEVICES", str(tmp_path / "devices.toml"))
-    registry.save({"kitchen": Remote("pi@10.0.0.7")})
+    config.save_remote_boards([RemoteBoard("kitchen", "pi@10.0.0.7")])
     there = bundle(tmp_path)
     done = gate(there, there, "--device", name)
     assert done.code == code

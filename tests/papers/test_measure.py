@@ -66,8 +66,9 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def go(folder: Path, wish: Wish) -> BenchRecord:
-    heard = Heard(lambda what: None, lambda done, total: None)
-    return measure("ean-5", wish, folder / "ean-5.json", ThisMachine("x86"), heard, folder / "bundles")
+    heard, device = Heard(lambda what: None, lambda done, total: None), ThisMachine()
+    device.name = "x86"
+    return measure("ean-5", wish, folder / "ean-5.json", device, heard, folder / "bundles")
 
 
 def kept(folder: Path) -> BenchRecord:

@@ -13,11 +13,9 @@ from typing import Any
 
 import pytest
 
-from edgefer.runtime import client, machine, records, runner
-from edgefer.runtime import system_load as idle
+from edgefer.runtime import client, machine, records, runner, system_load
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.protocol import Answer, Request, parse
-from edgefer.runtime.remote_job import Plan, Report
+from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request, parse
 from tests.benchmark.made import run as made_run
 from tests.benchmark.made import state
 
@@ -27,37 +25,37 @@ GONE = Request("bundles/gone", None, Settings())  # its answer is a failure, whi
 COUNTED = Request(None, "no-such-network", Settings())
 
 
-def place(tmp_path: Path, requests: list[Request], idle: float = 0.0) -> Path:
+def job_folder(tmp_path: Path, requests: list[Request], load_wait: float = 0.0) -> Path:
     folder = tmp_path / ".edgefer/runs/abc"
     folder.mkdir(parents=True)
-    (folder / runner.PLAN).write_text(records.dumps(Plan(requests, "default", idle)))
+    (folder / runner.PLAN).write_text(records.dumps(RemoteJob(requests, "default", load_wait)))
     return folder
 
 
-def do(what: str, folder: Path) -> Report:
+def do(what: str, folder: Path) -> JobReport:
     line = [sys.executable, "-m", "edgefer.runtime.runner", what]
     done = subprocess.run(
         line, cwd=folder, env=client.environment(), capture_output=True, text=True, check=True, timeout=60
     )
-    return parse(Report, done.stdout.partition(runner.MARKER)[2], "report")
+    return parse(JobReport, done.stdout.partition(runner.MARKER)[2], "report")
 
 
 def test_a_run_ends_with_its_answers_and_is_not_begun_twice(tmp_path: Path) -> None:
-    folder = place(tmp_path, [GONE, GONE])
+    folder = job_folder(tmp_path, [GONE, GONE])
     begun = do("start", folder)
-    assert (begun.found, begun.answers) == (False, [])
+    assert (begun.resumed, begun.answers) == (False, [])
     report = do("wait", folder)
     (answer,) = report.answers  # the first failure ends it
     assert answer.failure is not None
     assert answer.failure.kind == "MissingFile"
     written = next((folder / runner.ANSWERS).iterdir()).stat().st_mtime_ns
     again = do("start", folder)
-    assert (again.found, again.running, again.begun) == (True, False, begun.begun)
+    assert (again.resumed, again.running, again.begun) == (True, False, begun.begun)
     assert next((folder / runner.ANSWERS).iterdir()).stat().st_mtime_ns == written
 
 
 def test_a_run_that_goes_on_is_left_alone_until_it_is_stopped(tmp_path: Path) -> None:
-    folder = place(tmp_path, [Request(None, "ean", Settings())], idle=600)
+    folder = job_folder(tmp_path, [Request(None, "ean", Settings())], load_wait=600)
     others = subprocess.Popen([sys.executable, "-c", "while True: pass"])  # so that it waits for an idle board
     try:
         do("start", folder)
@@ -74,13 +72,13 @@ def test_a_run_that_goes_on_is_left_alone_until_it_is_stopped(tmp_path: Path) ->
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
-    folder = place(tmp_path, [COUNTED, GONE])
+    folder = job_folder(tmp_path, [COUNTED, GONE])
     (folder / runner.ANSWERS).mkdir()
     finished = Answer(made_run(), None, {}, None)
     (folder / runner.ANSWERS / "000000.json").write_text(records.dumps(finished))
     (folder / runner.BEGUN).write_text("2026-10-01 12:00:00")
     report = do("start", folder)
-    assert (report.found, report.begun) == (True, "2026-10-01 12:00:00")
+    assert (report.resumed, report.begun) == (True, "2026-10-01 12:00:00")
     first, second = do("wait", folder).answers
     assert first == finished
     assert second.failure is not None
@@ -89,7 +87,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_runs_on_one_board_wait_for_each_other(tmp_path: Path) -> None:
     import fcntl
 
-    folder = place(tmp_path, [GONE])
+    folder = job_folder(tmp_path, [GONE])
     handle = os.open(tmp_path / ".edgefer", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)  # as another run, or a setup, holds it
     do("start", folder)
@@ -100,11 +98,11 @@ def test_runs_on_one_board_wait_for_each_other(tmp_path: Path) -> None:
 
 
 def test_runs_that_nobody_fetched_are_forgotten_after_a_week(tmp_path: Path) -> None:
-    folder = place(tmp_path, [GONE])
+    folder = job_folder(tmp_path, [GONE])
     old, new = folder.with_name("old"), folder.with_name("new")
     for other in (old, new):
         other.mkdir()
-    ago = time.time() - runner.FORGOTTEN - 60
+    ago = time.time() - runner.ABANDONED - 60
     os.utime(old, (ago, ago))
     do("start", folder)
     do("wait", folder)
@@ -115,22 +113,22 @@ def test_waiting_for_an_idle_board(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     looks = iter([state(), state(clock=101.0, busy=52.0), state(clock=101.0), state(clock=102.0, busy=50.2)])
     monkeypatch.setattr(machine, "state", lambda: next(looks))
-    assert idle.wait(60, lambda _: None) is None  # busy in the first second, idle in the second
+    assert system_load.wait_for_low_load(60, lambda _: None) is None  # busy in the first second, idle in the second
     busy = iter([state(), state(clock=101.0, busy=52.0)] * 3)
     monkeypatch.setattr(machine, "state", lambda: next(busy))
-    told = idle.wait(3, lambda _: None)
+    told = system_load.wait_for_low_load(3, lambda _: None)
     assert told == "busy: after 3 s of waiting other processes still used 1.99 of 4 cores"
-    assert idle.wait(0, lambda _: None) is None
+    assert system_load.wait_for_low_load(0, lambda _: None) is None
 
 
 def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
     answer = Answer(made_run(), None, {}, None)
-    doubted = idle.doubted(answer, "busy: still").run
+    doubted = system_load.with_warning(answer, "busy: still").run
     assert doubted is not None
     assert doubted.warnings == ["busy: still"]
     noticed = replace(answer, run=made_run(warnings=["busy: others"]))
-    assert idle.doubted(noticed, "busy: still") == noticed
-    assert idle.doubted(answer, None) == answer
+    assert system_load.with_warning(noticed, "busy: still") == noticed
+    assert system_load.with_warning(answer, None) == answer
 
 
 def test_waiting_needs_nothing_but_python() -> None:

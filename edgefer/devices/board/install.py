@@ -34,10 +34,10 @@ def main(folder: Path, stage: Path, name: str, source: str, requirements: list[s
         with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
             for member in archive:  # from the host itself, flat
                 archive.extract(member, stage, set_attrs=False)
-        made, place = install(stage, source, requirements), folder / name
-        if place.exists():
-            place.rename(stage / "earlier")
-        made.rename(place)
+        environment, target = install(stage, source, requirements), folder / name
+        if target.exists():
+            target.rename(stage / "earlier")
+        environment.rename(target)
     except BlockingIOError:
         sys.exit(BUSY)
     finally:
@@ -49,15 +49,15 @@ def main(folder: Path, stage: Path, name: str, source: str, requirements: list[s
 
 def install(stage: Path, source: str, requirements: list[str]) -> Path:
     """The environment, within the stage."""
-    made = stage / "venv"
-    venv.create(made, symlinks=True, with_pip=False)
+    environment = stage / "venv"
+    venv.create(environment, symlinks=True, with_pip=False)
     offline = ["--no-index", "--find-links", str(stage)] if source == "offline" else []
-    python, pip = str(made / "bin" / "python"), str(stage / "pip.zip" / "pip")
+    python, pip = str(environment / "bin" / "python"), str(stage / "pip.zip" / "pip")
     subprocess.run([python, pip, "install", *PIP, *PATIENCE, *offline, *requirements], check=True, cwd=stage)
-    for script in (made / "bin").iterdir():
+    for script in (environment / "bin").iterdir():
         if not script.name.startswith("python"):
             script.unlink()  # it holds the stage's path, and nothing here starts it
-    return made
+    return environment
 
 
 def _end(number: int, _frame: object) -> None:

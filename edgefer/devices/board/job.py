@@ -1,27 +1,35 @@
-"""A run on a board: sent, begun, waited for, stopped, cleaned; each is one connection."""
+"""A job on a board: packed, sent, begun, waited for, stopped, removed; each but the first is one connection."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import os
+import tarfile
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO
 
-from edgefer.devices.board.payload import Payload
+from edgefer.benchmark.workload import Task
 from edgefer.devices.board.ssh import CONNECT, Link, refused, was_lost
 from edgefer.devices.device import Say
-from edgefer.devices.engine_packages import DEFAULT
-from edgefer.runtime.errors import EdgeferError, NotSetUp, Unreachable, WorkerFailed
+from edgefer.devices.engine_packages import DEFAULT, EngineSet
+from edgefer.runtime import records, source_fingerprint
+from edgefer.runtime.bundle import MANIFEST, Bundle
+from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
 from edgefer.runtime.interrupts import held
-from edgefer.runtime.protocol import parse
-from edgefer.runtime.remote_job import Report
-from edgefer.runtime.runner import MARKER
+from edgefer.runtime.protocol import Check, JobReport, RemoteJob, parse
+from edgefer.runtime.runner import MARKER, PLAN
 
+TOP = "run"  # the folder within the archive
+DIGITS = 16  # of the checksums that runs, bundles and faces are called by
 NO_VENV, GONE = 90, 91  # exit codes of the scripts below
-LONGEST = 30.0  # seconds between two attempts to connect
-STOP = 60.0  # seconds that ending a run may take
+LONGEST_PAUSE = 30.0  # seconds between two attempts to connect
+STOP_TIMEOUT = 60.0  # seconds that ending a run may take
 # The mark is there until the run has been started, so that an interrupt can wait for that.
 START = """cd "$1" || exit 90
 [ -x "$3/bin/python" ] || exit 90
@@ -34,9 +42,9 @@ fi
 (cd "runs/$2" && "../../$3/bin/python" -m edgefer.runtime.runner start)"""
 WAIT = """cd "$1/runs/$2" 2>/dev/null || exit 91
 exec "../../$3/bin/python" -m edgefer.runtime.runner wait"""
-CLEAN = """cd "$1/runs" 2>/dev/null && rm -rf "$2" && cd .. && rmdir runs 2>/dev/null
+REMOVE = """cd "$1/runs" 2>/dev/null && rm -rf "$2" && cd .. && rmdir runs 2>/dev/null
 exit 0"""
-STOP_SCRIPT = """cd "$1/runs" 2>/dev/null || exit 91
+STOP = """cd "$1/runs" 2>/dev/null || exit 91
 n=0
 while ls -d ".$2".* >/dev/null 2>&1 && [ $n -lt 10 ]; do sleep 1; n=$((n + 1)); done
 rm -rf ".$2".*
@@ -47,15 +55,15 @@ exit 0"""
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: for an idle board before a run begins, and for a lost connection to come back."""
+    """Seconds: for low load on the board before a run begins, and for a lost connection to come back."""
 
-    idle: float = 60.0
+    load: float = 60.0
     lost: float = 600.0
 
     @classmethod
-    def given(cls) -> Patience:
+    def from_environment(cls) -> Patience:
         """As EDGEFER_IDLE_SECONDS and EDGEFER_LOST_SECONDS say; raises NotSetUp where that is no number."""
-        return cls(_seconds("EDGEFER_IDLE_SECONDS", cls.idle), _seconds("EDGEFER_LOST_SECONDS", cls.lost))
+        return cls(_seconds("EDGEFER_IDLE_SECONDS", cls.load), _seconds("EDGEFER_LOST_SECONDS", cls.lost))
 
 
 def _seconds(name: str, default: float) -> float:
@@ -66,29 +74,88 @@ def _seconds(name: str, default: float) -> float:
         raise NotSetUp(f"the environment variable {name} is {word!r}: give a number of seconds.") from error
 
 
-def venv(engine: str) -> str:
+def venv(engines: EngineSet) -> str:
     """The folder of a set of engines, within edgefer's on the board."""
-    return "venv" if engine == DEFAULT else f"venv-{engine}"
+    return "venv" if engines.name == DEFAULT else f"venv-{engines.name}"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A compressed tar, and what the run is called: equal for equal tasks, bundles and runtimes."""
+
+    id: str
+    content: bytes
+
+
+def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: float) -> Payload:
+    """edgefer's runtime, the tasks' bundles and faces, and the job; `device` is the board's name, for messages.
+
+    Raises BadData for what a board can't run.
+    """
+    # Without the first file Python would prefer an edgefer that is installed on the board.
+    files = {"edgefer/__init__.py": b""}
+    files |= {f"edgefer/{name}": content for name, content in source_fingerprint.files().items()}
+    requests = []
+    for task in tasks:
+        if task.workload.bundle is None:
+            raise BadData(f"{task.workload.name} needs torch, which is not brought to {device}: leave it out there.")
+        folder = _add_bundle(task.workload.bundle, files)
+        check = None if task.check is None else replace(task.check, faces=_add_faces(task.check, files))
+        requests.append(replace(task.request, folder=folder, check=check))
+    job = RemoteJob(requests, engines.name, load_wait)
+    files[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
+    content = _tar(files.items())
+    return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 3, mtime=0))
+
+
+def _add_bundle(bundle: Bundle, files: dict[str, bytes]) -> str:
+    """Add the bundle unless it is there; returns its folder on the board."""
+    # The manifest has the checksums of the rest; two bundles may have the same name.
+    folder = f"bundles/{bundle.sha256[:DIGITS]}/{bundle.manifest.name}"
+    for name in (MANIFEST, *sorted(bundle.manifest.files)):
+        files[f"{folder}/{name}"] = bundle.path(name).read_bytes()
+    return folder
+
+
+def _add_faces(check: Check, files: dict[str, bytes]) -> str | None:
+    """Add the check's faces if it has some; returns their path on the board."""
+    if check.faces is None:
+        return None
+    content = Path(check.faces).read_bytes()
+    path = f"faces/{hashlib.sha256(content).hexdigest()[:DIGITS]}.npy"
+    files[path] = content
+    return path
+
+
+def _tar(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """An archive whose bytes depend on names and contents alone."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files:
+            entry = tarfile.TarInfo(f"{TOP}/{name}")
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
 
 
 @dataclass
-class Errand:
-    """One run on the board, by its name there."""
+class JobClient:
+    """The host's side of one job: `id` is the run's name on the board."""
 
     link: Link
     id: str
-    engine: str
+    engines: EngineSet
     say: Say
-    patience: Patience = field(default_factory=Patience.given)
+    patience: Patience = field(default_factory=Patience.from_environment)
 
-    def start(self, load: Payload) -> Report:
+    def start(self, payload: Payload) -> JobReport:
         """Send it, unless it is there, and begin it, unless it has begun."""
         with tempfile.TemporaryFile() as file:
-            file.write(load.content)
+            file.write(payload.content)
 
-            def send() -> Report:
+            def send() -> JobReport:
                 file.seek(0)
-                return self._trip("send a run", START, given=file)
+                return self._connect("send a run", START, stdin=file)
 
             try:
                 return send()
@@ -96,19 +163,19 @@ class Errand:
                 if not was_lost(error):
                     raise
                 self._pause(1.0)
-                return self._patiently(send)
+                return self._retry(send)
 
-    def wait(self) -> Report:
+    def wait(self) -> JobReport:
         """Until it is over. Raises Unreachable."""
-        return self._patiently(lambda: self._trip("wait for the run", WAIT))
+        return self._retry(lambda: self._connect("wait for the run", WAIT))
 
-    def _patiently(self, trip: Callable[[], Report]) -> Report:
-        """The trip's report; a connection that is lost meanwhile is made anew. Raises Unreachable."""
+    def _retry(self, connect: Callable[[], JobReport]) -> JobReport:
+        """The report of a connection; one that is lost meanwhile is made anew. Raises Unreachable."""
         limit, pause = time.monotonic() + self.patience.lost, 1.0
         while True:
             began = time.monotonic()
             try:
-                return trip()
+                return connect()
             except Unreachable as error:
                 if time.monotonic() - began > 2 * CONNECT:  # it was connected
                     limit, pause = time.monotonic() + self.patience.lost, 1.0
@@ -117,39 +184,36 @@ class Errand:
                         f"{error} The run goes on there, if the board does: the same command picks it up."
                     ) from error
                 self._pause(pause)
-                pause = min(2 * pause, LONGEST)
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     def _pause(self, pause: float) -> None:
-        self.say(f"{self.link.name}: the connection is lost, trying again in {pause:.0f} s")
+        self.say(f"{self.link.board.name}: the connection is lost, trying again in {pause:.0f} s")
         time.sleep(pause)
 
-    def stop(self) -> Report:
-        """End it and clean up."""
-        return self._trip("stop the run", STOP_SCRIPT, timeout=STOP)
+    def stop(self) -> JobReport:
+        """End it and remove it."""
+        return self._connect("stop the run", STOP, timeout=STOP_TIMEOUT)
 
-    def clean(self) -> None:
-        """Remove it from the board. What was fetched is worth more than a clean board: a failure is only told."""
+    def remove(self) -> None:
+        """Remove it from the board. What was fetched is worth more than a clean board: a failure is only said."""
         try:
             with held():
-                self.link.run(CLEAN, self.link.device.folder, self.id, timeout=STOP)
+                self.link.run(REMOVE, self.link.board.folder, self.id, timeout=STOP_TIMEOUT)
         except EdgeferError as error:
-            self.say(f"{self.link.name}: the run's folder, runs/{self.id}, stays there ({error})")
+            self.say(f"{self.link.board.name}: the run's folder, runs/{self.id}, stays there ({error})")
 
-    def _trip(self, what: str, script: str, given: str | IO[bytes] = "", timeout: float | None = None) -> Report:
-        folder, name = self.link.device.folder, self.link.name
-        done = self.link.run(script, folder, self.id, venv(self.engine), given=given, timeout=timeout)
+    def _connect(
+        self, action: str, script: str, stdin: str | IO[bytes] = "", timeout: float | None = None
+    ) -> JobReport:
+        board = self.link.board
+        done = self.link.run(script, board.folder, self.id, venv(self.engines), stdin=stdin, timeout=timeout)
         _, marker, report = done.out.rpartition(MARKER)
         if marker:
-            return parse(Report, report, f"the report of {name}")
+            return parse(JobReport, report, f"the report of {board.name}")
         if done.code == NO_VENV:
-            raise NotSetUp(f"{name} has no engines yet: run `{setup_command(name, self.engine)}`.")
+            raise NotSetUp(f"{board.name} has no engines yet: run `{self.engines.setup_command(board.name)}`.")
         if done.code == GONE:
             raise WorkerFailed(
-                f"the run on {name} is gone: another edgefer has fetched it, or it was removed; try again."
+                f"the run on {board.name} is gone: another edgefer has fetched it, or it was removed; try again."
             )
-        raise refused(name, what, done)
-
-
-def setup_command(name: str, engine: str) -> str:
-    """What brings a set of engines to a board."""
-    return f"edgefer device setup {name}{'' if engine == DEFAULT else f' --engine {engine}'}"
+        raise refused(board.name, action, done)

@@ -1,6 +1,6 @@
-"""Bringing the engines to a board, and taking everything away again.
+"""Installing the engines on a board, and deleting everything again.
 
-edgefer itself is not installed there: its light half travels with each run, so both sides are the same version.
+edgefer itself is not installed there: its runtime travels with each run, so both sides are the same version.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from edgefer.devices.board import doctor, facts, install
-from edgefer.devices.board.facts import Facts
+from edgefer.devices import engine_packages
+from edgefer.devices.board import doctor, install
+from edgefer.devices.board.doctor import Facts
 from edgefer.devices.board.job import venv
-from edgefer.devices.board.ssh import Link, last, refused
+from edgefer.devices.board.ssh import Link, refused
+from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import Say
-from edgefer.devices.emulated import wheels
-from edgefer.devices.engine_packages import Engines, find
-from edgefer.devices.registry import Remote
+from edgefer.devices.engine_packages import EngineSet
 from edgefer.runtime.errors import NotSetUp, OutputFailed, Unreachable
 from edgefer.runtime.interrupts import Terminated
 
 PROGRAM = Path(install.__file__)
-FETCH = 900.0  # seconds: a board installs for minutes
+TRY_TIMEOUT = 900.0  # seconds: compiling the engines takes a small board minutes
 # The stage is there before Python has started, so that an interrupt always finds whom to stop.
 INSTALL = """python=$1; program=$2; shift 2
 mkdir -p "$1/$2" && echo $$ >"$1/$2/pid" || { rm -rf "$1/$2"; exit 1; }
@@ -57,36 +57,36 @@ cd "$HOME" && rmdir "$1" 2>/dev/null
 exit 0"""
 
 
-def setup(name: str, device: Remote, engine: str | None, offline: bool, say: Say) -> str:
+def setup(board: RemoteBoard, engines: EngineSet, offline: bool, say: Say) -> str:
     """Install a set of engines on the user's board; returns what is there now, for people.
 
-    Raises UnknownName, Unreachable, AccessDenied, NotSetUp and OutputFailed (full disk).
+    Raises Unreachable, AccessDenied, NotSetUp and OutputFailed (full disk).
     """
-    (chosen, wanted), link = find(engine), Link(name, device)
-    say(f"looking at {name}")
-    found = facts.ask(link)
-    if _has(found, chosen, wanted):
-        _try(link, chosen, wanted)
-        return f"{name} has {wanted.title} already"
-    _require(name, device, found)
+    link = Link(board)
+    say(f"looking at {board.name}")
+    facts = doctor.ask_facts(link)
+    if _has(facts, engines):
+        _try(link, engines)
+        return f"{board.name} has {engines.title} already"
+    _require(board, facts)
     with tempfile.TemporaryDirectory() as folder:
         files = [_pip(Path(folder))]
         if offline:
-            say(f"downloading {wanted.title} for {found.architecture}")
-            files += _wheels(wanted, found, Path(folder) / "wheels")
+            say(f"downloading {engines.title} for {facts.architecture}")
+            files += _wheels(engines, facts, Path(folder) / "wheels")
         size = sum(file.stat().st_size for file in files) / 2**20
-        say(f"sending {size:,.0f} MiB and installing {wanted.title}: minutes on a small board")
-        with tempfile.TemporaryFile() as load:
-            _tar(files, load)
-            _install(link, found, chosen, wanted, "offline" if offline else "online", load)
+        say(f"sending {size:,.0f} MiB and installing {engines.title}: minutes on a small board")
+        with tempfile.TemporaryFile() as archive:
+            _tar(files, archive)
+            _install(link, facts, engines, "offline" if offline else "online", archive)
     say("trying the engines")
-    _try(link, chosen, wanted)
-    return f"{name} has {wanted.title}, in {device.folder}/{venv(chosen)}"
+    _try(link, engines)
+    return f"{board.name} has {engines.title}, in {board.folder}/{venv(engines)}"
 
 
-def _has(found: Facts, chosen: str, wanted: Engines) -> bool:
-    there = {_normal(f"{key}=={version}") for key, version in found.venvs.get(venv(chosen), {}).items()}
-    return there >= {_normal(package) for package in wanted.packages}
+def _has(facts: Facts, engines: EngineSet) -> bool:
+    there = {_normal(f"{key}=={version}") for key, version in facts.venvs.get(venv(engines), {}).items()}
+    return there >= {_normal(package) for package in engines.packages}
 
 
 def _normal(package: str) -> str:
@@ -95,15 +95,15 @@ def _normal(package: str) -> str:
     return f"{re.sub('[-_.]+', '-', key).lower()}=={version}"
 
 
-def _require(name: str, device: Remote, found: Facts) -> None:
+def _require(board: RemoteBoard, facts: Facts) -> None:
     """Raise what the doctor would say, before anything is sent."""
     needed = ("architecture", "Python", "glibc")
-    lacking = [f for f in doctor.findings(name, device, found) if f.subject in needed and not f.ok]
+    lacking = [f for f in doctor.findings(board, facts) if f.subject in needed and not f.ok]
     if lacking:
-        raise NotSetUp(f"{name} can't be set up: {'; '.join(f'{f.subject}: {f.text}' for f in lacking)}.")
-    if found.disk is not None and found.disk < doctor.DISK:
+        raise NotSetUp(f"{board.name} can't be set up: {'; '.join(f'{f.subject}: {f.text}' for f in lacking)}.")
+    if facts.disk is not None and facts.disk < doctor.DISK:
         raise OutputFailed(
-            f"{name} has {found.disk >> 20} MiB of disk left, {doctor.DISK >> 20} MiB are needed: free some."
+            f"{board.name} has {facts.disk >> 20} MiB of disk left, {doctor.DISK >> 20} MiB are needed: free some."
         )
 
 
@@ -120,10 +120,11 @@ def _pip(folder: Path) -> Path:
     return folder / "pip.zip"
 
 
-def _wheels(wanted: Engines, found: Facts, into: Path) -> list[Path]:
-    assert found.python is not None and found.glibc is not None  # _require saw to it
-    version = ".".join(map(str, found.python[0]))
-    return wheels.download(wanted.packages, into, version, wheels.platforms(found.glibc[1], found.architecture))
+def _wheels(engines: EngineSet, facts: Facts, into: Path) -> list[Path]:
+    assert facts.python is not None and facts.glibc is not None  # _require saw to it
+    version = ".".join(map(str, facts.python[0]))
+    tags = engine_packages.platform_tags(facts.glibc[1], facts.architecture)
+    return engine_packages.download_wheels(engines.packages, into, version, tags)
 
 
 def _tar(files: Iterable[Path], into: IO[bytes]) -> None:
@@ -133,37 +134,36 @@ def _tar(files: Iterable[Path], into: IO[bytes]) -> None:
     into.seek(0, io.SEEK_SET)
 
 
-def _install(link: Link, found: Facts, chosen: str, wanted: Engines, source: str, load: IO[bytes]) -> None:
+def _install(link: Link, facts: Facts, engines: EngineSet, source: str, archive: IO[bytes]) -> None:
     """Run install.py there; an interrupt ends it there too."""
-    assert found.python is not None
-    program = PROGRAM.read_text(encoding="utf-8")
-    stage = f"{install.STAGE}{secrets.token_hex(4)}"
-    words = (found.python[1], program, link.device.folder, stage, venv(chosen), source, *wanted.packages)
+    assert facts.python is not None
+    board, program, stage = link.board, PROGRAM.read_text(encoding="utf-8"), f"{install.STAGE}{secrets.token_hex(4)}"
+    words = (facts.python[1], program, board.folder, stage, venv(engines), source, *engines.packages)
     try:
-        done = link.run(INSTALL, *words, given=load)
+        done = link.run(INSTALL, *words, stdin=archive)
     except (KeyboardInterrupt, Terminated, Unreachable):
         with suppress(Unreachable):  # then it goes on there, and ends whole or not at all
-            link.run(STOP, link.device.folder, stage, timeout=60)
+            link.run(STOP, board.folder, stage, timeout=60)
         raise
     if done.code == install.BUSY:
-        raise NotSetUp(f"{link.name} is at work: a run or another setup holds {link.device.folder}; try again later.")
+        raise NotSetUp(f"{board.name} is at work: a run or another setup holds {board.folder}; try again later.")
     if "No matching distribution" in done.err and source == "online":
-        raise NotSetUp(f"{link.name} can't fetch packages ({last(done.err)}): without internet there, add --offline.")
+        reason = done.last_line()
+        raise NotSetUp(f"{board.name} can't fetch packages ({reason}): without internet there, add --offline.")
     if done.code != 0:
-        raise refused(link.name, f"install {wanted.title}", done)
+        raise refused(board.name, f"install {engines.title}", done)
 
 
-def _try(link: Link, chosen: str, wanted: Engines) -> None:
+def _try(link: Link, engines: EngineSet) -> None:
     """Import the engines there, which also compiles them: the first run then begins as fast as the others."""
-    modules = ["numpy", "PIL.Image", "cattrs", *wanted.modules]
-    done = link.run(TRY, link.device.folder, venv(chosen), " ".join(modules), timeout=FETCH)
+    modules = " ".join(["numpy", "PIL.Image", "cattrs", *engines.modules])
+    done = link.run(TRY, link.board.folder, venv(engines), modules, timeout=TRY_TIMEOUT)
     if done.code != 0:
-        raise refused(link.name, f"import {wanted.title}", done)
+        raise refused(link.board.name, f"import {engines.title}", done)
 
 
-def wipe(name: str, device: Remote) -> None:
+def wipe(board: RemoteBoard) -> None:
     """Delete what edgefer put on the board, ending what runs there; raises what Link.run raises, and NotSetUp."""
-    link = Link(name, device)
-    done = link.run(WIPE, device.folder, timeout=120)
+    done = Link(board).run(WIPE, board.folder, timeout=120)
     if done.code != 0:
-        raise refused(name, f"delete {device.folder}", done)
+        raise refused(board.name, f"delete {board.folder}", done)

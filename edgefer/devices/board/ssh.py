@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import IO
 
-from edgefer.devices.registry import Remote
+from edgefer.devices.config import RemoteBoard
 from edgefer.runtime import shell
 from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
 
@@ -33,23 +33,25 @@ _NOISE = ("Warning: Permanently added", "@@@", "debug1:")
 
 @dataclass(frozen=True)
 class Link:
-    """The way to the user's board `name`; each call is a connection of its own."""
+    """The way to the user's board; each call is a connection of its own."""
 
-    name: str
-    device: Remote
+    board: RemoteBoard
     accept_new: bool = False
 
-    def run(self, script: str, *words: str, given: str | IO[bytes] = "", timeout: float | None = None) -> shell.Done:
+    def run(self, script: str, *words: str, stdin: str | IO[bytes] = "", timeout: float | None = None) -> shell.Done:
         """Run a POSIX shell script there in the home folder, `words` are its $1, $2...; `timeout` in seconds.
 
         How the script ended is the caller's to judge. Raises Unreachable, AccessDenied, NotSetUp (no ssh here).
         """
         try:
-            done = shell.run(self.line(script, *words), given, timeout=timeout, apart=True)
+            done = shell.run(self.line(script, *words), stdin, timeout=timeout, apart=True)
         except FileNotFoundError as error:
             raise NotSetUp("OpenSSH's client is not installed here: install openssh-client, then try again.") from error
         except subprocess.TimeoutExpired as error:
-            raise Unreachable(f"{self.name} did not answer within {error.timeout:g} s: is it overloaded?") from error
+            raise Unreachable(
+                f"{self.board.name} did not answer within {error.timeout:g} s: `{self.by_hand()}` shows whether it "
+                "answers at all."
+            ) from error
         if done.code == OWN_FAILURE:
             raise explained(self, done.err)
         return done
@@ -58,19 +60,19 @@ class Link:
         """The command that does it: every word is quoted for the shell that the board's sshd hands it to."""
         accept = {"StrictHostKeyChecking": "accept-new"} if self.accept_new else {}
         options = [word for key, value in {**OPTIONS, **accept}.items() for word in ("-o", f"{key}={value}")]
-        port = [] if self.device.port is None else ["-p", str(self.device.port)]
+        port = [] if self.board.port is None else ["-p", str(self.board.port)]
         remote = shlex.join(["sh", "-c", f"LC_ALL=C; export LC_ALL\n{script}", "edgefer", *words])
-        return ["ssh", "-T", "-a", "-x", *options, *port, "--", self.device.host, remote]
+        return ["ssh", "-T", "-a", "-x", *options, *port, "--", self.board.host, remote]
 
     def by_hand(self) -> str:
         """The command with which a person reaches the board."""
-        port = [] if self.device.port is None else ["-p", str(self.device.port)]
-        return shlex.join(["ssh", *port, self.device.host])
+        port = [] if self.board.port is None else ["-p", str(self.board.port)]
+        return shlex.join(["ssh", *port, self.board.host])
 
 
 def explained(link: Link, said: str) -> EdgeferError:
     """What OpenSSH itself complained of, as one clear line."""
-    name, host = link.name, link.device.host
+    name, host = link.board.name, link.board.host
     if any(text in said for text in _CHANGED):
         return AccessDenied(
             f"{name} ({host}) shows another host key than before: if it was installed anew, forget the old key with "
@@ -84,10 +86,10 @@ def explained(link: Link, said: str) -> EdgeferError:
         )
     if any(text in said for text in _DENIED):
         return AccessDenied(
-            f"{name} ({host}) refuses this user and key ({last(said)}): `{link.by_hand()}` must work without a "
+            f"{name} ({host}) refuses this user and key ({_last(said)}): `{link.by_hand()}` must work without a "
             "password; `ssh-copy-id` installs a key, and an agent holds one that has a passphrase."
         )
-    return Unreachable(f"can't reach {name} ({last(said)}): is it on and `{link.by_hand()}` right?")
+    return Unreachable(f"can't reach {name} ({_last(said)}): `{link.by_hand()}` must reach it.")
 
 
 def was_lost(error: Unreachable) -> bool:
@@ -97,24 +99,26 @@ def was_lost(error: Unreachable) -> bool:
 
 def known_as(link: Link) -> str:
     """Under what name known_hosts holds the board."""
-    port = [] if link.device.port is None else ["-p", str(link.device.port)]
-    told = shell.run_or_none(["ssh", "-G", *port, "--", link.device.host]) or ""
-    settings = dict(line.partition(" ")[::2] for line in told.splitlines())
+    port = [] if link.board.port is None else ["-p", str(link.board.port)]
+    printed = shell.run_or_none(["ssh", "-G", *port, "--", link.board.host]) or ""
+    settings = dict(line.partition(" ")[::2] for line in printed.splitlines())
     alias = settings.get("hostkeyalias", "none")
     if alias != "none":
         return alias
-    name, number = settings.get("hostname", link.device.host), settings.get("port", "22")
+    name, number = settings.get("hostname", link.board.host), settings.get("port", "22")
     return name if number == "22" else f"[{name}]:{number}"
 
 
-def refused(name: str, what: str, done: shell.Done) -> EdgeferError:
+def refused(name: str, action: str, done: shell.Done) -> EdgeferError:
     """Why a script on the board failed: a full disk, or the last thing that it wrote."""
     if any(text in done.err for text in _FULL):
-        return OutputFailed(f"can't {what} on {name}: its disk is full; free some space there.")
-    return NotSetUp(f"can't {what} on {name} ({last(done.err)}): `edgefer device doctor {name}` tells what it lacks.")
+        return OutputFailed(f"can't {action} on {name}: its disk is full; free some space there.")
+    return NotSetUp(
+        f"can't {action} on {name} ({_last(done.err)}): `edgefer device doctor {name}` tells what it lacks."
+    )
 
 
-def last(said: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    return lines[-1].rstrip(".") if lines else "it said nothing"
+def _last(said: str) -> str:
+    """The last line that is a complaint."""
+    lines = [line.strip() for line in said.splitlines() if not line.strip().startswith(_NOISE)]
+    return shell.last_line("\n".join(lines)).rstrip(".")

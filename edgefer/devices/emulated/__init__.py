@@ -1,1 +1,1 @@
-"""Boards that QEMU emulates: a real arm64 userland with real wheels, on this machine."""
+"""Boards that QEMU emulates: a real arm64 system with real wheels, on this machine."""

@@ -1,22 +1,26 @@
-"""Boards that are not there: a real arm64 userland and real aarch64 wheels under qemu-user, on this machine.
+"""Boards that are not there: a real arm64 system and real aarch64 wheels under qemu-user, on this machine.
 
-They tell whether a bundle gives the golden output, what memory it takes, and how many instructions a frame costs: to
-the instruction, every time. They never tell a latency.
+They show whether a bundle gives the golden output, what memory it takes, and how many instructions a frame costs: to
+the instruction, every time. They never show a latency.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from edgefer.benchmark import emulator, instructions
+from edgefer.benchmark.emulator import Emulator
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
-from edgefer.devices import registry
-from edgefer.devices.board.doctor import Finding
-from edgefer.devices.device import Say
-from edgefer.devices.emulated import image_build
-from edgefer.devices.registry import Emulated
+from edgefer.devices.config import EmulatedProcessor
+from edgefer.devices.device import Finding, Say
+from edgefer.devices.emulated import image_build, rootfs
+from edgefer.devices.emulated.image_build import INSTALL, QEMU, Image
+from edgefer.devices.engine_packages import engine_set, engine_sets
+from edgefer.runtime import shell
 from edgefer.runtime.bench_record import Memory, Run, Settings
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.protocol import Answer
@@ -27,37 +31,67 @@ WARNING = (
 )
 
 
-def setup(name: str, device: Emulated, engine: str | None, say: Say) -> None:
-    """See making.setup."""
-    image_build.setup(name, device, engine, say)
+class EmulatedBoard:
+    """A row of emulated.toml with a set of engines; see devices.device.Device.
 
-
-def doctor(name: str, device: Emulated) -> list[Finding]:
-    """See making.doctor."""
-    return image_build.doctor(name, device)
-
-
-def is_set_up(name: str) -> bool:
-    """Whether the emulated board of that name is made, with the default engines."""
-    return not image_build.find(name, registry.emulated()[name], None).lacks()
-
-
-class EmulatedPlace:
-    """See benchmark.run.Device. `left_out` has a line for bundles of formats that the set of engines does not run.
-
-    Raises UnknownName for the set, NotSetUp if the board is not made yet.
+    `left_out` has a line for bundles of formats that the set does not run. Raises UnknownName for the set.
     """
 
     timed = False
 
-    def __init__(self, name: str, device: Emulated, engine: str | None = None) -> None:
-        made = image_build.find(name, device, engine)
-        made.require()
-        self.name = name
+    def __init__(self, processor: EmulatedProcessor, engine: str | None = None) -> None:
+        self.name = processor.name
         self.left_out: list[str] = []
-        self._made = made
-        self._emulator = made.emulator()
-        self._versions = made.versions()
+        self._image = Image(processor, engine_set(engine))
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether all its parts are there."""
+        return not self._image.missing_parts()
+
+    def require_ready(self) -> None:
+        """Raise NotSetUp where QEMU or a part of the image is missing."""
+        self._image.require()
+
+    def setup(self, offline: bool, say: Say) -> str:
+        """Build the image; `offline` changes nothing, all is downloaded to this machine."""
+        del offline
+        image_build.build(self._image, say)
+        return f"{self.name} is set up"
+
+    def doctor(self) -> list[Finding]:
+        """The emulator, the parts of the image, the sets of engines that are there."""
+        return list(self._findings())
+
+    def _findings(self) -> Iterator[Finding]:
+        image = self._image
+        qemu_here = shutil.which(QEMU) is not None
+        text = f"{QEMU} {image.bare_emulator.version or ''}".strip() if qemu_here else INSTALL
+        yield Finding("emulator", qemu_here, text)
+        uncounted = instructions.lacking(image.bare_emulator)
+        yield Finding("instructions", uncounted is None, uncounted or "can be counted", needed=False)
+        try:
+            rootfs.require_host()
+        except NotSetUp as error:
+            yield Finding("this host", image.root.is_dir(), str(error))
+        missing = image.missing_parts()
+        text = f"{', '.join(missing)} missing: run {image.setup_command}" if missing else _size()
+        yield Finding("parts", not missing, text)
+        for engines in engine_sets().values():
+            if replace(image, engines=engines).packages.is_dir():
+                yield Finding("engines", True, f"{engines.name}: {', '.join(engines.engines)}")
+        if qemu_here and not missing:
+            error_text = image.import_error()
+            python = rootfs.python_version(image.root)
+            yield Finding("runs", error_text is None, error_text or f"Python {python} and the engines start")
+
+    @cached_property
+    def _emulator(self) -> Emulator:
+        return self._image.emulator()
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        return self._image.versions()
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """Each from a fresh process, when it is asked for; raises what client.ask raises, and NotSetUp."""
@@ -90,7 +124,7 @@ class EmulatedPlace:
 
     def _refusal(self, workload: Workload) -> str | None:
         """Why it does not run here."""
-        engines = self._made.engines
+        engines = self._image.engines
         if workload.bundle is None:
             return "torch is not on an emulated board"
         if workload.provider is not None:
@@ -114,8 +148,8 @@ def _few(settings: Settings) -> Settings:
 def _untimed(run: Run) -> Run:
     """The run without what is a time or a clock of this machine's."""
     looks = [run.memory.before_load, run.memory.after_load, run.memory.after_run]
-    known = [look for look in looks if look is not None]
-    memory: Memory = replace(run.memory, peak=max(known) if known else None)
+    resident = [look for look in looks if look is not None]
+    memory: Memory = replace(run.memory, peak=max(resident, default=None))
     return replace(
         run,
         load_seconds=None,
@@ -128,3 +162,8 @@ def _untimed(run: Run) -> Run:
         affinity=None,
         warnings=[*run.warnings, WARNING],
     )
+
+
+def _size() -> str:
+    used = shell.run_or_none(["du", "-sh", str(image_build.folder())], timeout=60)
+    return f"in {image_build.folder()}{f', {used.split()[0]} with all boards' if used else ''}"

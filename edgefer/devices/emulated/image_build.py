@@ -1,23 +1,21 @@
-"""What an emulated board consists of, in the user's cache, and how it is made: userland, packages, processor."""
+"""The image of an emulated board, in the user's cache: its root, its engines, its /proc and /sys; and building it."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.benchmark import emulator, instructions
+from edgefer.benchmark import emulator
 from edgefer.benchmark.emulator import ARM64_GETPPID, Emulator, Guest
-from edgefer.devices import engine_packages as engines
-from edgefer.devices import registry
-from edgefer.devices.board.doctor import ENGINE_TITLES, Finding
+from edgefer.devices import engine_packages
+from edgefer.devices.config import EmulatedProcessor
 from edgefer.devices.device import Say
-from edgefer.devices.emulated import rootfs, sysfs, wheels
-from edgefer.devices.engine_packages import Engines
-from edgefer.devices.registry import Emulated
-from edgefer.runtime import proc, resources, shell
+from edgefer.devices.emulated import rootfs
+from edgefer.devices.engine_packages import EngineSet
+from edgefer.runtime import proc, resources
 from edgefer.runtime.errors import NotSetUp
 
 QEMU = "qemu-aarch64"
@@ -27,68 +25,74 @@ TRIED = ("numpy", "PIL.Image", "cattrs", "edgefer.runtime.worker")
 
 
 @dataclass(frozen=True)
-class Made:
-    """The parts of one board by their paths, there or not; the userland and the packages serve all boards."""
+class Image:
+    """The parts of one board by their paths, there or not; the root and the packages serve all boards."""
 
-    name: str
-    device: Emulated
-    chosen: str
-    engines: Engines
+    processor: EmulatedProcessor
+    engines: EngineSet
 
     @property
     def root(self) -> Path:
-        """The userland."""
+        """The Debian root; earlier versions called it so too."""
         return folder() / "userland"
 
     @property
     def board(self) -> Path:
         """What qemu's -L gets; another processor in the table is another folder."""
-        content = str(sorted(sysfs.files(self.device, registry.boards()[self.device.board]).items()))
-        return folder() / f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        content = str(sorted(rootfs.sysfs_files(self.processor).items()))
+        return folder() / f"{self.processor.name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     @property
     def packages(self) -> Path:
-        """The engines, for the userland's Python; other pins are another folder."""
-        return folder() / f"{self.chosen}-{self.engines.checksum}"
+        """The engines, for the root's Python; other pins are another folder."""
+        return folder() / f"{self.engines.name}-{self.engines.checksum}"
 
     @property
-    def command(self) -> str:
-        """What makes it."""
-        more = "" if self.chosen == engines.DEFAULT else f" --engine {self.chosen}"
-        return f"`edgefer device setup {self.name}{more}`"
+    def setup_command(self) -> str:
+        """What builds it."""
+        return f"`{self.engines.setup_command(self.processor.name)}`"
 
-    def lacks(self) -> list[str]:
+    @property
+    def bare_emulator(self) -> Emulator:
+        """QEMU as the board's processor, without the board's files."""
+        return Emulator(QEMU, self.processor.qemu, ARM64_GETPPID)
+
+    def missing_parts(self) -> list[str]:
         """The parts that are not there."""
-        parts = {"its userland": self.root, f"the engines {self.chosen}": self.packages, "its processor": self.board}
-        return [what for what, path in parts.items() if not path.is_dir()]
+        parts: Mapping[str, Path] = {
+            "its root": self.root,
+            f"the engines {self.engines.name}": self.packages,
+            "its processor": self.board,
+        }
+        return [part for part, path in parts.items() if not path.is_dir()]
 
     def require(self) -> None:
         """Raise NotSetUp if it can't work."""
-        if shutil.which(QEMU) is None:
-            raise NotSetUp(f"{self.name} can't be emulated: {INSTALL}.")
-        lacking = self.lacks()
-        if lacking:
-            raise NotSetUp(f"{self.name} is not set up ({', '.join(lacking)} missing): run {self.command}.")
+        _require_qemu(self.processor.name)
+        missing = self.missing_parts()
+        if missing:
+            raise NotSetUp(
+                f"{self.processor.name} is not set up ({', '.join(missing)} missing): run {self.setup_command}."
+            )
 
     def emulator(self) -> Emulator:
         """How to run a worker on it."""
-        python = f"usr/bin/python{rootfs.python(self.root)}"
-        bare = Emulator(QEMU, self.device.qemu, ARM64_GETPPID)
-        title = f"{self.device.title}, emulated by QEMU {bare.version or 'of unknown version'} ({self.device.qemu})"
+        bare, python = self.bare_emulator, f"usr/bin/python{rootfs.python_version(self.root)}"
+        title = f"{self.processor.title}, emulated by QEMU {bare.version or 'of unknown version'} ({bare.cpu})"
         guest = Guest(self.board, self.packages, python, {proc.EMULATED: title})
-        return Emulator(QEMU, self.device.qemu, ARM64_GETPPID, guest)
+        return Emulator(bare.program, bare.cpu, bare.getppid, guest)
 
     def versions(self) -> dict[str, str]:
-        """What counts depend on besides the packages: QEMU, the userland's own packages, the processor's files."""
+        """What counts depend on besides the packages: QEMU, the root's own packages, the processor's files."""
         listed = (self.root / rootfs.LISTED).read_bytes()
-        qemu = Emulator(QEMU, self.device.qemu, ARM64_GETPPID).version
-        there = {"userland": hashlib.sha256(listed).hexdigest()[:8], "processor": self.board.name[-8:]}
-        return there | ({"qemu": qemu} if qemu else {})
+        qemu = self.bare_emulator.version
+        versions = {"userland": hashlib.sha256(listed).hexdigest()[:8], "processor": self.board.name[-8:]}
+        return versions | ({"qemu": qemu} if qemu else {})
 
-
-def find(name: str, device: Emulated, engine: str | None) -> Made:
-    """The board's parts; raises UnknownName for a set of engines that is none."""
-    return Made(name, device, *engines.find(engine))
+    def import_error(self) -> str | None:
+        """Why the engines can't be imported there, None if they can; trying also makes Python compile them."""
+        done = emulator.run_python(self.emulator(), "-c", TRY, *TRIED, *self.engines.modules)
+        return None if done.code == 0 else done.last_line(f"it ended with {done.code}")
 
 
 def folder() -> Path:
@@ -96,62 +100,28 @@ def folder() -> Path:
     return resources.cache() / "emulated"
 
 
-def setup(name: str, device: Emulated, engine: str | None, say: Say) -> None:
-    """Make what is missing, whole or not at all; quick if nothing is.
+def build(image: Image, say: Say) -> None:
+    """Build the parts that are missing, whole or not at all; quick if none is.
 
-    Takes a minute and 300 MB for the first board, nothing for the others. Raises UnknownName, NotSetUp, OutputFailed.
+    Takes a minute and 300 MB for the first board, nothing for the others. Raises NotSetUp, OutputFailed.
     """
-    made = find(name, device, engine)
+    name = image.processor.name
+    _require_qemu(name)
+    if not image.missing_parts():
+        say(f"{name} is there already, with {image.engines.title}")
+        return
+    if not image.root.is_dir():
+        rootfs.make_root(image.root, rootfs.PYTHON, say)
+    if not image.packages.is_dir():
+        say(f"fetching {image.engines.title} for arm64")
+        engine_packages.install_wheels(image.engines.packages, image.packages, rootfs.python_version(image.root))
+    rootfs.make_sysfs(image.board, image.root, image.processor)
+    say("trying the engines")
+    error = image.import_error()
+    if error:
+        raise NotSetUp(f"the engines don't start on {name} ({error}): run `edgefer device doctor {name}`.")
+
+
+def _require_qemu(name: str) -> None:
     if shutil.which(QEMU) is None:
         raise NotSetUp(f"{name} can't be emulated: {INSTALL}.")
-    if not made.lacks():
-        say(f"{name} is there already, with {made.engines.title}")
-        return
-    if not made.root.is_dir():
-        rootfs.make(made.root, rootfs.PYTHON, say)
-    if not made.packages.is_dir():
-        say(f"fetching {made.engines.title} for arm64")
-        wheels.install(made.engines.packages, made.packages, rootfs.python(made.root))
-    sysfs.make(made.board, made.root, device, registry.boards()[device.board])
-    say("trying the engines")
-    refused = _try(made)
-    if refused:
-        raise NotSetUp(f"the engines don't start on {name} ({refused}): run `edgefer device doctor {name}`.")
-
-
-def _try(made: Made) -> str | None:
-    """Import all, which also makes Python compile it; the last line of what went wrong."""
-    done = emulator.run_python(made.emulator(), "-c", TRY, *TRIED, *made.engines.modules)
-    return None if done.code == 0 else done.last_line(f"it ended with {done.code}")
-
-
-def doctor(name: str, device: Emulated) -> list[Finding]:
-    """What the board has and lacks, with the default engines."""
-    return list(_findings(find(name, device, None)))
-
-
-def _findings(made: Made) -> Iterator[Finding]:
-    here = shutil.which(QEMU)
-    version = Emulator(QEMU, made.device.qemu, ARM64_GETPPID).version
-    yield Finding("emulator", here is not None, f"{QEMU} {version or ''}".strip() if here else INSTALL)
-    uncounted = instructions.lacking(Emulator(QEMU, made.device.qemu, ARM64_GETPPID))
-    yield Finding("instructions", uncounted is None, uncounted or "can be counted", False)
-    try:
-        rootfs.require_host()
-    except NotSetUp as error:
-        yield Finding("this host", made.root.is_dir(), str(error))
-    lacking = made.lacks()
-    yield Finding("parts", not lacking, f"{', '.join(lacking)} missing: run {made.command}" if lacking else _size())
-    for chosen, known in engines.sets().items():
-        other = Made(made.name, made.device, chosen, known)
-        if other.packages.is_dir():
-            pinned = [package for package in known.packages if package.partition("==")[0] in ENGINE_TITLES]
-            yield Finding("engines", True, f"{chosen}: {', '.join(pinned)}")
-    if here and not lacking:
-        refused = _try(made)
-        yield Finding("runs", refused is None, refused or f"Python {rootfs.python(made.root)} and the engines start")
-
-
-def _size() -> str:
-    said = shell.run_or_none(["du", "-sh", str(folder())], timeout=60)
-    return f"in {folder()}{f', {said.split()[0]} with all boards' if said else ''}"

@@ -37,7 +37,7 @@ def root(once: Once) -> Path:
     """The arm64 system that all boards share; nothing is written to it."""
 
     def make(folder: Path) -> None:
-        rootfs.make(folder / "root", PACKAGES)
+        rootfs.make_root(folder / "root", PACKAGES)
         furnish(folder / "root")
         folder.chmod(0o755)
 

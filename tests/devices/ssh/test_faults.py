@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.benchmark.workload import Task, open_workload
-from edgefer.devices import lookup
+from edgefer.devices import registry
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Run, Settings
 from edgefer.runtime.protocol import Answer
@@ -35,7 +35,7 @@ def measure(host: Host, bundle: Path, said: list[str], monkeypatch: pytest.Monke
     for name, value in host.environment.items():
         monkeypatch.setenv(name, value)
     task = Task(open_workload(bundle), FEW)
-    yield lambda count=1: list(lookup.find("kitchen").answers([task] * count, said.append))
+    yield lambda count=1: list(registry.ready_device("kitchen").answers([task] * count, said.append))
 
 
 def run_of(answer: Answer) -> Run:

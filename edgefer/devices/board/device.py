@@ -1,4 +1,4 @@
-"""A board over SSH answers requests: sent at once, run there out of sight, fetched when all are done."""
+"""A board over SSH as a device: tasks are sent at once, done there out of sight, fetched when all are done."""
 
 from __future__ import annotations
 
@@ -6,37 +6,46 @@ from collections.abc import Iterator, Sequence
 
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
-from edgefer.devices import registry
-from edgefer.devices.board import payload
-from edgefer.devices.board.job import Errand, Patience, setup_command
-from edgefer.devices.board.payload import Payload
-from edgefer.devices.board.ssh import Link, last
-from edgefer.devices.device import Say
-from edgefer.devices.engine_packages import find
-from edgefer.devices.registry import Remote
-from edgefer.runtime import client
+from edgefer.devices import config
+from edgefer.devices.board import doctor, job, setup
+from edgefer.devices.board.job import JobClient, Patience, Payload
+from edgefer.devices.board.ssh import Link
+from edgefer.devices.config import RemoteBoard
+from edgefer.devices.device import Finding, Say
+from edgefer.devices.engine_packages import engine_set
+from edgefer.runtime import client, shell
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, OutputFailed, Unreachable, WorkerFailed
 from edgefer.runtime.interrupts import Terminated
-from edgefer.runtime.protocol import Answer
-from edgefer.runtime.remote_job import Report
+from edgefer.runtime.protocol import Answer, JobReport
 
 FULL = 2**20  # bytes: with less than this left a run that broke off broke off for that
 
 
-class RemotePlace:
-    """The user's board `name`; see benchmark.run.Device. `engine` is the set of engines, None is the default one.
+class SshBoard:
+    """A row of devices.toml with a set of engines; see devices.device.Device.
 
-    left_out says, after expand, what its engines don't run.
+    left_out says, after expand, what its engines don't run. Raises UnknownName for the set.
     """
 
     timed = True
 
-    def __init__(self, name: str, device: Remote, engine: str | None) -> None:
-        self.name = name
-        self._device = device
-        self._engine, self._engines = find(engine)
+    def __init__(self, board: RemoteBoard, engine: str | None = None) -> None:
+        self.name = board.name
         self.left_out: list[str] = []
+        self._board = board
+        self._engines = engine_set(engine)
+
+    def require_ready(self) -> None:
+        """Nothing: what it lacks shows when it is reached."""
+
+    def setup(self, offline: bool, say: Say) -> str:
+        """Install the set of engines there."""
+        return setup.setup(self._board, self._engines, offline, say)
+
+    def doctor(self) -> list[Finding]:
+        """Look at the board, in one connection."""
+        return doctor.doctor(self._board)
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """All in one run on the board, which goes on there when the connection is lost.
@@ -45,39 +54,42 @@ class RemotePlace:
         """
         for task in tasks:
             self._require_engine(task.workload)
-        patience = Patience.given()
-        load = payload.pack(self.name, tasks, self._engine, patience.idle)
-        errand = Errand(Link(self.name, self._device), load.id, self._engine, say, patience)
+        patience = Patience.from_environment()
+        payload = job.pack(self.name, tasks, self._engines, patience.load)
+        remote = JobClient(Link(self._board), payload.id, self._engines, say, patience)
         try:
-            report = self._complete(errand, load, len(tasks), say)
+            report = self._complete(remote, payload, len(tasks), say)
         except (KeyboardInterrupt, Terminated) as stop:
-            yield from self._stopped(errand, say)
+            yield from self._stop(remote, say)
             raise stop
         for answer in report.answers:
             yield self._sound(answer)
 
-    def _complete(self, errand: Errand, load: Payload, wanted: int, say: Say) -> Report:
+    def _complete(self, remote: JobClient, payload: Payload, count: int, say: Say) -> JobReport:
         """The whole run; one that broke off is gone on with once (the board may have been restarted)."""
         for _ in range(2):
-            begun = errand.start(load)
-            say(f"{self.name}: {'picked up the run begun at ' + begun.begun if begun.found else 'measuring there'}")
-            report = errand.wait()
-            if len(report.answers) == wanted or any(answer.failure for answer in report.answers):
+            begun = remote.start(payload)
+            say(f"{self.name}: {'picked up the run begun at ' + begun.begun if begun.resumed else 'measuring there'}")
+            report = remote.wait()
+            if len(report.answers) == count or any(answer.failure for answer in report.answers):
                 break
-        errand.clean()
-        if len(report.answers) == wanted or any(answer.failure for answer in report.answers):
+        remote.remove()
+        if len(report.answers) == count or any(answer.failure for answer in report.answers):
             return report
         if report.free < FULL or "No space left" in report.log:
             raise OutputFailed(
                 f"can't write the run's results on {self.name}: its disk is full; free some space there."
             )
-        raise WorkerFailed(f"the run on {self.name} broke off ({last(report.log)}): is there enough memory?")
+        raise WorkerFailed(
+            f"the run on {self.name} broke off ({shell.last_line(report.log)}): `edgefer device doctor {self.name}` "
+            "shows its free memory and disk."
+        )
 
-    def _stopped(self, errand: Errand, say: Say) -> list[Answer]:
+    def _stop(self, remote: JobClient, say: Say) -> list[Answer]:
         """End the run on the board; what it had finished."""
         say(f"{self.name}: stopping the run")
         try:
-            return [answer for answer in errand.stop().answers if answer.failure is None]
+            return [answer for answer in remote.stop().answers if answer.failure is None]
         except Unreachable:
             say(f"{self.name}: can't be reached to stop the run; the same command picks it up")
         except EdgeferError:  # there was none yet
@@ -89,19 +101,17 @@ class RemotePlace:
         try:
             return client.sound(answer)
         except MissingEngine as error:
-            what = str(error).partition(":")[0]
-            raise NotSetUp(f"on {self.name} {what}: run `{setup_command(self.name, self._engine)}`.") from error
+            reason = str(error).partition(":")[0]
+            raise NotSetUp(f"on {self.name} {reason}: run `{self._engines.setup_command(self.name)}`.") from error
         except EdgeferError as error:
-            kind = type(error)
-            there = kind.__new__(kind)  # not every class takes a message to begin with
-            EdgeferError.__init__(there, f"on {self.name}: {error}")
-            raise there from error
+            raise type(error)(f"on {self.name}: {error}") from error
 
     def count(self, workload: Workload) -> Counted:
         """None: that needs an emulator."""
         del workload
-        emulator = next((n for n, row in registry.emulated().items() if row.board == self._device.board), None)
-        return Counted(None, 0, f"not counted on a board{f': `--device {emulator}` counts them' if emulator else ''}")
+        processors = config.emulated_processors().values()
+        emulated = next((each.name for each in processors if each.board == self._board.board), None)
+        return Counted(None, 0, f"not counted on a board{f': `--device {emulated}` counts them' if emulated else ''}")
 
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Those that its engines run; raises NotSetUp if there is none."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from edgefer.devices import engine_packages
-from edgefer.devices.emulated import wheels
 from edgefer.runtime import shell
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.shell import Done
@@ -31,17 +30,17 @@ def said(monkeypatch: pytest.MonkeyPatch, done: Done) -> list[list[str]]:
 
 
 def test_tags_are_newest_first_and_end_with_the_oldest() -> None:
-    found = wheels.platforms(28)
+    found = engine_packages.platform_tags(28)
     assert found[0] == "manylinux_2_28_aarch64"
     assert found[-2:] == ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
-    assert "manylinux_2_34_aarch64" in wheels.platforms()
-    assert wheels.platforms(17, "x86_64") == ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
+    assert "manylinux_2_34_aarch64" in engine_packages.platform_tags()
+    assert engine_packages.platform_tags(17, "x86_64") == ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
 def test_pip_resolves_nothing_for_a_foreign_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_TARGET", "/nowhere")
     lines = said(monkeypatch, Done(0, "", ""))
-    wheels.install([TINY], tmp_path / "into", "3.13")
+    engine_packages.install_wheels([TINY], tmp_path / "into", "3.13")
     assert lines[0][:4] == [sys.executable, "-m", "pip", "install"]
     assert {"--no-deps", "--only-binary=:all:", "--no-compile", "3.13", TINY} <= set(lines[0])
 
@@ -59,14 +58,14 @@ def test_a_failure_is_one_line_and_leaves_nothing(
 ) -> None:
     said(monkeypatch, Done(1, "", text))
     with pytest.raises(NotSetUp, match=words) as caught:
-        wheels.install([TINY], tmp_path / "into")
+        engine_packages.install_wheels([TINY], tmp_path / "into")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", engine_packages.sets())
+@pytest.mark.parametrize("name", engine_packages.engine_sets())
 def test_every_set_is_exactly_pinned(name: str) -> None:
-    row = engine_packages.sets()[name]
+    row = engine_packages.engine_sets()[name]
     assert row.formats and row.modules and row.title
     assert all(package.count("==") == 1 and not set("<>~*") & set(package) for package in row.packages)
     names = [package.partition("==")[0] for package in row.packages]
@@ -77,21 +76,21 @@ def test_every_set_is_exactly_pinned(name: str) -> None:
 def test_engines_are_those_that_are_built_with() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     built = set(project["optional-dependencies"]["build"])
-    pinned = set(engine_packages.sets()["default"].packages)
+    pinned = set(engine_packages.engine_sets()["default"].packages)
     for engine in ("ai-edge-litert", "onnxruntime", "ncnn"):
         (one,) = (package for package in pinned if package.startswith(f"{engine}=="))
         assert one in built
 
 
 def test_an_unknown_set_names_the_known_ones() -> None:
-    assert engine_packages.find(None)[0] == engine_packages.DEFAULT
+    assert engine_packages.engine_set(None).name == engine_packages.DEFAULT
     with pytest.raises(UnknownName, match="unknown engine 'tflite-runtme': did you mean tflite-runtime"):
-        engine_packages.find("tflite-runtme")
+        engine_packages.engine_set("tflite-runtme")
 
 
 @pytest.mark.usefixtures("cache_home")  # skips where there is no network either
 def test_a_wheel_is_fetched(tmp_path: Path) -> None:
-    (found,) = wheels.download([TINY], tmp_path)
+    (found,) = engine_packages.download_wheels([TINY], tmp_path)
     assert found.name.startswith("typing_extensions-4.16.0-")
     with pytest.raises(NotSetUp, match=r"pip can't fetch the wheels for aarch64 \(.*typing-extensions==0"):
-        wheels.download(["typing-extensions==0"], tmp_path)
+        engine_packages.download_wheels(["typing-extensions==0"], tmp_path)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import shutil
 import signal
 import tarfile
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgefer import runtime
 from edgefer.benchmark import run
 from edgefer.benchmark.run import Plan
 from edgefer.benchmark.workload import Task, Workload, open_workload
-from edgefer.devices.board import job, payload, setup
-from edgefer.devices.board.remote import RemotePlace
-from edgefer.devices.registry import Remote
+from edgefer.devices.board import job, setup
+from edgefer.devices.board.device import SshBoard
+from edgefer.devices.config import RemoteBoard
+from edgefer.devices.engine_packages import engine_set
+from edgefer.runtime import source_fingerprint
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import (
     AccessDenied,
@@ -38,7 +44,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a board is a Unix")
 FEW = Settings(samples=3, warmup=1)
 REFUSED = "ssh: connect to host 10.0.0.7 port 22: Connection refused"
 BROKEN = "client_loop: send disconnect: Broken pipe"
-DEVICE = Remote("pi@10.0.0.7", board="rpi4")
+BOARD = RemoteBoard("kitchen", "pi@10.0.0.7", board="rpi4")
 
 
 @pytest.fixture
@@ -49,9 +55,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 @pytest.fixture
-def kitchen(fake: Fake) -> RemotePlace:
+def kitchen(fake: Fake) -> SshBoard:
     fake.engines()
-    return RemotePlace("kitchen", DEVICE, None)
+    return SshBoard(BOARD)
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def asked(workload: Workload, count: int = 1) -> list[Task]:
     return [Task(workload, FEW)] * count
 
 
-def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     said: list[str] = []
     answers = list(kitchen.answers(asked(workload, 2), said.append))
     assert [len(answer.run.samples) for answer in answers if answer.run] == [3, 3]
@@ -72,7 +78,7 @@ def test_runs_come_back_and_the_board_is_clean(fake: Fake, kitchen: RemotePlace,
     assert fake.trips == 3  # sent and begun, waited for, cleaned
 
 
-def test_a_check_with_faces(fake: Fake, kitchen: RemotePlace, workload: Workload, tmp_path: Path) -> None:
+def test_a_check_with_faces(fake: Fake, kitchen: SshBoard, workload: Workload, tmp_path: Path) -> None:
     faces = np.zeros((4, 48, 48, 3), np.uint8)
     np.save(tmp_path / "faces.npy", faces)
     task = Task(workload, FEW, check=Check(str(tmp_path / "faces.npy")))
@@ -81,7 +87,7 @@ def test_a_check_with_faces(fake: Fake, kitchen: RemotePlace, workload: Workload
     assert np.array(answer.outputs).shape == (4, 7)
 
 
-def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     fake.fails(BROKEN, REFUSED, "-", BROKEN, REFUSED)
     said: list[str] = []
     (answer,) = kitchen.answers(asked(workload), said.append)
@@ -96,7 +102,7 @@ def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: RemotePlace,
     assert fake.left == []
 
 
-def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     fake.fails(REFUSED)
     with pytest.raises(Unreachable, match="Connection refused"):
         next(kitchen.answers(asked(workload), lambda _: None))
@@ -104,7 +110,7 @@ def test_a_board_that_was_never_reached_is_not_waited_for(fake: Fake, kitchen: R
 
 
 def test_a_lost_board_is_picked_up_by_the_same_command(
-    fake: Fake, kitchen: RemotePlace, workload: Workload, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, kitchen: SshBoard, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEFER_LOST_SECONDS", "0")
     fake.fails("-", BROKEN)
@@ -118,15 +124,13 @@ def test_a_lost_board_is_picked_up_by_the_same_command(
     assert fake.left == []
 
 
-def test_access_that_is_refused_meanwhile_is_not_waited_for(
-    fake: Fake, kitchen: RemotePlace, workload: Workload
-) -> None:
+def test_access_that_is_refused_meanwhile_is_not_waited_for(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     fake.fails("-", "pi@10.0.0.7: Permission denied (publickey).")
     with pytest.raises(AccessDenied):
         next(kitchen.answers(asked(workload), lambda _: None))
 
 
-def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     fake.fails("-", "-", REFUSED)
     said: list[str] = []
     (answer,) = kitchen.answers(asked(workload), said.append)
@@ -134,7 +138,7 @@ def test_results_are_worth_more_than_a_clean_board(fake: Fake, kitchen: RemotePl
     assert "stays there" in said[-1]
 
 
-def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     def interrupt() -> None:
         while not list((fake.home / ".edgefer").glob("runs/*/answers/0*.json")):
             pass
@@ -150,7 +154,7 @@ def test_an_interrupt_stops_it_and_keeps_what_is_finished(fake: Fake, kitchen: R
 
 
 def test_an_interrupt_while_it_is_sent(
-    fake: Fake, kitchen: RemotePlace, workload: Workload, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, kitchen: SshBoard, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.tool("tar", 'kill -INT $TESTED; sleep 1; exec /bin/tar "$@"')
     monkeypatch.setenv("TESTED", str(os.getpid()))
@@ -159,7 +163,7 @@ def test_an_interrupt_while_it_is_sent(
     assert fake.left == []
 
 
-def test_failures_say_where(fake: Fake, kitchen: RemotePlace, dist: Path, tmp_path: Path) -> None:
+def test_failures_say_where(fake: Fake, kitchen: SshBoard, dist: Path, tmp_path: Path) -> None:
     missing = fake.home / ".edgefer/venv/bin/python"
     missing.write_text(missing.read_text().replace("exec ", "PYTHONPATH=$FAKE/without exec "))
     package = tmp_path / "fake/without/onnxruntime.py"
@@ -173,7 +177,7 @@ def test_failures_say_where(fake: Fake, kitchen: RemotePlace, dist: Path, tmp_pa
 
 
 def test_what_a_board_can_not_run_is_refused_before_it_is_reached(
-    fake: Fake, kitchen: RemotePlace, dist: Path, workload: Workload, tmp_path: Path
+    fake: Fake, kitchen: SshBoard, dist: Path, workload: Workload, tmp_path: Path
 ) -> None:
     with pytest.raises(BadData, match=r"ean\.torch-eager needs torch"):
         next(kitchen.answers(asked(Workload(network="ean")), lambda _: None))
@@ -193,7 +197,7 @@ def test_what_a_board_can_not_run_is_refused_before_it_is_reached(
 def test_no_engines_there(fake: Fake, workload: Workload) -> None:
     for engine, command in ((None, "setup kitchen`"), ("tflite-runtime", "setup kitchen --engine tflite-runtime`")):
         with pytest.raises(NotSetUp, match=command):
-            next(RemotePlace("kitchen", DEVICE, engine).answers(asked(workload), lambda _: None))
+            next(SshBoard(BOARD, engine).answers(asked(workload), lambda _: None))
     assert list(fake.home.iterdir()) == []
 
 
@@ -206,7 +210,7 @@ if sys.orig_argv[-1] == "run":
 """
 
 
-def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: RemotePlace, workload: Workload) -> None:
+def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:
     (fake.folder / "site").mkdir()
     (fake.folder / "site/sitecustomize.py").write_text(BREAKS)
     python = fake.home / ".edgefer/venv/bin/python"
@@ -217,15 +221,15 @@ def test_a_run_that_breaks_off_is_gone_on_with_once(fake: Fake, kitchen: RemoteP
     assert fake.left == []
 
 
-def test_counting_is_for_emulators(kitchen: RemotePlace, workload: Workload) -> None:
+def test_counting_is_for_emulators(kitchen: SshBoard, workload: Workload) -> None:
     assert kitchen.count(workload).reason == "not counted on a board: `--device rpi4-emulated` counts them"
-    other = RemotePlace("attic", replace(DEVICE, board=None), None)
+    other = SshBoard(replace(BOARD, name="attic", board=None))
     assert other.count(workload).reason == "not counted on a board"
 
 
 def test_the_name_of_a_run_follows_what_it_is(workload: Workload, dist: Path) -> None:
-    def name(tasks: list[Task], engine: str = "default") -> str:
-        return payload.pack("kitchen", tasks, engine, 0.0).id
+    def name(tasks: list[Task], engine: str | None = None) -> str:
+        return job.pack("kitchen", tasks, engine_set(engine), 0.0).id
 
     first = name(asked(workload))
     assert name(asked(workload)) == first
@@ -235,37 +239,54 @@ def test_the_name_of_a_run_follows_what_it_is(workload: Workload, dist: Path) ->
                 first,
                 name(asked(workload, 2)),
                 name(asked(open_workload(dist / "ean.tflite-fp32"))),
-                name(asked(workload), "x"),
+                name(asked(workload), "tflite-runtime"),
             }
         )
         == 4
     )
 
 
-def test_only_the_light_half_travels(workload: Workload) -> None:
-    import gzip
-
-    packed = payload.pack("kitchen", asked(workload, 3), "default", 0.0)
+def test_the_runtime_travels_and_nothing_else_of_edgefer(workload: Workload) -> None:
+    packed = job.pack("kitchen", asked(workload, 3), engine_set(None), 0.0)
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed.content))) as archive:
-        names = archive.getnames()
-    assert names[-1] == "run/plan.json"
-    assert "run/edgefer/runtime/worker.py" in names
+        names = [name.removeprefix("run/") for name in archive.getnames()]
+    assert names[-1] == "plan.json"
+    folder = Path(runtime.__file__).parent
+    shipped = sorted(f"edgefer/runtime/{path.relative_to(folder).as_posix()}" for path in folder.rglob("*.py"))
+    assert [name for name in names[:-1] if not name.startswith("bundles/")] == ["edgefer/__init__.py", *shipped]
     assert sum(name.endswith("model.tflite") for name in names) == 1
-    assert not any(name.startswith(("run/edgefer/train", "run/edgefer/commands")) for name in names)
-    assert len(packed.content) < 2**20
+    assert len(packed.content) < 2**18
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"), [("benchmark/run.py", True), ("cli/bench.py", True), ("runtime/worker.py", False)]
+)
+def test_only_a_change_in_the_runtime_is_another_run(
+    changed: str, same: bool, workload: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def name() -> str:
+        return job.pack("kitchen", asked(workload), engine_set(None), 0.0).id
+
+    before, ignored = name(), shutil.ignore_patterns("__pycache__", "weights")
+    copied = Path(shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=ignored))
+    monkeypatch.setattr(source_fingerprint, "files", partial(source_fingerprint.files, copied))
+    assert name() == before
+    with (copied / changed).open("a") as file:
+        file.write("\n")
+    assert (name() == before) is same
 
 
 def test_patience_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEFER_LOST_SECONDS", "soon")
     with pytest.raises(NotSetUp, match="EDGEFER_LOST_SECONDS is 'soon'"):
-        job.Patience.given()
+        job.Patience.from_environment()
 
 
 def test_setup_is_refused_where_it_can_not_end_well(fake: Fake) -> None:
     fake.tool("df", "echo x 1000 990 10000 99% /")
     with pytest.raises(OutputFailed, match="9 MiB of disk left"):
-        setup.setup("kitchen", DEVICE, None, True, lambda _: None)
+        setup.setup(BOARD, engine_set(None), True, lambda _: None)
     fake.tool("uname", "echo armv7l")
     with pytest.raises(NotSetUp, match="architecture: armv7l"):
-        setup.setup("kitchen", DEVICE, None, True, lambda _: None)
+        setup.setup(BOARD, engine_set(None), True, lambda _: None)
     assert list(fake.home.iterdir()) == []

@@ -1,0 +1,221 @@
+"""What is known of devices: the tables in targets/devices/, and the user's own boards in devices.toml."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from edgefer.runtime import records, resources
+from edgefer.runtime.errors import BadRecord, UnknownName
+from edgefer.runtime.files import write_atomic
+
+T = TypeVar("T")
+FAMILIES = ("rpi",)  # each stands for any board of the family
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is known of a board, and the page that says so."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class BoardKind:
+    """A kind of board that one can buy (boards.toml); a configured one of it is a RemoteBoard."""
+
+    name: str
+    title: str
+    family: str
+    architecture: str
+    cores: int
+    cpu: str
+    memory: str
+    gpu: str
+    source: str
+    facts: dict[str, Fact]
+    kind: ClassVar[str] = "board"
+    access: ClassVar[str] = "your one of it"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return f"{self.title}: {self.cores} x {self.cpu}; {self.memory}; {self.gpu}"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One of a processor's: kind as Linux calls it (Data, Instruction, Unified), cores that share it."""
+
+    level: int
+    kind: str
+    kibibytes: int
+    cores: int
+
+
+@dataclass(frozen=True)
+class EmulatedProcessor:
+    """A board's processor under qemu-user (emulated.toml): what engines read of it to choose their kernels.
+
+    board     whose processor
+    qemu      QEMU's name of it
+    part, variant, revision  in /proc/cpuinfo, as Arm gives them
+    features  the words of cpuinfo's Features line
+    caches    with the page that says so
+    """
+
+    name: str
+    title: str
+    board: str
+    qemu: str
+    part: str
+    variant: str
+    revision: str
+    features: str
+    source: str
+    megahertz: int
+    caches: list[Cache]
+    caches_source: str
+    kind: ClassVar[str] = "emulated"
+    access: ClassVar[str] = "in qemu-user, on this machine"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return f"{self.title}'s {self.qemu}: instructions, no times"
+
+    @property
+    def board_kind(self) -> BoardKind:
+        """The board whose processor it is."""
+        return board_kinds()[self.board]
+
+
+@dataclass(frozen=True)
+class LocalDevice:
+    """This machine's own processor or GPU (local.toml)."""
+
+    name: str
+    title: str
+    source: str
+    kind: ClassVar[str] = "local"
+    access: ClassVar[str] = "this machine"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return self.title
+
+
+@dataclass(frozen=True)
+class RemoteBoard:
+    """The user's own board, reached over the system's OpenSSH.
+
+    name    the heading of its table in devices.toml
+    host    what `ssh` takes: an alias of ~/.ssh/config, or user@address
+    port    None: what ~/.ssh/config or OpenSSH says
+    folder  on the board, relative to the home folder; everything of edgefer's lies in it
+    board   the name of its kind, if it is one of board_kinds()
+    """
+
+    name: str
+    host: str
+    port: int | None = None
+    folder: str = ".edgefer"
+    board: str | None = None
+    kind: ClassVar[str] = "yours"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        kind = board_kinds().get(self.board or "")
+        return kind.title if kind else self.board or "a board"
+
+    @property
+    def access(self) -> str:
+        """How it is reached."""
+        return f"ssh {self.host}{'' if self.port is None else f' -p {self.port}'}"
+
+
+Row = BoardKind | EmulatedProcessor | LocalDevice | RemoteBoard
+
+
+def _rows(kind: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
+    """A TOML file's tables as rows by name; each row has its table's heading as its name. Raises BadRecord."""
+    for name, table in content.items():
+        if isinstance(table, dict) and "name" in table:
+            raise BadRecord(f"{source}: [{name}] has the key 'name', which is its heading: remove that line.")
+    named = {key: {"name": key, **table} if isinstance(table, dict) else table for key, table in content.items()}
+    return records.structure(dict[str, kind], named, source)  # type: ignore[valid-type]
+
+
+def _shipped(name: str, kind: type[T]) -> dict[str, T]:
+    path = resources.folder("targets") / "devices" / f"{name}.toml"
+    return _rows(kind, tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+
+
+@cache
+def board_kinds() -> dict[str, BoardKind]:
+    """Kinds of boards by name."""
+    return _shipped("boards", BoardKind)
+
+
+@cache
+def emulated_processors() -> dict[str, EmulatedProcessor]:
+    """Emulated boards by name."""
+    return _shipped("emulated", EmulatedProcessor)
+
+
+@cache
+def local_devices() -> dict[str, LocalDevice]:
+    """This machine's devices by name."""
+    return _shipped("local", LocalDevice)
+
+
+def remote_boards_path() -> Path:
+    """The user's file; the environment variable EDGEFER_DEVICES names another one."""
+    chosen = os.environ.get("EDGEFER_DEVICES")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/edgefer/devices.toml"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "edgefer" / "devices.toml"
+
+
+def remote_boards() -> dict[str, RemoteBoard]:
+    """The user's boards by name, none if there is no file; raises BadRecord."""
+    path = remote_boards_path()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecord(f"{path} is not TOML ({error}): mend it, or remove it and add the devices again.") from error
+    return _rows(RemoteBoard, content, str(path))
+
+
+def save_remote_boards(boards: Iterable[RemoteBoard]) -> None:
+    """Write the user's file anew; raises OutputFailed."""
+    import tomli_w
+
+    tables = {board.name: {k: v for k, v in asdict(board).items() if k != "name" and v is not None} for board in boards}
+    write_atomic(remote_boards_path(), tomli_w.dumps(tables).encode())
+
+
+def all_rows() -> dict[str, Row]:
+    """Everything by name; the user's boards come first and may not take a name that edgefer has."""
+    return {**remote_boards(), **local_devices(), **emulated_processors(), **board_kinds()}
+
+
+def row(name: str) -> Row:
+    """What is known of the device called `name`; raises UnknownName with the nearest names."""
+    rows = all_rows()
+    if name not in rows:
+        raise UnknownName.of("device", name, rows)
+    return rows[name]
