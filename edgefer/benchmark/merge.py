@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgefer.benchmark import render
-from edgefer.runtime import bench_record, records
+from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result
-from edgefer.runtime.errors import BadRecord, MissingFile
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
-
-SCHEMA = "edgefer/bench-devices/1"
 
 
 @dataclass(frozen=True)
 class DevicesRecord:
     """What one `edgefer bench` of several devices measured, device by device."""
 
-    schema: str
+    schema: str = field(default="edgefer/bench-devices/1", kw_only=True)
     records: list[BenchRecord]
 
 
@@ -63,7 +59,7 @@ def notes(merged: Merged) -> list[str]:
 
 def together(recorded: Sequence[BenchRecord]) -> BenchRecord | DevicesRecord:
     """What is written of them: one device's record is a bench like any other."""
-    return recorded[0] if len(recorded) == 1 else DevicesRecord(SCHEMA, list(recorded))
+    return recorded[0] if len(recorded) == 1 else DevicesRecord(list(recorded))
 
 
 def invalid(recorded: Iterable[BenchRecord]) -> list[str]:
@@ -95,17 +91,6 @@ def to_csv(recorded: Sequence[BenchRecord]) -> str:
 
 def read(path: Path) -> list[BenchRecord]:
     """What `edgefer bench --json` wrote, of one device or of several; raises MissingFile or BadRecord."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingFile(f"can't read {path} ({error.strerror}): `edgefer bench --json` makes one.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not JSON ({error}): measure again with `edgefer bench --json`.") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema == SCHEMA:
-        return records.structure(DevicesRecord, content, str(path)).records
-    if schema == bench_record.SCHEMA:
-        return [records.structure(BenchRecord, content, str(path))]
-    raise BadRecord(
-        f"{path} has the schema {schema!r}, known are {bench_record.SCHEMA!r} and {SCHEMA!r}: give a bench."
-    )
+    kinds: Sequence[type[BenchRecord | DevicesRecord]] = (BenchRecord, DevicesRecord)
+    record = records.read_any(kinds, path, "give what `edgefer bench --json` wrote")
+    return record.records if isinstance(record, DevicesRecord) else [record]

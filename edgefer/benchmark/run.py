@@ -10,7 +10,7 @@ from typing import Protocol
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import StaticMetrics, Task, Workload, static_metrics
 from edgefer.runtime import __version__, machine, shell
-from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Result, Run, Settings
+from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.protocol import Answer
 
 Tell = Callable[[str], None]
@@ -90,7 +90,6 @@ def bench(plan: Plan, tick: Tell = lambda _: None, say: Tell = lambda _: None) -
             raise
         interrupted = True
     return BenchRecord(
-        schema=SCHEMA,
         edgefer=__version__,
         commit=commit(),
         device=plan.device.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +23,6 @@ from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_lin
 from edgefer.runtime.files import locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
-SCHEMA = "edgefer/faces/1"
 VARIABLE = "EDGEFER_CACHE"
 FACES, INDEX = "faces.npy", "index.json"
 _ELSEWHERE = f"choose another folder with --cache or the environment variable {VARIABLE}"
@@ -33,7 +32,7 @@ _ELSEWHERE = f"choose another folder with --cache or the environment variable {V
 class Index:
     """What lies beside the faces: of which files they are, and number -> line for each that can't be read."""
 
-    schema: str
+    schema: str = field(default="edgefer/faces/1", kw_only=True)
     key: str
     source: str
     problems: dict[str, str]
@@ -82,7 +81,7 @@ def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[
     except (MissingFile, BadRecord, OSError, ValueError, EOFError):
         return None
     whole = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == images - len(index.problems)
-    if (index.schema, index.key) != (SCHEMA, key) or not whole or pixels.shape[1:3] != (size, size):
+    if index.key != key or not whole or pixels.shape[1:3] != (size, size):
         return None
     return pixels, {int(number): line for number, line in index.problems.items()}
 
@@ -99,7 +98,7 @@ def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOpt
                     problems[str(number)] = face.line(number)
                 else:
                     writer.append(face)
-        records.write(stage / INDEX, Index(SCHEMA, key, listing.root.name, problems))
+        records.write(stage / INDEX, Index(key, listing.root.name, problems))
 
 
 def _require_room(root: Path, least: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from edgefer.data.load import read_source
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from edgefer.runtime.preprocess import chunks
 
-SCHEMA = "edgefer/data-check/1"
 TIED = "tied"
 # FER+'s first seven names, in its order, as places in LABELS
 _FER2013_OF = tuple(map(LABELS.index, FERPLUS_NAME))
@@ -49,7 +48,7 @@ class CheckReport:
     flat         images that are one single grey level (or colour)
     """
 
-    schema: str
+    schema: str = field(default="edgefer/data-check/1", kw_only=True)
     source: str
     images: int
     counts: dict[str, dict[str, int]]
@@ -72,7 +71,6 @@ def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
     same = _identities(data)
     parts = {name: same[data.splits == k] for k, name in enumerate(SPLITS)}
     return CheckReport(
-        schema=SCHEMA,
         source=data.source,
         images=len(data),
         counts={name: _classes(data, k) for k, name in enumerate(SPLITS)},

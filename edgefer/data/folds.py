@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from edgefer.runtime.errors import BadData, UnknownName
 
 TRAINING, PUBLIC, PRIVATE = range(len(SPLITS))
 WAYS = ("subject", "image")
-SCHEMA = "edgefer/folds/1"
 
 
 def by_subject(subjects: NDArray[np.str_], labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -112,7 +111,7 @@ class Fold:
 class FoldReport:
     """`seed` is that of folds by image, None for those by subject, which need none."""
 
-    schema: str
+    schema: str = field(default="edgefer/folds/1", kw_only=True)
     source: str
     by: str
     seed: int | None
@@ -123,7 +122,7 @@ def report_folds(data: Dataset, folds: int, by: str, seed: int) -> FoldReport:
     """The folds that `assign` makes, described; raises what it raises."""
     fold_of = assign(data, folds, by, seed)
     described = [_fold(data.take(np.flatnonzero(fold_of == number)), number) for number in range(folds)]
-    return FoldReport(SCHEMA, data.source, by, seed if by == "image" else None, described)
+    return FoldReport(data.source, by, seed if by == "image" else None, described)
 
 
 def _fold(part: Dataset, number: int) -> Fold:

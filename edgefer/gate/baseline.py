@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,8 @@ from edgefer.benchmark.statistics import median
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Process
 from edgefer.runtime import environment, records, worker
-from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Machine, Result, Run
+from edgefer.runtime.bench_record import BenchRecord, Machine, Result, Run
 from edgefer.runtime.engines import ENGINES
-from edgefer.runtime.errors import BadRecord, MissingFile
 
 PACKAGES = ("numpy",)  # the engine's own version is in its runs
 BLOCK = -1  # none of the blocks of a round
@@ -23,21 +21,7 @@ BLOCK = -1  # none of the blocks of a round
 
 def read(path: Path) -> BenchRecord:
     """Open what `edgefer bench --save-baseline` wrote; raises MissingFile or BadRecord."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingFile(
-            f"can't read {path} ({error.strerror}): `edgefer bench --save-baseline` makes one."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not JSON ({error}): save the baseline again.") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise BadRecord(
-            f"{path} has the schema {schema!r}, this edgefer compares with {SCHEMA!r}: "
-            f"save it again with `edgefer bench --save-baseline {path}`."
-        )
-    return records.structure(BenchRecord, content, str(path))
+    return records.read(BenchRecord, path, f"save one with `edgefer bench --save-baseline {path}`")
 
 
 def versions() -> dict[str, str]:

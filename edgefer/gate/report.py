@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from edgefer.gate.verdict import Outcome, Thresholds, Verdict, overall
 from edgefer.runtime import __version__, machine, units
 
-SCHEMA = "edgefer/gate/1"
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "exact figures")
 
@@ -23,7 +22,7 @@ class GateRecord:
     devices are those that were asked: this machine's processor, emulated boards.
     """
 
-    schema: str
+    schema: str = field(default="edgefer/gate/1", kw_only=True)
     edgefer: str
     base: str
     head: str
@@ -39,7 +38,6 @@ def make_record(
 ) -> GateRecord:
     """The record of a gate on this machine."""
     return GateRecord(
-        schema=SCHEMA,
         edgefer=__version__,
         base=base,
         head=head,

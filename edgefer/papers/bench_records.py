@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefer.benchmark import merge
-from edgefer.runtime import bench_record
 from edgefer.runtime.bench_record import BenchRecord, Result
 
 _SCHEMA_WITHIN = 200  # characters from the start of a record
@@ -57,7 +56,7 @@ def read(folders: Iterable[Path]) -> Benches:
 def _is_bench(path: Path) -> bool:
     with path.open(encoding="utf-8") as file:
         head = file.read(_SCHEMA_WITHIN)
-    return any(f'"{schema}"' in head for schema in (bench_record.SCHEMA, merge.SCHEMA))
+    return any(f'"{schema}"' in head for schema in (BenchRecord.schema, merge.DevicesRecord.schema))
 
 
 def first(taken: Sequence[Taken], bundles: Sequence[str], where: Callable[[Taken], bool]) -> Taken | None:

@@ -10,7 +10,7 @@ from edgefer.arch import ARCHS, Arch
 from edgefer.arch.count import count_arch, skeleton
 from edgefer.arch.count.trace import operations
 from edgefer.papers import checkpoint_size, layer_shapes, table_names
-from edgefer.papers.counted import SCHEMA, Counts, sources
+from edgefer.papers.counted import Counts, sources
 from edgefer.papers.transcription import Cell
 
 
@@ -19,7 +19,6 @@ def everything() -> Counts:
     cells = [cell for _, table in table_names.tables().values() for cell in table.cells]
     with_checkpoint = checkpoint_size.wanted(cells)
     return Counts(
-        schema=SCHEMA,
         sources=sources(),
         torch=str(torch.__version__).partition("+")[0],
         networks={arch.name: figures(arch) for arch in ARCHS.values()},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,6 @@ from edgefer.papers.transcription import Cell, Convention, Kind
 from edgefer.papers.verdict import At, Found, Missing, compared
 from edgefer.runtime import records
 
-SCHEMA = "edgefer/counts/1"
 FILE = "counts.json"
 SOURCE = f"benchmarks/results/{FILE}"
 _ARCH = Path(architecture.__file__).parent
@@ -34,7 +33,7 @@ class Counts:
     shapes       network -> figure of its layers, see shapes
     """
 
-    schema: str
+    schema: str = field(default="edgefer/counts/1", kw_only=True)
     sources: str
     torch: str
     networks: dict[str, dict[str, int]]

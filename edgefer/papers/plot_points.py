@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from edgefer.papers import table_names
 from edgefer.papers.accuracy import HAVE
 from edgefer.papers.evidence import Known
 from edgefer.papers.transcription import Cell, Row
+from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Run
-from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime.errors import BadRecord
 
 
 @dataclass(frozen=True)
@@ -116,21 +116,12 @@ def read(paths: Sequence[Path]) -> tuple[list[BenchRecord], dict[str, float]]:
     benches: list[BenchRecord] = []
     accuracies: dict[str, float] = {}
     for path in paths:
-        checked = _checked(_content(path))
+        checked = _checked(records.read_json(path, "give a record of edgefer's"))
         if checked is None:
             benches += merge.read(path)
         else:
             accuracies |= checked
     return benches, accuracies
-
-
-def _content(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingFile(f"can't read {path} ({error.strerror}): check the path.") from error
-    except ValueError as error:
-        raise BadRecord(f"{path} is not JSON ({error}): give a record of edgefer's.") from error
 
 
 def _checked(content: Any) -> dict[str, float] | None:

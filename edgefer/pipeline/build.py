@@ -25,7 +25,6 @@ from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Precision, Target
 from edgefer.runtime import __version__, contract, engines, environment, golden, records
 from edgefer.runtime.bundle import (
-    BUNDLE_SCHEMA,
     CALIBRATION,
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
@@ -115,7 +114,6 @@ def build_bundle(
     training = job.weights.record
     user_model = job.arch.user_model
     manifest = Manifest(
-        schema=BUNDLE_SCHEMA,
         name=job.id,
         arch=job.arch.name,
         target=job.name,

@@ -7,7 +7,7 @@ in calibration/ are the default for the shipped weights; every int8 bundle carri
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,9 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline.ranges import Method, Range
 from edgefer.runtime import records, resources
-from edgefer.runtime.errors import BadCalibration
+from edgefer.runtime.errors import BadCalibration, UnknownSchema
 from edgefer.runtime.preprocess import centre_crop, to_rgb
 
-SCHEMA = "edgefer/calibration/1"
 AT_LEAST = 2
 
 
@@ -40,7 +39,7 @@ class CalibrationSet:
 class CalibrationRecord:
     """Activation ranges of one float model, tied to the weights they were measured on."""
 
-    schema: str
+    schema: str = field(default="edgefer/calibration/1", kw_only=True)
     arch: str
     weights_sha256: str
     engine: str
@@ -109,11 +108,10 @@ def shipped_path(arch: str, engine: str) -> Path:
 
 def load(path: Path, arch: str, engine: str, weights_sha256: str) -> CalibrationRecord:
     """A recorded calibration; raises BadCalibration if it is of other weights, network or engine."""
-    record = records.read(CalibrationRecord, path)
-    if record.schema != SCHEMA:
-        raise BadCalibration(
-            f"{path} has the schema {record.schema!r}, this edgefer reads {SCHEMA!r}: calibrate again on faces."
-        )
+    try:
+        record = records.read(CalibrationRecord, path, "calibrate again on faces")
+    except UnknownSchema as error:
+        raise BadCalibration(str(error)) from error
     for what, found, wanted in (
         ("network", record.arch, arch),
         ("engine", record.engine, engine),

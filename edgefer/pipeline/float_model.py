@@ -58,7 +58,6 @@ class FloatModel:
             ranges[backend.input_name(model)] = (0.0, PIXEL_MAX)
             _require_finite(ranges)
             self._records[key] = CalibrationRecord(
-                schema=calibration.SCHEMA,
                 arch=self.arch.name,
                 weights_sha256=self.weights.sha256,
                 engine=graph,

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCHEMA = "edgefer/bench/1"
-
 Mode = Literal["back-to-back", "paced", "batch"]
 Scope = Literal["model", "end-to-end"]
 
@@ -204,7 +202,7 @@ class BenchRecord:
     and of the packages that measured. left_out says what the device could not measure of what was asked for, and why.
     """
 
-    schema: str
+    schema: str = field(default="edgefer/bench/1", kw_only=True)
     edgefer: str
     commit: str | None
     device: str

@@ -6,19 +6,17 @@ A reader never follows a path out of the folder and trusts no byte whose checksu
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgefer.runtime import records
 from edgefer.runtime.contract import Contract
-from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed
+from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
 from edgefer.runtime.files import require_folder, sha256, staged_folder
 from edgefer.runtime.records import Dtypes
 
 _SCHEMAS = "edgefer/bundle/"
-BUNDLE_SCHEMA = f"{_SCHEMAS}1"
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
 GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
@@ -53,7 +51,7 @@ class Golden:
 class Manifest:
     """manifest.json: everything that is known of a bundle."""
 
-    schema: str
+    schema: str = field(default=f"{_SCHEMAS}1", kw_only=True)
     name: str
     arch: str
     target: str
@@ -144,10 +142,10 @@ def require_replaceable(folder: Path) -> None:
 def _written(folder: Path) -> set[str]:
     """Names of the files that edgefer wrote into a bundle's folder; none if it is no bundle."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        ours = content["schema"].startswith(_SCHEMAS)
+        content = records.read_json(folder / MANIFEST)
+        ours = str(records.schema_of(content)).startswith(_SCHEMAS)
         return {MANIFEST, *content["files"]} if ours else set()
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (MissingFile, BadRecord, LookupError, TypeError):
         return set()
 
 
@@ -158,25 +156,17 @@ def read_bundle(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
     try:
-        text = (folder / MANIFEST).read_bytes()
-        content = json.loads(text.decode())
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != BUNDLE_SCHEMA:
-            raise BrokenBundle(
-                f"{folder / MANIFEST} has the schema {schema!r}, this edgefer reads {BUNDLE_SCHEMA!r}: "
-                "build the bundle again or install the edgefer that made it."
-            )
-        manifest = records.structure(Manifest, content, str(folder / MANIFEST))
-    except OSError as error:
-        raise BrokenBundle(
-            f"{folder} has no readable {MANIFEST} ({error.strerror}): give a bundle that edgefer build made."
-        ) from error
-    except (ValueError, RecursionError, BadRecord) as error:
-        raise BrokenBundle(
-            f"{folder / MANIFEST} is damaged ({error}): remove the folder and build the bundle again."
-        ) from error
+        manifest = records.read(
+            Manifest, folder / MANIFEST, "build the bundle again or install the edgefer that made it"
+        )
+    except MissingFile as error:
+        raise BrokenBundle(f"{folder} has no readable {MANIFEST}: give a bundle that edgefer build made.") from error
+    except UnknownSchema as error:
+        raise BrokenBundle(str(error)) from error
+    except BadRecord as error:
+        raise BrokenBundle(f"{folder} is damaged: {error}") from error
     _check(folder, manifest)
-    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
+    return Bundle(folder, manifest, sha256(folder / MANIFEST))
 
 
 def _check(folder: Path, manifest: Manifest) -> None:

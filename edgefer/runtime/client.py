@@ -39,7 +39,7 @@ def ask(
         folder,
     )
     try:
-        answer = protocol.parse(Answer, done.out, "the worker's answer")
+        answer = records.parse(Answer, done.out, "the worker's answer")
     except BadRecord as error:
         raise WorkerFailed(
             f"{request.folder or request.eager}: the measuring process ended with {done.code} and no answer "

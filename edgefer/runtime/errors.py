@@ -138,6 +138,10 @@ class BadRecord(EdgeferError):
     exit_code = 16
 
 
+class UnknownSchema(BadRecord):
+    """A record of a schema that this edgefer doesn't read."""
+
+
 class BadCheckpoint(EdgeferError):
     """A training checkpoint of other settings or one that can't be read."""
 
@@ -226,5 +230,5 @@ class BadSetting(EdgeferError):
 
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
-    classes = {each.__name__: each for each in EdgeferError.__subclasses__()}
-    return classes.get(kind, EdgeferError)(message)
+    named = globals().get(kind)
+    return named(message) if isinstance(named, type) and issubclass(named, EdgeferError) else EdgeferError(message)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TypeVar
 
-from edgefer.runtime import records
 from edgefer.runtime.bench_record import Machine, Run, Settings
-from edgefer.runtime.errors import BadRecord
 from edgefer.runtime.verify import GoldenCheck
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,12 +94,3 @@ class JobReport:
     answers: list[Answer]
     free: int
     log: str
-
-
-def parse(kind: type[T], text: str, source: str) -> T:
-    """One of the records above from its JSON; raises BadRecord naming `source`."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{source} is not JSON ({error}).") from error
-    return records.structure(kind, content, source)

@@ -1,20 +1,23 @@
-"""Frozen dataclasses written as JSON. A record names its schema; readers refuse one they don't know.
+"""Frozen dataclasses written as JSON, and the one reader of them.
 
-History of the schemas: all are at version 1.
+A record that is kept in a file has a field `schema`, whose default is the schema that its kind declares; another one
+is refused by name. All schemas are at version 1.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import write_atomic
 
 T = TypeVar("T")
+GET_AGAIN = "get or build it again"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class TrainingRecord:
     gpu: the one it was trained on, if any; pretrained: the weights that it started from, if not from random ones.
     """
 
-    schema: str
+    schema: str = field(default="edgefer/training/1", kw_only=True)
     arch: str
     command: str
     edgefer: str
@@ -101,9 +104,6 @@ class Dtypes:
     float_only: list[str] = field(default_factory=list)
 
 
-TRAINING_SCHEMA = "edgefer/training/1"
-
-
 @cache
 def _converter() -> Any:
     from cattrs import Converter
@@ -111,7 +111,7 @@ def _converter() -> Any:
     return Converter(forbid_extra_keys=True)
 
 
-def structure(kind: type[T], content: Any, source: str) -> T:
+def structure(kind: type[T], content: Any, source: str, remedy: str = GET_AGAIN) -> T:
     """`content` (from JSON or TOML) as a `kind`; raises BadRecord naming `source` and what is wrong."""
     try:
         result: T = _converter().structure(content, kind)
@@ -121,9 +121,7 @@ def structure(kind: type[T], content: Any, source: str) -> T:
         detail = "; ".join(transform_error(error, path="")) or type(error).__name__
         row = next(reversed(get_args(kind)), kind)  # of dict[str, Target], Target
         known = ", ".join(getattr(row, "__dataclass_fields__", {}))
-        raise BadRecord(
-            f"{source}: {detail}. {row.__name__} has the keys {known}: correct it, or get or build it again."
-        ) from error
+        raise BadRecord(f"{source}: {detail}. {row.__name__} has the keys {known}: correct it, or {remedy}.") from error
     return result
 
 
@@ -142,12 +140,65 @@ def write(path: Path, record: object) -> None:
     write_atomic(path, dumps(record).encode())
 
 
-def read(kind: type[T], path: Path) -> T:
-    """Read a record; raises MissingFile or BadRecord."""
+def read(kind: type[T], path: Path, remedy: str = GET_AGAIN) -> T:
+    """Read a record of this kind; see `read_any`."""
+    return read_any((kind,), path, remedy)
+
+
+def read_any(kinds: Sequence[type[T]], path: Path, remedy: str = GET_AGAIN) -> T:
+    """Read a record of one of these kinds, which its schema tells apart; `remedy` ends each message: what to do.
+
+    Raises MissingFile, BadRecord or UnknownSchema.
+    """
+    return parse_any(kinds, _text(path, remedy), str(path), remedy)
+
+
+def parse(kind: type[T], text: str, source: str, remedy: str = GET_AGAIN) -> T:
+    """A record of this kind from its JSON; raises BadRecord or UnknownSchema, naming `source`."""
+    return parse_any((kind,), text, source, remedy)
+
+
+def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str) -> T:
+    """The same for one of several kinds."""
+    content = _json(text, source, remedy)
+    schema = schema_of(content)
+    for kind in kinds:
+        if declared_schema(kind) in (None, schema):
+            return structure(kind, content, source, remedy)
+    refusal = UnknownSchema if isinstance(content, dict) else BadRecord
+    raise refusal(
+        f"{source} has the schema {schema!r}, this edgefer reads "
+        f"{' and '.join(repr(declared_schema(kind)) for kind in kinds)}: {remedy}."
+    )
+
+
+def read_json(path: Path, remedy: str = GET_AGAIN) -> Any:
+    """What a JSON file holds, of whatever kind; raises MissingFile or BadRecord."""
+    return _json(_text(path, remedy), str(path), remedy)
+
+
+def declared_schema(kind: type[Any]) -> str | None:
+    """The schema of a kind of record: the default of its field `schema`; None if it has no such field."""
+    found = kind.__dataclass_fields__.get("schema")
+    return None if found is None else str(found.default)
+
+
+def schema_of(content: Any) -> object:
+    """What the JSON of a record says its schema is, if it says anything."""
+    return content.get("schema") if isinstance(content, dict) else None
+
+
+def _text(path: Path, remedy: str) -> str:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise MissingFile(f"can't read {path} ({error.strerror}): check the path and its permissions.") from error
+        raise MissingFile(f"can't read {path} ({error.strerror}): check the path, or {remedy}.") from error
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"{path} is not JSON ({error}): {remedy}.") from error
+
+
+def _json(text: str, source: str, remedy: str) -> Any:
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not JSON ({error}): get or build it again.") from error
-    return structure(kind, content, str(path))
+        raise BadRecord(f"{source} is not JSON ({error}): {remedy}.") from error

@@ -55,9 +55,9 @@ def run(folder: Path) -> None:
     """Answer all requests that have no answer yet; ends after one that failed."""
     from edgefer.runtime import records, system_load
     from edgefer.runtime.files import write_atomic
-    from edgefer.runtime.protocol import RemoteJob, parse
+    from edgefer.runtime.protocol import RemoteJob
 
-    job = parse(RemoteJob, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
+    job = records.parse(RemoteJob, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
     with locked(folder.resolve().parents[1]):  # wait for other runs on this board, and for a setup
         timed = any(request.check is None and request.count is None for request in job.requests)
         warning = system_load.wait_for_low_load(job.load_wait) if timed else None

@@ -18,7 +18,6 @@ from edgefer.runtime import (
     environment,
     machine,
     proc,
-    protocol,
     records,
     sampling,
     source_fingerprint,
@@ -155,7 +154,7 @@ def main(prepare: Prepare = workload.prepare, check: Callable[[Request, Check], 
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
-        said = answer(protocol.parse(Request, sys.stdin.read(), "the request"), prepare, check)
+        said = answer(records.parse(Request, sys.stdin.read(), "the request"), prepare, check)
     except BadRecord as error:
         said = Answer(None, None, {}, Failure("BadRecord", str(error)))
     with os.fdopen(channel, "w", encoding="utf-8") as out:

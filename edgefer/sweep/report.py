@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -14,7 +14,6 @@ from edgefer.sweep.grid import Row, Sweep
 from edgefer.sweep.runs import Run, finished
 from edgefer.training import recipes
 
-SCHEMA = "edgefer/sweep/1"
 Draw = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
 
@@ -52,7 +51,7 @@ class RowResult:
 class SweepRecord:
     """A sweep, whole or in part."""
 
-    schema: str
+    schema: str = field(default="edgefer/sweep/1", kw_only=True)
     sweep: str
     source: str
     command: str
@@ -63,7 +62,7 @@ class SweepRecord:
 def collect(sweep: Sweep, runs: Sequence[Run], out: Path, command: str) -> SweepRecord:
     """What of the runs is finished below `out`; raises BadCheckpoint, BadRecord."""
     rows = [_row(row, [run for run in runs if run.row is row], out) for row in _rows(runs)]
-    return SweepRecord(SCHEMA, sweep.name, sweep.source, command, __version__, rows)
+    return SweepRecord(sweep.name, sweep.source, command, __version__, rows)
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:

@@ -150,7 +150,6 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
     best = schedule.best(state.curve).epoch
     private = evaluate(network, plan, data, "PrivateTest") if data.has("PrivateTest") else None
     record = records.TrainingRecord(
-        schema=records.TRAINING_SCHEMA,
         arch=name,
         command=command(plan, data),
         edgefer=__version__,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgefer.benchmark.workload import Workload
-from edgefer.runtime.bench_record import SCHEMA, BenchRecord, Machine, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bench_record import BenchRecord, Machine, MachineState, Memory, Result, Run, Settings
 from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, Bundle, file_entries, write_bundle
 from tests.pipeline.test_bundle_readme import MANIFESTS
 
@@ -77,7 +77,7 @@ def record(results: list[Result], interrupted: bool = False) -> BenchRecord:
     """A bench with these results."""
     machine = Machine("A processor", 4, 4 * 2**30, "Linux", "6.1.0", "aarch64", "A board, revision 1")
     versions = {"python": "3.11.0", "ai-edge-litert": "2.3.0"}
-    return BenchRecord(SCHEMA, "0.0.0", None, "x86", machine, versions, interrupted, results)
+    return BenchRecord("0.0.0", None, "x86", machine, versions, interrupted, results)
 
 
 def bundle(folder: Path) -> Bundle:

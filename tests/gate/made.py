@@ -14,7 +14,7 @@ from edgefer.gate import baseline
 from edgefer.gate.interleave import order
 from edgefer.gate.verdict import Process, Role
 from edgefer.runtime import machine
-from edgefer.runtime.bench_record import SCHEMA, BenchRecord, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bench_record import BenchRecord, MachineState, Memory, Result, Run, Settings
 from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, file_entries, read_bundle, write_bundle
 from edgefer.runtime.records import Dtypes
 from tests.pipeline.test_bundle_readme import MANIFESTS
@@ -119,7 +119,6 @@ def recorded(
         runs=runs,
     )
     return BenchRecord(
-        schema=SCHEMA,
         edgefer="0.0.0",
         commit=None,
         device="x86",

@@ -103,7 +103,7 @@ def test_what_bench_wrote_is_read(tmp_path: Path) -> None:
 def test_another_schema_is_one_clear_line(tmp_path: Path, schema: str | None) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps({**records.plain(recorded(bundle(tmp_path))), "schema": schema}))
-    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer compares with 'edgefer/bench/1'"):
+    with pytest.raises(BadRecord, match=f"has the schema {schema!r}, this edgefer reads 'edgefer/bench/1'"):
         baseline.read(path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.gate import report, static_metrics
-from edgefer.gate.report import SCHEMA, GateRecord
+from edgefer.gate.report import GateRecord
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Thresholds, added, judge, missing
 from edgefer.runtime import records, text_table
@@ -21,7 +21,6 @@ LIMITS = Thresholds()
 BASE = Figures(114_568, 4_568_040, 43_840, {"CONV_2D int8": 14}, {"x86": Count(2_863_095)}, 65.37, 99.1)
 WIDER = replace(BASE, macs=5_024_844, operators={"CONV_2D int8": 15}, accuracy=65.5)
 RECORD = GateRecord(
-    schema=SCHEMA,
     edgefer="0.0.0",
     base="dist-main",
     head="dist",

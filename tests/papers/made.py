@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from edgefer.papers import table_names, transcription
 from edgefer.papers.bench_records import Benches, Taken
-from edgefer.papers.counted import SCHEMA, Counts
+from edgefer.papers.counted import Counts
 from edgefer.papers.evidence import Known
 from edgefer.papers.verdict import At
-from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
 from edgefer.runtime.records import Environment, Epoch, Scores, TrainingRecord
 from tests.benchmark.made import record, result, run
@@ -36,7 +35,7 @@ def counts() -> Counts:
     networks = {"ean": EAN, "vgg16-bn-44": VGG, "lcnn": LCNN, "resnet18-44": RESNET}
     for name in ("mobilenetv2-44", "squeezenet-44", "shufflenetv2-44", "mini-xception-44"):
         networks[name] = dict.fromkeys(EAN, 1_000_000)
-    return Counts(SCHEMA, "0" * 64, "2.13.0", networks, {"lcnn": 761_675}, {"microexpnet-m": {"fc1-in": 3872}})
+    return Counts("0" * 64, "2.13.0", networks, {"lcnn": 761_675}, {"microexpnet-m": {"fc1-in": 3872}})
 
 
 def training(arch: str, name: str = "plain", private: float = 65.366, **recipe: object) -> TrainingRecord:
@@ -47,9 +46,7 @@ def training(arch: str, name: str = "plain", private: float = 65.366, **recipe: 
     where = Environment("A processor", 4, 2, "Linux", "3.11", {})
     made = {"name": name, "epochs": 40, **recipe}
     sha = "ca5d7057" + "0" * 56
-    return TrainingRecord(
-        *(records.TRAINING_SCHEMA, arch, "", "0.0.0", made, 0, {}, sha, 2, public, test, 9.0, where, epochs)
-    )
+    return TrainingRecord(*(arch, "", "0.0.0", made, 0, {}, sha, 2, public, test, 9.0, where, epochs))
 
 
 def bench(protocol: str, *bundles: str, scale: float = 1.0, samples: int = 1000, gpu: Gpu | None = None) -> BenchRecord:

@@ -40,7 +40,7 @@ def test_each_checkpoint_is_so_long(name: str) -> None:
 
 def test_counts_of_other_sources_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count_networks, "everything", lambda: KEPT)
-    stale = Counts(counted.SCHEMA, "another", "2.0", {}, {}, {})
+    stale = Counts("another", "2.0", {}, {}, {})
     records.write(tmp_path / counted.FILE, stale)
     assert counted.load(tmp_path) == KEPT
     assert records.read(Counts, tmp_path / counted.FILE) == KEPT

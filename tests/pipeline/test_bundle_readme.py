@@ -14,7 +14,6 @@ from edgefer.arch import get_arch
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.runtime import contract, engines, golden
 from edgefer.runtime.bundle import (
-    BUNDLE_SCHEMA,
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
     GOLDEN_PICTURE,
@@ -45,7 +44,6 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
     names = [model, "model.bin"] if form in ("openvino", "ncnn") else [model]
     reference = [0.0312, 0.0021, 0.0417, 0.7103, 0.0633, 0.0251, 0.1263]
     return Manifest(
-        schema=BUNDLE_SCHEMA,
         name=f"ean.{target}",
         arch="ean",
         target=target,

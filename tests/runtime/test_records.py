@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgefer.benchmark.merge import DevicesRecord
+from edgefer.papers.counted import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
-from edgefer.runtime import contract, records
-from edgefer.runtime.bundle import FileEntry, Golden
-from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime import contract, records, resources
+from edgefer.runtime.bench_record import BenchRecord
+from edgefer.runtime.bundle import FileEntry, Golden, Manifest
+from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.records import Dtypes, Environment, Epoch, Scores, TrainingRecord
 
 KINDS = (
@@ -51,3 +55,26 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     (tmp_path / "half.json").write_text('{"bytes": ')
     with pytest.raises(BadRecord, match="not JSON"):
         records.read(FileEntry, tmp_path / "half.json")
+
+
+@pytest.mark.parametrize("kind", [BenchRecord, CalibrationRecord, Counts, DevicesRecord, Manifest, TrainingRecord])
+@pytest.mark.parametrize("schema", ["edgefer/bench/99", None, 1])
+def test_a_foreign_schema_is_refused_by_name(kind: type[object], schema: object, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({"schema": schema}))
+    with pytest.raises(UnknownSchema, match="do this") as failure:
+        records.read(kind, path, "do this")
+    assert repr(schema) in str(failure.value) and repr(records.declared_schema(kind)) in str(failure.value)
+    assert failure.value.exit_code == 16
+
+
+KEPT = (
+    *((TrainingRecord, path) for path in resources.folder("weights").glob("*.json")),
+    *((CalibrationRecord, path) for path in resources.folder("calibration").glob("*.json")),
+    *((BenchRecord, path) for path in (resources.folder("benchmarks") / "baselines").glob("*.json")),
+)
+
+
+@pytest.mark.parametrize(("kind", "path"), KEPT, ids=lambda value: getattr(value, "stem", ""))
+def test_the_records_of_the_repository_are_read(kind: type[Any], path: Path) -> None:
+    assert records.read(kind, path).schema == records.declared_schema(kind)

@@ -15,7 +15,8 @@ import pytest
 
 from edgefer.runtime import client, machine, records, runner, system_load
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request, parse
+from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request
+from edgefer.runtime.records import parse
 from tests.benchmark.made import run as made_run
 from tests.benchmark.made import state
 

@@ -22,7 +22,8 @@ from edgefer.runtime import records, source_fingerprint
 from edgefer.runtime.bundle import MANIFEST, Bundle
 from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
 from edgefer.runtime.interrupts import held
-from edgefer.runtime.protocol import Check, JobReport, RemoteJob, parse
+from edgefer.runtime.protocol import Check, JobReport, RemoteJob
+from edgefer.runtime.records import parse
 from edgefer.runtime.runner import MARKER, PLAN
 
 TOP = "run"  # the folder within the archive
