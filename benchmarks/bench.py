@@ -29,7 +29,7 @@ from edgefer.benchmark.selection import select
 from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.runtime import client, machine, records, shell, units
 from edgefer.runtime.bench_record import Machine, Settings
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 RUNS = 2000  # inferences of a process

@@ -39,7 +39,7 @@ from edgefer.runtime import client, machine, records
 from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.files import write_atomic
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 from edgefer.training.weights import Weights
 
 HERE = Path(__file__).parent

@@ -27,7 +27,7 @@ from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
 from edgefer.runtime.files import write_atomic
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 NAME = "gpu"

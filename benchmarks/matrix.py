@@ -24,7 +24,7 @@ from edgefer.arch import ARCHS
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import environment, records
 from edgefer.runtime.files import write_atomic
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "matrix.json", HERE / "tables" / "matrix.md"

@@ -27,7 +27,7 @@ from edgefer.data.listing import ReadOptions
 from edgefer.data.load import load
 from edgefer.runtime import environment, records
 from edgefer.runtime.labels import LABELS
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "data-memory.json", HERE / "tables" / "data-memory.md"

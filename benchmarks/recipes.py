@@ -20,7 +20,7 @@ import torch
 
 from edgefer.runtime import records
 from edgefer.runtime.records import TrainingRecord
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "recipes.json", HERE / "tables" / "recipes.md"

@@ -19,7 +19,7 @@ from typing import Any
 
 from edgefer.pipeline.targets import all_targets
 from edgefer.runtime import environment, records
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 EDGEFER = [sys.executable, "-c", "from edgefer.cli import main; main()"]

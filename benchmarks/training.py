@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from edgefer.arch import get_arch
 from edgefer.runtime import environment, records
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 from edgefer.training import loop, recipes
 from edgefer.training.allocator import keep_freed_pages
 from edgefer.training.augment import augment, grey

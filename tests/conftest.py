@@ -34,6 +34,7 @@ def hear_interrupts() -> None:
 
     A shell without job control starts those with SIGINT ignored, and a child inherits that.
     """
+    os.environ.pop("COLUMNS", None)  # tables are as wide as it says
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

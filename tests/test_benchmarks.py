@@ -47,7 +47,7 @@ def test_bench_table_is_rendered_from_its_record() -> None:
     from edgefer.benchmark import render
     from edgefer.runtime import records
     from edgefer.runtime.bench_record import BenchRecord
-    from edgefer.runtime.text_table import markdown
+    from edgefer.runtime.terminal_table import markdown
 
     record = records.read(BenchRecord, BENCHMARKS / "results" / "ean-x86.json")
     rendered = f"# Bench\n\n{render.to_markdown(record, markdown)}"

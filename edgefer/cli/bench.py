@@ -161,7 +161,7 @@ def _measure(jobs: Sequence[Job]) -> Outcome:
 
 def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) -> None:
     from edgefer.benchmark import merge
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     click.echo(merge.page(recorded, table).rstrip("\n"))
     for path, kind in files:
@@ -172,7 +172,7 @@ def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
     from edgefer.benchmark import merge
     from edgefer.runtime import records
     from edgefer.runtime.files import write_atomic
-    from edgefer.runtime.text_table import markdown
+    from edgefer.runtime.terminal_table import markdown
 
     text = {
         "json": lambda: records.dumps(merge.together(recorded)),

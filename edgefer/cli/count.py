@@ -77,7 +77,7 @@ def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
 
 def _figures(counted: Count, memory: Peak) -> str:
     from edgefer.runtime import units
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     rows = [
         (name, units.mebibytes(getattr(counted, name)) if name in BYTES else f"{getattr(counted, name):,}", meaning)
@@ -95,7 +95,7 @@ def _figures(counted: Count, memory: Peak) -> str:
 
 
 def _printed(printed: list[PrintedFigure], counted: Count) -> str:
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     if not printed:
         return ""
@@ -109,7 +109,7 @@ def _printed(printed: list[PrintedFigure], counted: Count) -> str:
 
 def _layers(ops: list[Op]) -> str:
     from edgefer.arch.count import rules
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     both = {**rules.LAYERS, **rules.ATTENTION}
     rows = [

@@ -70,7 +70,7 @@ def folds(path: Path, folds: int, by: str, seed: int, reading: ReadOptions, as_j
     Example: edgefer data folds CK+ --folds 10
     """
     from edgefer.data.folds import report_folds, report_table
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     with display() as shown:
         faces = read_data(shown, path, 48, reading)
@@ -90,7 +90,7 @@ def layouts(as_json: bool) -> None:
     Example: edgefer data layouts
     """
     from edgefer.data.readers import LAYOUTS
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     if as_json:
         print_json([{"name": n, "looks": row.looks, "classes": row.names} for n, row in LAYOUTS.items()])

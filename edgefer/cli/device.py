@@ -146,7 +146,7 @@ def doctor(name: str, as_json: bool) -> None:
 
 def report(name: str, findings: Sequence[Finding]) -> str:
     """The findings for people."""
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     marks = {(True, True): "ok", (True, False): "ok", (False, True): "missing", (False, False): "look"}
     return table((name, "", "found"), [(f.subject, marks[f.ok, f.needed], f.text) for f in findings])

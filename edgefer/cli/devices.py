@@ -18,7 +18,7 @@ def devices(as_json: bool) -> None:
     Example: edgefer devices
     """
     from edgefer.devices import config
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     rows = config.all_rows()
     if as_json:

@@ -42,7 +42,7 @@ def evaluate(
     from edgefer.arch import get_arch
     from edgefer.data.dataset import unseen_rows
     from edgefer.runtime import metrics
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     network = get_arch(arch)
     with display() as shown:

@@ -99,15 +99,15 @@ def gate(sides: tuple[str, ...], markdown: Path | None, as_json: bool, **options
 
 def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
     from edgefer.gate import report
-    from edgefer.runtime import text_table
+    from edgefer.runtime import terminal_table
     from edgefer.runtime.files import write_atomic
 
     if markdown is not None:
-        write_atomic(markdown, f"# Gate\n\n{report.page(record, text_table.markdown)}".encode())
+        write_atomic(markdown, f"# Gate\n\n{report.page(record, terminal_table.markdown)}".encode())
     if as_json:
         print_json(record)
     else:
-        click.echo(report.page(record, text_table.table), nl=False)
+        click.echo(report.page(record, terminal_table.table), nl=False)
 
 
 def _exit(record: GateRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.arch.count import Count
     from edgefer.papers.printed_figures import PrintedFigure
+    from edgefer.training.recipes import Recipe
 
 
 @click.command()
@@ -26,7 +27,7 @@ def archs(as_json: bool) -> None:
     """
     from edgefer.arch import ARCHS
     from edgefer.papers.printed_figures import printed_figures
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     with display() as shown:
         load_torch(shown)
@@ -84,7 +85,7 @@ def targets(as_json: bool) -> None:
     Example: edgefer targets
     """
     from edgefer.pipeline.targets import all_targets
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     rows = all_targets()
     if as_json:
@@ -102,11 +103,18 @@ def recipes(as_json: bool) -> None:
     \b
     Example: edgefer recipes
     """
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
     from edgefer.training.recipes import RECIPES
 
     if as_json:
         print_json({name: asdict(recipe) for name, recipe in RECIPES.items()})
         return
-    keys = list(asdict(next(iter(RECIPES.values()))))
-    click.echo(table(keys, [[str(v) for v in asdict(recipe).values()] for recipe in RECIPES.values()]))
+    click.echo(table(("recipe", "settings"), [(name, _settings(recipe)) for name, recipe in RECIPES.items()]))
+    click.echo("settings that are not named have their defaults; --json prints all of them")
+
+
+def _settings(recipe: Recipe) -> str:
+    """The settings of a recipe that differ from their defaults."""
+    own = {field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name != "name"}
+    defaults = {field.name: field.default for field in fields(recipe)}
+    return ", ".join(f"{key} {value}" for key, value in own.items() if value != defaults[key])

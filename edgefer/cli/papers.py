@@ -96,7 +96,7 @@ def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
 
 def _show(sheets: Sequence[Sheet], listed: bool) -> None:
     from edgefer.papers import render
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     if listed:
         click.echo(table(render.OVERVIEW, render.overview(sheets)))
@@ -109,17 +109,17 @@ def _show(sheets: Sequence[Sheet], listed: bool) -> None:
 def _write(sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, out: Path | None) -> None:
     from edgefer.papers import render
     from edgefer.papers import table_names as names
-    from edgefer.runtime import text_table as drawn
     from edgefer.runtime.files import write_atomic
+    from edgefer.runtime.terminal_table import markdown as to_markdown
 
     files: list[tuple[Path, str]] = []
     if markdown is not None:
-        files.append((markdown, render.page(sheets, drawn.markdown)))
+        files.append((markdown, render.page(sheets, to_markdown)))
     if as_csv is not None:
         files.append((as_csv, render.to_csv(sheets)))
     if out is not None:
         pages = {name: [sheet for sheet in sheets if names.page(sheet.name) == name] for name in names.PAGES}
-        files += [(out / f"{name}.md", render.page(of, drawn.markdown)) for name, of in pages.items() if of]
+        files += [(out / f"{name}.md", render.page(of, to_markdown)) for name, of in pages.items() if of]
     for path, text in files:
         write_atomic(path, text.encode())
         click.echo(f"wrote {path}")

@@ -22,16 +22,16 @@ def report(files: tuple[Path, ...], markdown: Path | None, as_csv: Path | None) 
     Example: edgefer report kitchen.json hall.json --markdown boards.md
     """
     from edgefer.benchmark import merge
-    from edgefer.runtime import text_table
+    from edgefer.runtime import terminal_table
     from edgefer.runtime.files import require_folder, write_atomic
 
     for path in (markdown, as_csv):
         if path is not None:
             require_folder(path.absolute().parent)
     recorded = [record for path in files for record in merge.read(path)]
-    click.echo(merge.page(recorded, text_table.table).rstrip("\n"))
+    click.echo(merge.page(recorded, terminal_table.table).rstrip("\n"))
     if markdown is not None:
-        write_atomic(markdown, f"# Bench\n\n{merge.page(recorded, text_table.markdown)}".encode())
+        write_atomic(markdown, f"# Bench\n\n{merge.page(recorded, terminal_table.markdown)}".encode())
         click.echo(f"wrote {markdown}")
     if as_csv is not None:
         write_atomic(as_csv, merge.to_csv(recorded).encode())

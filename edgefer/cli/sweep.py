@@ -87,7 +87,7 @@ def sweep(
 
 def _list(as_json: bool) -> None:
     from edgefer.papers.sweeps import sweeps
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     if as_json:
         print_json(sweeps())
@@ -138,7 +138,7 @@ def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Liste
 
 
 def _tell(chosen: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
-    from edgefer.runtime.text_table import markdown, table
+    from edgefer.runtime.terminal_table import markdown, table
     from edgefer.sweep import report
 
     record = report.collect(chosen, runs, out, shlex.join(["edgefer", *sys.argv[1:]]))

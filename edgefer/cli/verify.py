@@ -72,7 +72,7 @@ def _golden_line(check: BundleCheck, device: str | None) -> str:
 
 def _print_accuracy(checks: list[BundleCheck]) -> None:
     """A table of the bundles whose accuracy was measured, if there are any, and what to know of each."""
-    from edgefer.runtime.text_table import table
+    from edgefer.runtime.terminal_table import table
 
     measured = [(check.bundle.manifest.name, check.accuracy) for check in checks if check.bundle and check.accuracy]
     if not measured:

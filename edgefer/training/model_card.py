@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgefer.runtime.records import Scores, TrainingRecord
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 from edgefer.training.schedule import best
 
 _LIMITS = """\

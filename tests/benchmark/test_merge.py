@@ -13,7 +13,7 @@ from edgefer.cli.report import report
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result
 from edgefer.runtime.errors import BadRecord, MissingFile
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 from tests.benchmark.made import record, result, run
 from tests.made import golden
 

@@ -11,7 +11,7 @@ import pytest
 from edgefer.benchmark import render
 from edgefer.runtime import units
 from edgefer.runtime.bench_record import BenchRecord, Gpu, GpuState, Settings
-from edgefer.runtime.text_table import markdown
+from edgefer.runtime.terminal_table import markdown
 from tests.benchmark.made import record, result, run
 
 PAGES = Path(__file__).parents[1] / "golden"

@@ -13,7 +13,7 @@ from edgefer.gate import report, static_metrics
 from edgefer.gate.report import GateRecord
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Thresholds, added, judge, missing
-from edgefer.runtime import records, text_table
+from edgefer.runtime import records, terminal_table
 from tests.gate.made import round_of
 
 PAGES = Path(__file__).parents[1] / "golden"
@@ -47,7 +47,7 @@ RECORD = GateRecord(
 
 
 @pytest.mark.parametrize(
-    ("name", "table"), [("gate-report.md", text_table.markdown), ("gate-report.txt", text_table.table)]
+    ("name", "table"), [("gate-report.md", terminal_table.markdown), ("gate-report.txt", terminal_table.table)]
 )
 def test_page_is_the_golden_one(name: str, table: Callable[..., str]) -> None:
     path, page = PAGES / name, report.page(RECORD, table)

@@ -50,7 +50,7 @@ def test_rendering_needs_no_torch() -> None:
     code = (
         "import sys; from pathlib import Path; from edgefer.runtime import resources; "
         "from edgefer.papers import evidence, paper_table, render, table_names; "
-        "from edgefer.runtime.text_table import markdown; "
+        "from edgefer.runtime.terminal_table import markdown; "
         "known = evidence.known(resources.folder('benchmarks') / 'results'); "
         "render.page([paper_table.sheet(name, known) for name in table_names.tables()], markdown); "
         "print({'torch', 'matplotlib'} & set(sys.modules))"

@@ -11,8 +11,7 @@ import pytest
 from edgefer.papers import evidence, render, table_names
 from edgefer.papers.grid import Grid, Piece, numbered
 from edgefer.papers.paper_table import Sheet, sheet
-from edgefer.runtime import resources
-from edgefer.runtime import text_table as drawn
+from edgefer.runtime import resources, terminal_table
 from tests.made import golden
 from tests.papers.made import bench, counted, known, training
 
@@ -31,7 +30,7 @@ def made() -> list[Sheet]:
 
 
 def test_golden_markdown() -> None:
-    golden("tables-ean.md", render.page(made(), drawn.markdown))
+    golden("tables-ean.md", render.page(made(), terminal_table.markdown))
 
 
 def test_golden_csv() -> None:
@@ -94,4 +93,4 @@ def test_the_committed_page_is_what_the_records_give(name: str) -> None:
     recorded = evidence.known(resources.folder("benchmarks") / "results")
     sheets = [sheet(each, recorded) for each in table_names.expand((name,))]
     committed = (BENCHMARKS / "tables" / f"{name}.md").read_text(encoding="utf-8")
-    assert committed == render.page(sheets, drawn.markdown), f"run {render.MADE_BY}"
+    assert committed == render.page(sheets, terminal_table.markdown), f"run {render.MADE_BY}"
