@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
@@ -16,7 +14,7 @@ def folder(name: str) -> Path:
 
 
 def cache() -> Path:
-    """The user's folder for what edgefer can make again: compiled plugins, emulated boards."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/edgefer"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgefer"
+    """The user's folder for what edgefer can make again: compiled plugins, emulated boards, decoded faces."""
+    from platformdirs import user_cache_path  # boards don't have it, and keep nothing
+
+    return user_cache_path("edgefer", appauthor=False)

@@ -1,0 +1,32 @@
+"""Folders of edgefer's: those that ship with it, and the user's cache."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgefer.runtime import resources
+
+
+def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert resources.cache() == tmp_path / "edgefer"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    where = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    assert resources.cache() == tmp_path / "home" / where / "edgefer"
+
+
+def test_a_board_needs_no_package_of_the_host() -> None:
+    """A board has the engine's packages and cattrs, and runs these two modules."""
+    code = (
+        "import sys\n"
+        "for name in ('click', 'platformdirs', 'rich', 'tomli_w', 'torch'): sys.modules[name] = None\n"
+        "import edgefer.runtime.runner, edgefer.runtime.worker\n"
+        "print(sorted(name for name in sys.modules if name.startswith('edgefer.') and '.runtime' not in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
