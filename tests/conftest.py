@@ -16,9 +16,8 @@ from tests.bare import BARE, BESIDE, hide
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
-if WORKER:
-    # The workers have the processor's cores between them; the threads of one would wait for those of another.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Small tensors gain nothing from two threads, and on a busy machine the two wait for each other, computing.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 DATA = BESIDE / "datasets" / "fer2013.npz"
 
 
