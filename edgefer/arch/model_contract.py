@@ -18,10 +18,18 @@ _FROM = {
 
 @dataclass(frozen=True)
 class Affine:
-    """From pixels 0..255 to what a network takes: channel c is sum(weights[c] * (R, G, B)) + shift[c]."""
+    """From pixels 0..255 to what a network takes: channel c is sum(weights[c] * (R, G, B)) + shift[c].
+
+    A single row stands for every channel, however many there are.
+    """
 
     weights: tuple[tuple[float, ...], ...]
     shift: tuple[float, ...]
+
+
+def grey_affine(input_min: float = 0.0) -> Affine:
+    """What edgefer's networks learned on: a grey face from input_min (black) to 1, the same on every channel."""
+    return Affine(weights=(tuple(part * (1 - input_min) / PIXEL_MAX for part in LUMA),), shift=(input_min,))
 
 
 @dataclass(frozen=True)

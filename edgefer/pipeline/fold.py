@@ -6,15 +6,18 @@ Both return a copy; the caller's network is untouched.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from edgefer.arch.model_contract import ModelContract
+from edgefer.arch.model_contract import Affine, ModelContract, grey_affine
 from edgefer.runtime.errors import ExportFailed
-from edgefer.runtime.preprocess import LUMA, PIXEL_MAX
+
+FOLDED = "folded into the first convolution"
+IN_FRONT = "an exact 1x1 convolution in front: {}"
 
 
 def fold(network: nn.Module) -> fx.GraphModule:
@@ -70,42 +73,110 @@ def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
     return fuse_conv_bn_eval(one.eval(), norm)
 
 
-def fold_input(folded: fx.GraphModule, input_min: float = 0.0) -> fx.GraphModule:
-    """A copy whose first convolution takes RGB pixel values 0..255 instead of a grey face in [input_min, 1].
+@dataclass(frozen=True)
+class _PixelMap:
+    """An Affine in double precision: weights (C, K) or (1, K), shift (C) or (1)."""
 
-    grey/255 on three equal channels, then weights w_c, is the same linear map as R, G, B with
-    weights luma_c / 255 * sum(w); one channel is the same with a sum over one. Zero padding is black before
-    and after where input_min is 0. Where it is not, input_min * sum(w) goes into the bias, and there must be no
-    padding.
+    weights: Tensor
+    shift: Tensor
+
+
+def fold_input(folded: fx.GraphModule, affine: Affine, strict: bool = True) -> tuple[fx.GraphModule, str]:
+    """A copy that takes RGB pixel values 0..255 and does `affine` itself, and how it does it.
+
+    A convolution of the mapped pixels is a convolution of the pixels, with weights sum_c w_c * affine_c and a bias that
+    has taken in the shift. So the map goes into the first convolution where that is exact: it alone reads the input,
+    and either zero padding is black (there is no shift) or there is no padding. Where it is not, a 1x1 convolution
+    in front does the same arithmetic or, if `strict`, ExportFailed is raised.
     """
     network = copy.deepcopy(folded)
-    first = _first_convolution(network, input_min)
-    luma = torch.tensor(LUMA, dtype=torch.float64, device=first.weight.device).view(1, 3, 1, 1)
-    total = first.weight.detach().double().sum(1, keepdim=True)
-    if input_min:
-        shift = input_min * total.sum((1, 2, 3)) + (0.0 if first.bias is None else first.bias.detach().double())
-        first.bias = nn.Parameter(shift.float(), requires_grad=False)
-    first.weight = nn.Parameter((total * luma * (1 - input_min) / PIXEL_MAX).float(), requires_grad=False)
-    first.in_channels = len(LUMA)
-    return network
+    pixel_map = _PixelMap(*(torch.tensor(part, dtype=torch.float64) for part in (affine.weights, affine.shift)))
+    pixel_map = _absorb_scalings(network, pixel_map)
+    first, obstacle = _first_convolution(network, shifted=bool(pixel_map.shift.any()))
+    if first is not None:
+        _fold_into(first, pixel_map)
+        return network, FOLDED
+    if strict:
+        raise ExportFailed(
+            f"the network does not begin with a layer that its preprocessing can be folded into: {obstacle}."
+        )
+    _put_in_front(network, pixel_map)
+    return network, IN_FRONT.format(obstacle)
 
 
-def _first_convolution(network: fx.GraphModule, input_min: float) -> nn.Conv2d:
-    """The convolution that alone reads the input, directly or behind a padding with zeros."""
-    node: fx.Node = next(iter(network.graph.nodes))
-    padded = False
-    while len(node.users) == 1:
-        node = next(iter(node.users))
-        module = called(network, node)
-        if isinstance(module, nn.Conv2d) and module.in_channels in (1, 3) and module.groups == 1:
-            if input_min and (padded or any(module.padding)):
-                message = f"the first convolution pads with zeros, which are not black from {input_min:g} to 1."
-                raise ExportFailed(message)
-            return module
-        if not pads_with_zeros(node, module):
+def _absorb_scalings(network: fx.GraphModule, pixel_map: _PixelMap) -> _PixelMap:
+    """Take scalings and shifts of each channel at the input out of the network and into the map."""
+    start = next(iter(network.graph.nodes))
+    while (node := _only_user(start)) is not None:
+        layer = _own_layer(network, node)
+        if not _is_scaling(layer):
             break
-        padded = True
-    raise ExportFailed("the network does not begin with a convolution over one or three channels.")
+        assert isinstance(layer, nn.Conv2d)
+        scale = layer.weight.detach().double().flatten()
+        shift = torch.zeros(len(scale)) if layer.bias is None else layer.bias.detach()
+        pixel_map = _PixelMap(scale[:, None] * pixel_map.weights, scale * pixel_map.shift + shift.double())
+        node.replace_all_uses_with(start)
+        network.graph.erase_node(node)
+    network.recompile()
+    return pixel_map
+
+
+def _is_scaling(layer: nn.Module | None) -> bool:
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.groups == layer.in_channels == layer.out_channels
+        and (layer.kernel_size, layer.stride, layer.padding) == ((1, 1), (1, 1), (0, 0))
+    )
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _own_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """The module that this node alone calls."""
+    if sum(each.target == node.target for each in network.graph.nodes) > 1:
+        return None
+    return called(network, node)
+
+
+def _first_convolution(network: fx.GraphModule, shifted: bool) -> tuple[nn.Conv2d | None, str]:
+    """The convolution that the map can be folded into, or why there is none."""
+    node, padded = _only_user(next(iter(network.graph.nodes))), False
+    while node is not None and pads_with_zeros(node, called(network, node)):
+        node, padded = _only_user(node), True
+    layer = None if node is None else _own_layer(network, node)
+    if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or layer.padding_mode != "zeros":
+        return None, "no convolution over all channels reads the input alone"
+    if shifted and (padded or layer.padding not in ((0, 0), 0, "valid")):
+        return None, "the first convolution pads with zeros, which are not black"
+    return layer, ""
+
+
+def _fold_into(first: nn.Conv2d, pixel_map: _PixelMap) -> None:
+    weights = first.weight.detach().double()
+    by_channel = pixel_map.weights.to(weights.device).expand(first.in_channels, -1)
+    if pixel_map.shift.any():
+        shift = pixel_map.shift.to(weights.device).expand(first.in_channels)
+        bias = 0.0 if first.bias is None else first.bias.detach().double()
+        shifted = bias + torch.einsum("ocxy,c->o", weights, shift)
+        first.bias = nn.Parameter(shifted.float(), requires_grad=False)
+    mapped = torch.einsum("ocxy,ck->okxy", weights, by_channel)
+    first.weight = nn.Parameter(mapped.float().contiguous(), requires_grad=False)
+    first.in_channels = by_channel.shape[1]
+
+
+def _put_in_front(network: fx.GraphModule, pixel_map: _PixelMap) -> None:
+    start = next(iter(network.graph.nodes))
+    channels, colours = pixel_map.weights.shape
+    front = nn.Conv2d(colours, channels, 1)
+    front.weight = nn.Parameter(pixel_map.weights.float().view(channels, colours, 1, 1), requires_grad=False)
+    front.bias = nn.Parameter(pixel_map.shift.float(), requires_grad=False)
+    network.add_submodule("preprocessing", front.eval())
+    with network.graph.inserting_after(start):
+        mapped = network.graph.call_module("preprocessing", (start,))
+    start.replace_all_uses_with(mapped, delete_user_cb=lambda user: user is not mapped)
+    network.recompile()
 
 
 def pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
@@ -125,13 +196,8 @@ class DeployableModel(nn.Module):
     def __init__(self, network: nn.Module, input_min: float = 0.0, user_model: ModelContract | None = None) -> None:
         super().__init__()
         self.logits = user_model is None or user_model.output == "logits"
-        if user_model is None:
-            self.network = fold_input(fold(network), input_min)
-            return
-        from edgefer.pipeline.user_model.preprocess import put_inside
-
-        self.network = fold(network)
-        self.preprocessing = put_inside(self.network, user_model.affine)
+        affine = grey_affine(input_min) if user_model is None else user_model.affine
+        self.network, self.preprocessing = fold_input(fold(network), affine, strict=user_model is None)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
+from edgefer.arch.model_contract import grey_affine
 from edgefer.pipeline.fold import DeployableModel, fold, fold_input
 from edgefer.runtime.errors import ExportFailed, UnknownName
 from edgefer.runtime.preprocess import LUMA
@@ -224,13 +225,13 @@ def test_input_folds_through_padding_with_black_only() -> None:
     rgb, luma = torch.rand(1, 3, 6, 6) * 255, torch.tensor(LUMA).view(1, 3, 1, 1)
     network = fold(_Padded(0.0))
     grey = (rgb * luma).sum(1, keepdim=True) / 255
-    assert torch.allclose(fold_input(network)(rgb), network(grey), atol=1e-5)
+    assert torch.allclose(fold_input(network, grey_affine())[0](rgb), network(grey), atol=1e-5)
     with pytest.raises(ExportFailed, match="not black"):
-        fold_input(network, input_min=-1.0)
+        fold_input(network, grey_affine(-1.0))
     with pytest.raises(ExportFailed, match="does not begin"):
-        fold_input(fold(_Padded(0.5)))
+        fold_input(fold(_Padded(0.5)), grey_affine())
 
 
 def test_input_shift_needs_a_convolution_without_padding() -> None:
     with pytest.raises(ExportFailed, match="not black"):
-        fold_input(fold(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1))), input_min=-1.0)
+        fold_input(fold(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1))), grey_affine(-1.0))

@@ -12,7 +12,6 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.user_model import callables, onnx_import, onnx_read, probe
 from edgefer.pipeline.user_model.arch_entry import Origin, user_arch
 from edgefer.pipeline.user_model.contract_file import Size, Stated
-from edgefer.pipeline.user_model.preprocess import to_network
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from edgefer.runtime.files import sha256
 from edgefer.training.weights import Weights
@@ -44,7 +43,7 @@ def from_onnx(path: Path, stated: Stated) -> tuple[Arch, Weights]:
     network = onnx_import.convert(source).eval()
     arch = _probed_arch(network, stated, Origin(path.name, path.stem, sha256(path)), source.size)
     assert arch.user_model is not None
-    onnx_import.require_same(source, network, to_network(probe.faces(source.size), arch.user_model.affine))
+    onnx_import.require_same(source, network, probe.to_network(probe.faces(source.size), arch.user_model.affine))
     return arch, _proved(network, network, arch, source.size)
 
 
@@ -52,7 +51,7 @@ def _probed_arch(network: nn.Module, stated: Stated, origin: Origin, size: Size)
     """Two steps: whether the outputs are logits is seen only when they are there."""
     guess = user_arch(stated, origin, size, stated.output or "logits")
     assert guess.user_model is not None
-    found = probe.answers(network, to_network(probe.faces(size), guess.user_model.affine), origin.source)
+    found = probe.answers(network, probe.to_network(probe.faces(size), guess.user_model.affine), origin.source)
     probe.require_labels(guess.labels, found, origin.source)
     return user_arch(stated, origin, size, probe.output(found, stated.output, origin.source))
 

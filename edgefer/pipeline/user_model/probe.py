@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx, nn
 
-from edgefer.arch.model_contract import ModelContract, Output
+from edgefer.arch.model_contract import Affine, ModelContract, Output
 from edgefer.pipeline.user_model.contract_file import Size
-from edgefer.pipeline.user_model.preprocess import to_network
 from edgefer.runtime import golden
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from edgefer.runtime.preprocess import centre_crop, resize_pixels
@@ -33,6 +32,12 @@ def require_traceable(network: nn.Module, source: str) -> fx.GraphModule:
             f"torch.fx can't trace {source} ({type(error).__name__}: {str(error)[:200]}): "
             "its forward must not branch on what is in a tensor, nor on its shape."
         ) from error
+
+
+def to_network(pixels: Tensor, affine: Affine) -> Tensor:
+    """RGB pixels 0..255 (N, 3, H, W) -> float32 (N, C, H, W), what the user's network takes."""
+    weights, shift = (torch.tensor(part, dtype=torch.float64) for part in (affine.weights, affine.shift))
+    return (torch.einsum("ck,nkhw->nchw", weights, pixels.double()) + shift.view(1, -1, 1, 1)).float()
 
 
 def run(network: nn.Module, given: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from torch import nn
 
 from edgefer.arch.model_contract import Color, ModelContract, Output
 from edgefer.pipeline.export import import_exporter
-from edgefer.pipeline.fold import DeployableModel
-from edgefer.pipeline.user_model import preprocess as inside
+from edgefer.pipeline.fold import FOLDED, DeployableModel
 from edgefer.runtime.engines import load
 from tests.made import shake
 from tests.pipeline.user_model.preprocessing import preprocess
@@ -70,11 +69,11 @@ def test_any_contract(own: ModelContract, first: str, seed: int) -> None:
 @pytest.mark.parametrize(
     ("first", "shifted", "how"),
     [
-        ("padded", False, inside.FOLDED),
+        ("padded", False, FOLDED),
         ("padded", True, "zeros, which are not black"),
         ("apart", True, "zeros, which are not black"),
-        ("apart", False, inside.FOLDED),
-        ("bare", True, inside.FOLDED),
+        ("apart", False, FOLDED),
+        ("bare", True, FOLDED),
         ("depthwise", False, "no convolution over all channels"),
         ("reflected", False, "no convolution over all channels"),
         ("pooled", True, "no convolution over all channels"),
@@ -86,7 +85,7 @@ def test_rule_for_where_it_goes(first: str, shifted: bool, how: str) -> None:
     assert how in deployed.preprocessing
     layers = [type(m) for m in deployed.modules() if isinstance(m, nn.Conv2d)]
     plain = [type(m) for m in network(3, first, own, 0).modules() if isinstance(m, nn.Conv2d)]
-    assert len(layers) - len(plain) == (0 if how == inside.FOLDED else 1)
+    assert len(layers) - len(plain) == (0 if how == FOLDED else 1)
 
 
 def test_a_norm_at_the_input_is_absorbed() -> None:
