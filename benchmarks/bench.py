@@ -17,13 +17,13 @@ import argparse
 import json
 import os
 import re
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.benchmark import statistics
 from edgefer.benchmark.run import commit
 from edgefer.benchmark.selection import select
 from edgefer.benchmark.workload import Task, Workload, ask

@@ -44,13 +44,13 @@ def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
 
 
 def test_bench_table_is_rendered_from_its_record() -> None:
-    from edgefer.benchmark import render
+    from edgefer.benchmark.report import record_page
     from edgefer.runtime import records
     from edgefer.runtime.bench_record import BenchRecord
     from edgefer.runtime.terminal_table import markdown
 
     record = records.read(BenchRecord, BENCHMARKS / "results" / "ean-x86.json")
-    rendered = f"# Bench\n\n{render.to_markdown(record, markdown)}"
+    rendered = f"# Bench\n\n{record_page(record, markdown)}"
     assert (BENCHMARKS / "tables" / "ean-x86.md").read_text() == rendered
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Any
 
-from edgefer.benchmark import statistics
+import numpy as np
+
 from edgefer.runtime import units
 from edgefer.runtime.bench_record import Result, Run
 
@@ -26,7 +28,7 @@ class Column:
 def over_runs(result: Result, figure: Callable[[Run], float | None]) -> float | None:
     """The median over the runs that tell `figure`; None if none does."""
     told = [found for run in result.runs if (found := figure(run)) is not None]
-    return statistics.median(told) if told else None
+    return median(told) if told else None
 
 
 def _runs(figure: Callable[[Run], float | None]) -> Callable[[Result], Value]:
@@ -35,6 +37,11 @@ def _runs(figure: Callable[[Run], float | None]) -> Callable[[Result], Value]:
 
 def _samples(statistic: Callable[[Sequence[float]], float]) -> Callable[[Result], Value]:
     return lambda result: over_runs(result, lambda run: statistic(run.samples) if run.timed else None)
+
+
+def _percentile(percent: float) -> Callable[[Sequence[float]], float]:
+    """Linear between the two nearest samples, as numpy.percentile, and to the last digit as in earlier records."""
+    return lambda samples: float(np.interp((len(samples) - 1) * percent / 100, range(len(samples)), sorted(samples)))
 
 
 def _cpu(run: Run) -> float | None:
@@ -70,17 +77,19 @@ COLUMNS = (
     Column("instr.", "instructions_per_frame", lambda r: r.instructions_per_frame, units.millions),
     Column("load", "load_seconds", _runs(lambda run: run.load_seconds), units.seconds),
     Column("first", "first_seconds", _runs(lambda run: run.first_seconds), units.milliseconds),
-    Column("min", "min_seconds", _samples(statistics.minimum), units.milliseconds),
-    Column("median", "median_seconds", _samples(statistics.median), units.milliseconds),
-    Column("p90", "p90_seconds", _samples(statistics.p90), units.milliseconds),
-    Column("p99", "p99_seconds", _samples(statistics.p99), units.milliseconds),
+    Column("min", "min_seconds", _samples(min), units.milliseconds),
+    Column("median", "median_seconds", _samples(median), units.milliseconds),
+    Column("p90", "p90_seconds", _samples(_percentile(90)), units.milliseconds),
+    Column("p99", "p99_seconds", _samples(_percentile(99)), units.milliseconds),
 )
 
 
 def _throughput(result: Result) -> Value:
     """Frames a second, where batches were timed."""
-    median = _samples(statistics.median)(result)
-    return result.settings.batch / median if result.settings.mode == "batch" and isinstance(median, float) else None
+    if result.settings.mode != "batch":
+        return None
+    batch_seconds = _samples(median)(result)
+    return result.settings.batch / batch_seconds if isinstance(batch_seconds, float) else None
 
 
 # Those of a GPU and of batches, each shown where a result has it.
@@ -92,7 +101,7 @@ SOMETIMES = (
     Column("frames/s", "frames_per_second", _throughput, units.rate),
     Column("GPU memory", "gpu_memory_bytes", _memory("gpu"), units.mebibytes),
 )
-MEAN = Column("mean", "mean_seconds", _samples(statistics.mean), units.milliseconds)
+MEAN = Column("mean", "mean_seconds", _samples(fmean), units.milliseconds)
 USAGE = (
     Column("user", "cpu_user_percent", _runs(lambda run: run.cpu_user_percent), units.percent),
     Column("system", "cpu_system_percent", _runs(lambda run: run.cpu_system_percent), units.percent),

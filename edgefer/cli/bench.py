@@ -160,24 +160,26 @@ def _measure(jobs: Sequence[Job]) -> Outcome:
 
 
 def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) -> None:
-    from edgefer.benchmark import merge
+    from edgefer.benchmark.report import page
+    from edgefer.papers.protocols import protocol_notes
     from edgefer.runtime.terminal_table import table
 
-    click.echo(merge.page(recorded, table).rstrip("\n"))
+    click.echo(page(recorded, table, protocol_notes).rstrip("\n"))
     for path, kind in files:
         _write(recorded, path, kind)
 
 
 def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
-    from edgefer.benchmark import merge
+    from edgefer.benchmark.report import as_one, page, to_csv
+    from edgefer.papers.protocols import protocol_notes
     from edgefer.runtime import records
     from edgefer.runtime.files import write_atomic
     from edgefer.runtime.terminal_table import markdown
 
     text = {
-        "json": lambda: records.dumps(merge.together(recorded)),
-        "markdown": lambda: f"# Bench\n\n{merge.page(recorded, markdown)}",
-        "csv": lambda: merge.to_csv(recorded),
+        "json": lambda: records.dumps(as_one(recorded)),
+        "markdown": lambda: f"# Bench\n\n{page(recorded, markdown, protocol_notes)}",
+        "csv": lambda: to_csv(recorded, protocol_notes),
     }[kind]()
     write_atomic(path, text.encode())
     click.echo(f"wrote {path}")
@@ -185,11 +187,11 @@ def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
 
 def _end(outcome: Outcome) -> None:
     """Raise what went wrong; what was measured is shown and written by now."""
-    from edgefer.benchmark.merge import invalid
+    from edgefer.benchmark.report import invalid_lines
     from edgefer.runtime.errors import SeveralFailures, Throttled
 
     if outcome.stopped is not None:
         raise outcome.stopped
-    failures = [*outcome.failures, *(Throttled(line) for line in invalid(outcome.records.values()))]
+    failures = [*outcome.failures, *(Throttled(line) for line in invalid_lines(outcome.records.values()))]
     if failures:
         raise SeveralFailures.of(failures)

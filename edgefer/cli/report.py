@@ -21,18 +21,19 @@ def report(files: tuple[Path, ...], markdown: Path | None, as_csv: Path | None) 
     \b
     Example: edgefer report kitchen.json hall.json --markdown boards.md
     """
-    from edgefer.benchmark import merge
+    from edgefer.benchmark.report import page, read_bench, to_csv
+    from edgefer.papers.protocols import protocol_notes
     from edgefer.runtime import terminal_table
     from edgefer.runtime.files import require_folder, write_atomic
 
     for path in (markdown, as_csv):
         if path is not None:
             require_folder(path.absolute().parent)
-    recorded = [record for path in files for record in merge.read(path)]
-    click.echo(merge.page(recorded, terminal_table.table).rstrip("\n"))
+    recorded = [record for path in files for record in read_bench(path)]
+    click.echo(page(recorded, terminal_table.table, protocol_notes).rstrip("\n"))
     if markdown is not None:
-        write_atomic(markdown, f"# Bench\n\n{merge.page(recorded, terminal_table.markdown)}".encode())
+        write_atomic(markdown, f"# Bench\n\n{page(recorded, terminal_table.markdown, protocol_notes)}".encode())
         click.echo(f"wrote {markdown}")
     if as_csv is not None:
-        write_atomic(as_csv, merge.to_csv(recorded).encode())
+        write_atomic(as_csv, to_csv(recorded, protocol_notes).encode())
         click.echo(f"wrote {as_csv}")

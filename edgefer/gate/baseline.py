@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 
 from edgefer.benchmark.instructions import Counted
-from edgefer.benchmark.statistics import median
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Process
 from edgefer.runtime import environment, records, worker

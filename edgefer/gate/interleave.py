@@ -12,8 +12,8 @@ from itertools import permutations
 from math import ceil
 from pathlib import Path
 from random import Random
+from statistics import median
 
-from edgefer.benchmark.statistics import median
 from edgefer.gate.verdict import Estimate, Process, Role, Thresholds, estimate
 from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import Bundle

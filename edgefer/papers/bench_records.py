@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.benchmark import merge
+from edgefer.benchmark.report import DevicesRecord, read_bench
 from edgefer.runtime.bench_record import BenchRecord, Result
 
 _SCHEMA_WITHIN = 200  # characters from the start of a record
@@ -47,7 +47,7 @@ def read(folders: Iterable[Path]) -> Benches:
     left: list[tuple[str, str]] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.json"))):
         if _is_bench(path):
-            for record in merge.read(path):
+            for record in read_bench(path):
                 found += (Taken(path.name, record, result) for result in record.results)
                 left += ((path.stem, line) for line in record.left_out)
     return Benches(tuple(found), tuple(left))
@@ -56,7 +56,7 @@ def read(folders: Iterable[Path]) -> Benches:
 def _is_bench(path: Path) -> bool:
     with path.open(encoding="utf-8") as file:
         head = file.read(_SCHEMA_WITHIN)
-    return any(f'"{schema}"' in head for schema in (BenchRecord.schema, merge.DevicesRecord.schema))
+    return any(f'"{schema}"' in head for schema in (BenchRecord.schema, DevicesRecord.schema))
 
 
 def first(taken: Sequence[Taken], bundles: Sequence[str], where: Callable[[Taken], bool]) -> Taken | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 
-from edgefer.benchmark import statistics
 from edgefer.benchmark.columns import over_runs
 from edgefer.papers import accuracy
 from edgefer.papers.bench_records import Taken, first, plain
@@ -58,7 +58,7 @@ def _model(target: str, table: str, network: str, known: Known) -> Piece:
 
 def _latency(target: str, table: str, network: str, known: Known) -> Piece:
     def mean(run: Run) -> float | None:
-        return statistics.mean(run.samples) if run.timed else None
+        return fmean(run.samples) if run.timed else None
 
     return _run(target, table, network, known, mean, units.milliseconds)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from statistics import fmean
 
-from edgefer.benchmark import statistics
 from edgefer.benchmark.columns import doubted, kinds, over_runs
 from edgefer.papers import protocols, table_names
 from edgefer.papers.bench_records import Benches, Taken, first, plain
@@ -42,12 +42,12 @@ def stands_for(name: str) -> str | None:
 
 def latency(at: At, benches: Benches) -> Found:
     """The mean of the samples, in the column's unit."""
-    return _figure(at, benches, "mean", lambda run: statistics.mean(run.samples) * 1e3 if run.timed else None)
+    return _figure(at, benches, "mean", lambda run: fmean(run.samples) * 1e3 if run.timed else None)
 
 
 def fps(at: At, benches: Benches) -> Found:
     """Frames a second, one after the other."""
-    return _figure(at, benches, "mean", lambda run: 1 / statistics.mean(run.samples) if run.timed else None)
+    return _figure(at, benches, "mean", lambda run: 1 / fmean(run.samples) if run.timed else None)
 
 
 def _sum(run: Run) -> float | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edgefer.arch import ARCHS
-from edgefer.benchmark import merge, statistics
 from edgefer.benchmark.columns import over_runs
+from edgefer.benchmark.report import read_bench
 from edgefer.papers import table_names
 from edgefer.papers.accuracy import HAVE
 from edgefer.papers.evidence import Known
@@ -95,7 +96,7 @@ def of_bundles(records: Sequence[BenchRecord], accuracies: dict[str, float]) -> 
 
 
 def _median(run: Run) -> float | None:
-    return statistics.median(run.samples) if run.timed else None
+    return median(run.samples) if run.timed else None
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -118,7 +119,7 @@ def read(paths: Sequence[Path]) -> tuple[list[BenchRecord], dict[str, float]]:
     for path in paths:
         checked = _checked(records.read_json(path, "give a record of edgefer's"))
         if checked is None:
-            benches += merge.read(path)
+            benches += read_bench(path)
         else:
             accuracies |= checked
     return benches, accuracies

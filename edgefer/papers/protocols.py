@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from edgefer.benchmark.report import ProtocolNotes
 from edgefer.papers import transcription
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import UnknownName
@@ -51,3 +52,19 @@ def protocol(name: str) -> Protocol:
     if name not in protocols():
         raise UnknownName.of("protocol", name, protocols())
     return protocols()[name]
+
+
+def protocol_notes(name: str) -> ProtocolNotes:
+    """What the page of a bench tells of a protocol; raises UnknownName."""
+    known = protocol(name)
+    printed = "; ".join(
+        f"{network} {', '.join(f'{column} {figure:g}' for column, figure in figures.items())}"
+        for network, figures in known.printed.items()
+    )
+    return ProtocolNotes(
+        known.statistic,
+        [
+            f'{known.table} of {known.paper}, section {known.section}: "{known.quote}" {known.assumed}',
+            f"printed there, {known.unit}, on {known.machine}: {printed}",
+        ],
+    )

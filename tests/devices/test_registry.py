@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgefer.benchmark import merge
-from edgefer.benchmark.merge import DevicesRecord
+from edgefer.benchmark import report
+from edgefer.benchmark.report import DevicesRecord
 from edgefer.benchmark.workload import open_workload
 from edgefer.cli.bench import bench
 from edgefer.devices import config, gpu, registry, schedule
@@ -128,7 +128,7 @@ def test_the_command_shows_what_it_has_and_fails(dist: Path, tmp_path: Path) -> 
     assert done.exit_code != 0
     assert f"{here}/ean.tflite-fp32" in done.output
     assert out.is_file()
-    assert [found.device for found in merge.read(out)] == [here]
+    assert [found.device for found in report.read_bench(out)] == [here]
 
 
 def test_options_that_exclude_each_other(dist: Path, tmp_path: Path) -> None:
@@ -149,5 +149,5 @@ def test_several_batch_sizes_are_one_record(dist: Path) -> None:
 def test_two_devices_are_one_file(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = machine.local_device()
     one = schedule.measure([job(here, dist / "ean.tflite-fp32")], lambda *_: None).records[here]
-    records.write(tmp_path / "two.json", merge.together([one, one]))
+    records.write(tmp_path / "two.json", report.as_one([one, one]))
     assert records.read(DevicesRecord, tmp_path / "two.json").records == [one, one]

@@ -6,18 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edgefer.benchmark import statistics
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Memory
 from edgefer.runtime.errors import BadRecord
 from tests.benchmark.made import record, result, run
-
-SAMPLES = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=50)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -43,24 +37,3 @@ def test_fingerprint_is_of_what_decides_latency() -> None:
 def test_memory_of_the_model() -> None:
     assert Memory(10, 15, 16, 17, None).model == 5
     assert Memory(None, 15, 16, 17, None).model is None
-
-
-@given(SAMPLES)
-def test_statistics_are_numpys(samples: list[float]) -> None:
-    for percent, found in (
-        (0, statistics.minimum(samples)),
-        (50, statistics.median(samples)),
-        (90, statistics.p90(samples)),
-        (99, statistics.p99(samples)),
-    ):
-        assert found == pytest.approx(float(np.percentile(samples, percent)))
-    assert statistics.mean(samples) == pytest.approx(float(np.mean(samples)))
-
-
-def test_statistics_of_nothing_are_an_error() -> None:
-    with pytest.raises(ValueError, match="no samples"):
-        statistics.median([])
-    with pytest.raises(ValueError, match="no samples"):
-        statistics.mean([])
-    with pytest.raises(ValueError, match="not a percentage"):
-        statistics.percentile([1.0], 101)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer.benchmark.merge import DevicesRecord
+from edgefer.benchmark.report import DevicesRecord
 from edgefer.papers.counted import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
 from edgefer.runtime import contract, records, resources

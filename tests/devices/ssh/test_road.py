@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from edgefer.benchmark.merge import DevicesRecord
+from edgefer.benchmark.report import DevicesRecord
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord
 from tests.devices.ssh.conftest import Host, MakeBoard

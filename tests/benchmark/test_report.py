@@ -6,9 +6,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgefer.benchmark import render
+from edgefer.benchmark import report
+from edgefer.benchmark.columns import COLUMNS, MEAN
+from edgefer.papers.protocols import protocol_notes
 from edgefer.runtime import units
 from edgefer.runtime.bench_record import BenchRecord, Gpu, GpuState, Settings
 from edgefer.runtime.terminal_table import markdown
@@ -54,7 +59,10 @@ RECORDS = {
 @pytest.mark.parametrize("suffix", ["md", "csv"])
 def test_page_is_the_golden_one(name: str, suffix: str) -> None:
     found = RECORDS[name]
-    text = render.to_csv(found) if suffix == "csv" else render.to_markdown(found, markdown)
+    if suffix == "csv":
+        text = report.record_csv(found, protocol_notes)
+    else:
+        text = report.record_page(found, markdown, protocol_notes)
     path = PAGES / f"bench-{name}.{suffix}"
     if os.environ.get("EDGEFER_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
@@ -62,15 +70,15 @@ def test_page_is_the_golden_one(name: str, suffix: str) -> None:
 
 
 def test_figures_are_medians_of_processes() -> None:
-    rows = dict(zip((c.key for c in render.columns(RECORDS["plain"])), render.rows(RECORDS["plain"])[0], strict=True))
+    rows = dict(zip((c.key for c in report.columns(RECORDS["plain"])), report.rows(RECORDS["plain"])[0], strict=True))
     assert rows["median_seconds"] == pytest.approx(1.1 * 149.5e-6)
     assert rows["peak_bytes"] == 51 * 2**20
 
 
 def test_frames_a_second_are_those_of_a_batch() -> None:
     found = RECORDS["gpu"]
-    keys = [column.key for column in render.columns(found)]
-    rows = [dict(zip(keys, row, strict=True)) for row in render.rows(found)]
+    keys = [column.key for column in report.columns(found)]
+    rows = [dict(zip(keys, row, strict=True)) for row in report.rows(found)]
     assert [row["batch"] for row in rows] == [1, 64, 1, 1]
     assert rows[1]["frames_per_second"] == pytest.approx(64 / 149.5e-6)
     assert rows[2]["frames_per_second"] is rows[2]["gpu_memory_bytes"] is rows[2]["device_seconds"] is None
@@ -78,7 +86,7 @@ def test_frames_a_second_are_those_of_a_batch() -> None:
 
 
 def test_columns_of_a_gpu_are_only_there_with_one() -> None:
-    keys = {column.key for column in render.columns(RECORDS["plain"])}
+    keys = {column.key for column in report.columns(RECORDS["plain"])}
     assert not keys & {"batch", "frames_per_second", "gpu_memory_bytes", "device_seconds"}
 
 
@@ -86,7 +94,7 @@ def test_a_system_that_tells_no_memory() -> None:
     bare = run()
     bare = replace(bare, memory=replace(bare.memory, before_load=None, peak=None), memory_percent=None)
     made: BenchRecord = record([result(name, [runs], "lcnn-table5") for name, runs in (("a", bare), ("b", run()))])
-    heads, rows = render.for_people(made)
+    heads, rows = report.for_people(made, protocol_notes)
     cells = dict(zip(heads, rows[0], strict=True))
     assert cells["peak"] == cells["model's"] == cells["memory"] == units.ABSENT
 
@@ -94,9 +102,9 @@ def test_a_system_that_tells_no_memory() -> None:
 def test_a_column_without_a_figure_is_left_out_for_people_only() -> None:
     untimed = replace(run(), samples=[], load_seconds=None, first_seconds=None)
     made = record([result("ean.tflite-int8", [untimed])])
-    assert {"load", "first", "median", "p99"}.isdisjoint(render.for_people(made)[0])
-    assert "instr." in render.for_people(made)[0]
-    assert "median_seconds" in render.to_csv(made).splitlines()[0]
+    assert {"load", "first", "median", "p99"}.isdisjoint(report.for_people(made, protocol_notes)[0])
+    assert "instr." in report.for_people(made, protocol_notes)[0]
+    assert "median_seconds" in report.record_csv(made).splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +131,19 @@ def test_other_units() -> None:
     assert units.count(43840) == "43,840"
     assert units.megahertz(2.6e9) == "2600 MHz"
     assert units.celsius(51.3) == "51 °C"
+
+
+@given(st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=50))
+def test_statistics_of_samples_are_numpys(samples: list[float]) -> None:
+    made = result("ean.tflite-int8", [replace(run(), samples=samples)])
+    figures = {column.key: column.value(made) for column in (*COLUMNS, MEAN)}
+    for key, percent in (("min_seconds", 0), ("median_seconds", 50), ("p90_seconds", 90), ("p99_seconds", 99)):
+        assert figures[key] == pytest.approx(float(np.percentile(samples, percent)))
+    assert figures["mean_seconds"] == pytest.approx(float(np.mean(samples)))
+
+
+def test_there_are_no_statistics_of_no_samples() -> None:
+    made = result("ean.tflite-int8", [replace(run(), samples=[])])
+    assert {column.value(made) for column in (*COLUMNS, MEAN) if column.key.endswith(("n_seconds", "9_seconds"))} == {
+        None
+    }

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgefer.benchmark import merge
-from edgefer.cli.report import report
+from edgefer.benchmark import report
+from edgefer.cli.report import report as report_command
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result
 from edgefer.runtime.errors import BadRecord, MissingFile
@@ -31,47 +31,49 @@ HALL = of("hall", replace(INT8, runs=[run(2.0)]), FLOAT)
 
 
 def ids(*recorded: BenchRecord) -> list[str]:
-    return [found.id for found in merge.merge(recorded).results]
+    return [found.id for found in report.merge(recorded).results]
 
 
 def test_equal_bundles_are_neighbours() -> None:
     there = ["kitchen/ean.tflite-int8", "hall/ean.tflite-int8", "kitchen/ean.tflite-fp32", "hall/ean.tflite-fp32"]
     assert ids(KITCHEN, HALL) == there
-    assert merge.merge([KITCHEN, HALL]).apart == []
+    assert report.merge([KITCHEN, HALL]).apart == []
 
 
 def test_other_files_under_a_name_are_kept_apart_and_named() -> None:
-    found = merge.merge([KITCHEN, of("attic", OTHER), HALL])
+    found = report.merge([KITCHEN, of("attic", OTHER), HALL])
     assert found.apart == ["ean.tflite-int8"]
     assert [each.id for each in found.results if each.bundle == "ean.tflite-int8"] == [
         "kitchen/ean.tflite-int8 (00000000)",
         "hall/ean.tflite-int8 (00000000)",
         "attic/ean.tflite-int8 (11111111)",
     ]
-    assert "not merged: ean.tflite-int8" in merge.page([KITCHEN, of("attic", OTHER)], markdown)
+    assert "not merged: ean.tflite-int8" in report.page([KITCHEN, of("attic", OTHER)], markdown)
 
 
 def test_the_page() -> None:
-    golden("bench-devices.md", merge.page([KITCHEN, HALL, of("attic", OTHER)], markdown))
+    golden("bench-devices.md", report.page([KITCHEN, HALL, of("attic", OTHER)], markdown))
 
 
 def test_runs_that_do_not_count_are_told_and_not_in_the_median() -> None:
     hot = replace(run(100.0), invalid=["throttled: under-voltage"])
     there = of("kitchen", replace(INT8, runs=[run(), hot, run()]))
-    (line,) = merge.invalid([there])
+    (line,) = report.invalid_lines([there])
     assert line.startswith("kitchen/ean.tflite-int8: 1 of 3 runs don't count, throttled: under-voltage: ")
     assert (
-        merge.to_csv([there]).splitlines()[1].split(",")[:8] == merge.to_csv([KITCHEN]).splitlines()[1].split(",")[:8]
+        report.to_csv([there]).splitlines()[1].split(",")[:8] == report.to_csv([KITCHEN]).splitlines()[1].split(",")[:8]
     )
-    assert merge.invalid([KITCHEN]) == []
+    assert report.invalid_lines([KITCHEN]) == []
 
 
 def test_report_reads_both_kinds_of_files(tmp_path: Path) -> None:
     one, two, page = tmp_path / "one.json", tmp_path / "two.json", tmp_path / "page.md"
-    records.write(one, merge.together([KITCHEN]))
-    records.write(two, merge.together([HALL, of("attic", OTHER)]))
-    assert merge.read(one) == [KITCHEN]
-    done = CliRunner().invoke(report, [str(one), str(two), "--markdown", str(page), "--csv", str(tmp_path / "p.csv")])
+    records.write(one, report.as_one([KITCHEN]))
+    records.write(two, report.as_one([HALL, of("attic", OTHER)]))
+    assert report.read_bench(one) == [KITCHEN]
+    done = CliRunner().invoke(
+        report_command, [str(one), str(two), "--markdown", str(page), "--csv", str(tmp_path / "p.csv")]
+    )
     assert done.exit_code == 0, done.output
     assert all(f"{name}/ean.tflite-int8" in done.output for name in ("kitchen", "hall", "attic"))
     assert page.read_text().startswith("# Bench\n")
@@ -82,6 +84,6 @@ def test_report_reads_both_kinds_of_files(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(BadRecord, match=words):
-        merge.read(tmp_path / "x.json")
+        report.read_bench(tmp_path / "x.json")
     with pytest.raises(MissingFile, match="edgefer bench --json"):
-        merge.read(tmp_path / "gone.json")
+        report.read_bench(tmp_path / "gone.json")
