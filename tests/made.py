@@ -14,11 +14,11 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.data.dataset import SPLITS
-from edgefer.runtime import resources
+from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 
 SIDE = 48
-SHIPPED = sorted(path.stem for path in resources.folder("weights").glob("*.safetensors"))  # networks with weights
+SHIPPED = sorted(path.stem for path in shipped_folder("weights").glob("*.safetensors"))  # networks with weights
 
 
 def pictures(labels: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint8]:

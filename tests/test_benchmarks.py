@@ -94,16 +94,17 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
 def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) -> None:
     from edgefer.arch import get_arch
     from edgefer.pipeline.calibration import CalibrationRecord
-    from edgefer.runtime import records, resources
+    from edgefer.runtime import records
+    from edgefer.runtime.files import shipped_folder
     from edgefer.training import model_card, weights
 
-    folder = resources.folder("weights")
+    folder = shipped_folder("weights")
     loaded = weights.load(get_arch(network), None)
     assert loaded.record is not None
     assert (folder / f"{network}.md").read_text() == model_card.render(loaded.record)
     assert (folder / f"{network}.png").read_bytes().startswith(b"\x89PNG")
     for engine in ("onnx", "tflite"):
-        ranges = records.read(CalibrationRecord, resources.folder("calibration") / f"{network}.{engine}.json")
+        ranges = records.read(CalibrationRecord, shipped_folder("calibration") / f"{network}.{engine}.json")
         assert ranges.weights_sha256 == loaded.sha256
 
 

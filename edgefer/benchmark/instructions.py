@@ -18,10 +18,10 @@ from pathlib import Path
 from edgefer.benchmark import emulator
 from edgefer.benchmark.emulator import EMULATORS, Emulator
 from edgefer.benchmark.workload import Task, Workload, ask
-from edgefer.runtime import resources, shell
+from edgefer.runtime import shell
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
-from edgefer.runtime.files import write_atomic
+from edgefer.runtime.files import cache_folder, write_atomic
 from edgefer.runtime.protocol import Blocks
 
 SOURCE = Path(__file__).with_name("tcg_count.c")
@@ -103,7 +103,7 @@ def _plugin(qemu: Emulator) -> Path:
     """The compiled plugin, kept in the user's cache under a checksum of its source; raises WorkerFailed."""
     source = SOURCE.read_bytes()
     version = _plugin_version(qemu.version)
-    kept = resources.cache() / f"tcg_count-{hashlib.sha256(source).hexdigest()[:16]}-v{version}.so"
+    kept = cache_folder() / f"tcg_count-{hashlib.sha256(source).hexdigest()[:16]}-v{version}.so"
     if kept.is_file():
         return kept
     with tempfile.TemporaryDirectory() as folder:

@@ -16,8 +16,9 @@ import torch
 
 from edgefer.arch import Arch, get_arch
 from edgefer.benchmark.workload import TORCH_PROVIDERS
-from edgefer.runtime import contract, golden, worker, workload
+from edgefer.runtime import contract, worker, workload
 from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.contract import Contract, TensorSpec
 from edgefer.runtime.errors import BadRecord, GoldenMismatch, NoGpu, UnknownName, WorkerFailed, one_line
 from edgefer.runtime.protocol import Check, Request
@@ -79,7 +80,7 @@ def torch_contract(arch: Arch) -> Contract:
 
 def golden_face(arch: Arch) -> torch.Tensor:
     """The golden picture as the network takes it: one face."""
-    return to_network(contract.to_pixels(golden.picture()[None], torch_contract(arch)), arch)
+    return to_network(contract.to_pixels(golden_picture()[None], torch_contract(arch)), arch)
 
 
 def _end_to_end(infer: Infer, arch: Arch, agreed: Contract) -> Step:

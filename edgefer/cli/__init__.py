@@ -25,7 +25,7 @@ from edgefer.cli.verify import verify
 from edgefer.runtime import __version__
 from edgefer.runtime.errors import EdgeferError, MissingEngine
 from edgefer.runtime.files import explained
-from edgefer.runtime.interrupts import Terminated, raise_on_sigterm
+from edgefer.runtime.process import Terminated, raise_on_sigterm
 
 INTERRUPTED, TERMINATED = 130, 143
 

@@ -63,9 +63,9 @@ engine_option = click.option(
 
 def weights_file(given: Path) -> Path:
     """The path; a network's name stands for its shipped weights, if there is no such file."""
-    from edgefer.runtime import resources
+    from edgefer.runtime.files import shipped_folder
 
-    shipped = resources.folder("weights") / f"{given}.safetensors"
+    shipped = shipped_folder("weights") / f"{given}.safetensors"
     return shipped if shipped.is_file() and not given.exists() else given
 
 
@@ -114,7 +114,7 @@ def read_data(shown: Display, path: Path, size: int, reading: ReadOptions | None
 
 def load_torch(shown: Display) -> None:
     """Import torch, which takes seconds, and say so."""
-    from edgefer.runtime.quiet import import_quietly
+    from edgefer.runtime.process import import_quietly
 
     import_quietly("torch", shown.progress)
 

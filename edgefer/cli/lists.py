@@ -70,9 +70,9 @@ def _flops(printed: list[PrintedFigure], counted: Count) -> tuple[str, str]:
 
 def _shipped(arch: Arch) -> dict[str, bool]:
     from edgefer.pipeline.calibration import shipped_path
-    from edgefer.runtime.resources import folder
+    from edgefer.runtime.files import shipped_folder
 
-    weights = (folder("weights") / f"{arch.name}.safetensors").is_file()
+    weights = (shipped_folder("weights") / f"{arch.name}.safetensors").is_file()
     return {"shipped_weights": weights, "shipped_calibration": shipped_path(arch.name, "tflite").is_file()}
 
 

@@ -88,9 +88,9 @@ def tables(
 def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
     from edgefer.papers import evidence
     from edgefer.papers.paper_table import sheet
-    from edgefer.runtime import resources
+    from edgefer.runtime.files import shipped_folder
 
-    known = evidence.known(resources.folder("benchmarks") / "results", results)
+    known = evidence.known(shipped_folder("benchmarks") / "results", results)
     return [sheet(name, known) for name in wanted]
 
 
@@ -127,10 +127,10 @@ def _write(sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, 
 
 def _place_for(results: Path | None) -> Path:
     """Where records go: the user's folder, or that of a clone; nothing is written into an installed package."""
-    from edgefer.runtime import resources
+    from edgefer.runtime.files import PACKAGE, shipped_folder
 
-    own = resources.folder("benchmarks") / "results"
-    if results is None and own.is_relative_to(Path(resources.__file__).parents[1]):
+    own = shipped_folder("benchmarks") / "results"
+    if results is None and own.is_relative_to(PACKAGE):
         raise click.UsageError("--measure needs --results FOLDER, where its records go.")
     return results or own
 

@@ -34,10 +34,10 @@ def accuracy(out: Path) -> None:
     Example: edgefer plot accuracy --out accuracy.svg
     """
     from edgefer.papers import evidence, plot_points
-    from edgefer.runtime import resources
+    from edgefer.runtime.files import shipped_folder
 
     draw = _drawing(out)
-    known = evidence.known(resources.folder("benchmarks") / "results")
+    known = evidence.known(shipped_folder("benchmarks") / "results")
     _save(draw.accuracy_parameters([*plot_points.of_papers(), *plot_points.of_trainings(known)]), out)
 
 

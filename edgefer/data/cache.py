@@ -18,9 +18,9 @@ import numpy as np
 from edgefer.data.decode import decoded
 from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
 from edgefer.data.mapped import Faces
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
-from edgefer.runtime.files import locked, staged_folder
+from edgefer.runtime.files import cache_folder, locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
 VARIABLE = "EDGEFER_CACHE"
@@ -67,7 +67,7 @@ def faces(listing: Listing, size: int, options: ReadOptions) -> tuple[Faces, dic
 def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     """Where the faces of this source lie."""
     variable = os.environ.get(VARIABLE)
-    root = cache or (Path(variable) if variable else resources.cache() / "faces")
+    root = cache or (Path(variable) if variable else cache_folder() / "faces")
     source = os.path.realpath(listing.root)
     digest = hashlib.sha256(os.fsencode(f"{source}\n{listing.layout}")).hexdigest()
     return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"

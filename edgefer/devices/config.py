@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, UnknownName
-from edgefer.runtime.files import write_atomic
+from edgefer.runtime.files import shipped_folder, write_atomic
 
 T = TypeVar("T")
 FAMILIES = ("rpi",)  # each stands for any board of the family
@@ -156,7 +156,7 @@ def _rows(kind: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
 
 
 def _shipped(name: str, kind: type[T]) -> dict[str, T]:
-    path = resources.folder("targets") / "devices" / f"{name}.toml"
+    path = shipped_folder("targets") / "devices" / f"{name}.toml"
     return _rows(kind, tomllib.loads(path.read_text(encoding="utf-8")), str(path))
 
 

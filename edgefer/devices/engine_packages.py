@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgefer.runtime import records, resources, shell
+from edgefer.runtime import records, shell
 from edgefer.runtime.engines import ENGINES, Package
 from edgefer.runtime.errors import NotSetUp, UnknownName
-from edgefer.runtime.files import staged_folder
+from edgefer.runtime.files import shipped_folder, staged_folder
 
 DEFAULT = "default"
 # The packages that show that an engine is there, with its title.
@@ -78,7 +78,7 @@ class EngineSet:
 @cache
 def engine_sets() -> dict[str, EngineSet]:
     """All sets by name."""
-    path = resources.folder("targets") / "engines.toml"
+    path = shipped_folder("targets") / "engines.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     named = {name: {"name": name, **table} for name, table in tables.items()}
     return records.structure(dict[str, EngineSet], named, str(path))

@@ -18,7 +18,7 @@ from edgefer.devices import config, registry
 from edgefer.runtime import client
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
-from edgefer.runtime.interrupts import Terminated, raise_on_sigterm
+from edgefer.runtime.process import Terminated, raise_on_sigterm
 from edgefer.runtime.protocol import Failure
 
 Progress = Callable[[str, str, int, int], None]  # device, what it does, steps done, steps in all

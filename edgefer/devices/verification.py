@@ -25,7 +25,7 @@ from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.protocol import Answer, Check
-from edgefer.runtime.verify import AccuracyCheck, GoldenCheck, Reference, Sameness
+from edgefer.runtime.verify import AccuracyCheck, FloatBaseline, GoldenCheck, Sameness
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def verify_bundles(
         faces = _read_faces(options.data, options, checks, progress)
     except EdgeferError as error:
         return Verification(checks, [*failures, error])
-    floats: dict[str, Reference] = {}
+    floats: dict[str, FloatBaseline] = {}
     for number, check in enumerate(checks):
         if check.golden is not None:
             checks[number] = _check_accuracy(check, faces, floats, options, runner)
@@ -180,7 +180,7 @@ def _read_faces(
 def _check_accuracy(
     check: BundleCheck,
     faces: dict[int, _Faces],
-    floats: dict[str, Reference],
+    floats: dict[str, FloatBaseline],
     options: VerifyOptions,
     runner: _Runner,
 ) -> BundleCheck:

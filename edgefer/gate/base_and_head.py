@@ -15,7 +15,7 @@ from pathlib import Path
 from edgefer.runtime import client, shell
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed
-from edgefer.runtime.interrupts import held
+from edgefer.runtime.process import defer_signals
 
 _EDGEFER = ("-c", "from edgefer.cli import main; main()")
 Built = Callable[[str], AbstractContextManager[Path]]
@@ -118,7 +118,7 @@ def built(ref: str, build: Build) -> Iterator[Path]:
             _build(ref, build, tree, out)
             yield out
         finally:
-            with held():
+            with defer_signals():
                 shell.run(["git", "worktree", "remove", "--force", str(tree)])
 
 

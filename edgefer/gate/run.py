@@ -182,7 +182,7 @@ def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = l
     return Accuracy(metrics.score(outputs, test).accuracy, None if agreement is None else round(100 * agreement, 3))
 
 
-def _float_baseline(bundle: Bundle, test: Dataset) -> verify.Reference | None:
+def _float_baseline(bundle: Bundle, test: Dataset) -> verify.FloatBaseline | None:
     """The fp32 bundle of the same weights beside this one, or the shipped weights if torch is there."""
     try:
         return float_baseline.float_model(bundle, test, _beside(bundle))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgefer.papers.transcription import Cell
 from edgefer.papers.verdict import At, Found, Missing, compared
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
+from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Scores, TrainingRecord
 
 HAVE = "FER2013"
@@ -19,7 +20,7 @@ NOT_TRAINED = Missing("not trained here")
 
 def read(kept: Path) -> tuple[TrainingRecord, ...]:
     """The records beside the shipped weights, and those in the folder trainings of `kept`."""
-    paths = [*sorted(resources.folder("weights").glob("*.json")), *sorted((kept / "trainings").glob("*.json"))]
+    paths = [*sorted(shipped_folder("weights").glob("*.json")), *sorted((kept / "trainings").glob("*.json"))]
     return tuple(records.read(TrainingRecord, path) for path in paths)
 
 

@@ -10,19 +10,16 @@ from pathlib import Path
 from edgefer.arch import Arch
 from edgefer.pipeline.calibration import shipped_path
 from edgefer.pipeline.targets import get_target
-from edgefer.runtime import resources
 from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import EdgeferError
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import PACKAGE, cache_folder, sha256, shipped_folder
 from edgefer.training import stand_in
-
-_EDGEFER = Path(resources.__file__).parents[1]
 
 
 def folder() -> Path:
     """Where bundles are kept."""
-    return resources.cache() / "tables"
+    return cache_folder() / "tables"
 
 
 def sources(arch: Arch) -> str:
@@ -34,7 +31,7 @@ def sources(arch: Arch) -> str:
         "pipeline/export/*.py",
     )
     digest = hashlib.sha256(repr(arch).encode())
-    for path in (path for pattern in inside for path in sorted(_EDGEFER.glob(pattern))):
+    for path in (path for pattern in inside for path in sorted(PACKAGE.glob(pattern))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -55,7 +52,7 @@ def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Pa
 def _there(place: Path, arch: Arch) -> bool:
     if not (place / MANIFEST).is_file():
         return False
-    shipped = resources.folder("weights") / f"{arch.name}.safetensors"
+    shipped = shipped_folder("weights") / f"{arch.name}.safetensors"
     try:
         manifest = read_bundle(place).manifest
     except EdgeferError:

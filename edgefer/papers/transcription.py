@@ -15,9 +15,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.bench_record import Mode
 from edgefer.runtime.errors import BadRecord, UnknownName
+from edgefer.runtime.files import shipped_folder
 
 T = TypeVar("T")
 
@@ -246,7 +247,7 @@ class Paper:
 @cache
 def papers() -> dict[str, Paper]:
     """Every paper by its file's name; raises BadRecord."""
-    return {path.stem: read(path) for path in sorted((resources.folder("benchmarks") / "papers").glob("*.toml"))}
+    return {path.stem: read(path) for path in sorted((shipped_folder("benchmarks") / "papers").glob("*.toml"))}
 
 
 def paper(name: str) -> Paper:

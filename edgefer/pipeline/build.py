@@ -23,7 +23,7 @@ from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import __version__, contract, engines, environment, golden, records
+from edgefer.runtime import __version__, contract, engines, environment, records
 from edgefer.runtime.bundle import (
     CALIBRATION,
     GOLDEN_INPUT,
@@ -35,6 +35,8 @@ from edgefer.runtime.bundle import (
     Golden,
     Manifest,
     file_entries,
+    golden_picture,
+    golden_png,
     require_replaceable,
     write_bundle,
 )
@@ -189,7 +191,7 @@ def _golden(
             (Path(folder) / name).write_bytes(content)
         model = engines.load(Path(folder) / job.target.file, job.target.format)
         agreed = job.arch.contract(model.layout, model.input, model.output)
-        pixels = contract.to_pixels(golden.picture()[None], agreed)
+        pixels = contract.to_pixels(golden_picture()[None], agreed)
         given = contract.to_input(pixels, agreed)
         returned = model.run(given)
     reference = _float_answer(network, pixels)
@@ -209,7 +211,7 @@ def _golden(
         reference=[round(float(p), 6) for p in reference],
         distance=round(distance, 6),
     )
-    pair = {GOLDEN_PICTURE: golden.png(), GOLDEN_INPUT: given.tobytes(), GOLDEN_OUTPUT: returned.tobytes()}
+    pair = {GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: given.tobytes(), GOLDEN_OUTPUT: returned.tobytes()}
     return agreed, entry, pair
 
 

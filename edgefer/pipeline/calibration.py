@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline.ranges import Method, Range
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadCalibration, UnknownSchema
+from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.preprocess import centre_crop, to_rgb
 
 AT_LEAST = 2
@@ -103,7 +104,7 @@ def summary(record: CalibrationRecord) -> dict[str, object]:
 
 def shipped_path(arch: str, engine: str) -> Path:
     """Where the default record of a network lies, if it has one."""
-    return resources.folder("calibration") / f"{arch}.{engine}.json"
+    return shipped_folder("calibration") / f"{arch}.{engine}.json"
 
 
 def load(path: Path, arch: str, engine: str, weights_sha256: str) -> CalibrationRecord:

@@ -9,11 +9,11 @@ from edgefer.data.dataset import Dataset
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import BadWeights
-from edgefer.runtime.quiet import quiet
-from edgefer.runtime.verify import Reference
+from edgefer.runtime.process import quiet
+from edgefer.runtime.verify import FloatBaseline
 
 
-def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> Reference:
+def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> FloatBaseline:
     """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
@@ -34,15 +34,15 @@ def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> Reference
     loaded = weights.load(network, source)
     _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
     outputs = loop.logits(loaded.network, test, network).numpy()
-    return Reference(f"{network.name} in torch, unfolded", outputs)
+    return FloatBaseline(f"{network.name} in torch, unfolded", outputs)
 
 
-def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> Reference:
+def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> FloatBaseline:
     exact = read_bundle(folder)
     if exact.manifest.precision != "fp32":
         raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
-    return Reference(exact.manifest.name, verify.outputs(exact, test.pixels))
+    return FloatBaseline(exact.manifest.name, verify.outputs(exact, test.pixels))
 
 
 def _require_same(bundle: Bundle, found: str, source: str) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.runtime.errors import MissingFile, UnknownName, WrongOptions
+from edgefer.runtime.process import import_quietly
 from edgefer.runtime.progress import SILENT, Progress
-from edgefer.runtime.quiet import import_quietly
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch

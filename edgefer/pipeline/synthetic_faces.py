@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgefer.data.dataset import Dataset
-from edgefer.runtime import golden
+from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.preprocess import Pixels
 
 SOURCE = "drawn pictures, no faces"
@@ -20,7 +20,7 @@ def pictures(count: int = COUNT) -> Pixels:
 
 
 def _varied(random: np.random.Generator, mirrored: bool) -> Pixels:
-    face = golden.picture().astype(np.int64)
+    face = golden_picture().astype(np.int64)
     moved = np.roll(face[:, ::-1] if mirrored else face, random.integers(1 - _SHIFT, _SHIFT, 2), (0, 1))
     lit = moved * int(random.integers(50, 151)) // 100 + random.integers(-40, 41)
     varied: Pixels = np.clip(lit + random.integers(-10, 11, face.shape), 0, 255).astype(np.uint8)

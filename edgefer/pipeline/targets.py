@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadRecord, UnknownName
+from edgefer.runtime.files import shipped_folder
 
 Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 
@@ -30,7 +31,7 @@ class Target:
 @cache
 def all_targets() -> dict[str, Target]:
     """Every build target by name; raises BadRecord for a row that is none."""
-    path = resources.folder("targets") / "targets.toml"
+    path = shipped_folder("targets") / "targets.toml"
     rows = records.structure(dict[str, Target], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     for name, row in rows.items():
         if row.format not in ENGINES:

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever seen, reading with checksums, and locks."""
+"""Writing so that nothing half-written is ever seen, locks, checksums, and edgefer's own folders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgefer.runtime.errors import EdgeferError, MissingFile, OutputFailed
-from edgefer.runtime.interrupts import held
+from edgefer.runtime.process import defer_signals
 
+PACKAGE = Path(__file__).parents[1]
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -84,7 +85,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         try:
             stage.chmod(0o755)
             yield stage
-            with held():
+            with defer_signals():
                 _replace(target, stage)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
@@ -137,3 +138,16 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shipped_folder(name: str) -> Path:
+    """`targets`, `calibration`, `benchmarks` or `weights`: a wheel carries them inside, a clone at its top level."""
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def cache_folder() -> Path:
+    """The user's folder for what edgefer can make again: compiled plugins, emulated boards, decoded faces."""
+    from platformdirs import user_cache_path  # boards don't have it, and keep nothing
+
+    return user_cache_path("edgefer", appauthor=False)

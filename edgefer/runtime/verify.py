@@ -33,7 +33,7 @@ class GoldenCheck:
 
 
 @dataclass(frozen=True)
-class Reference:
+class FloatBaseline:
     """A float model by its name, and its outputs (N, classes) on a test split."""
 
     name: str
@@ -142,7 +142,11 @@ def _each(
 
 
 def accuracy(
-    found: NDArray[np.float32], test: LabelledFaces, split: str, unseen: NDArray[np.bool_] | None, reference: Reference
+    found: NDArray[np.float32],
+    test: LabelledFaces,
+    split: str,
+    unseen: NDArray[np.bool_] | None,
+    reference: FloatBaseline,
 ) -> AccuracyCheck:
     """The scores of an artifact, whose outputs on `test` are `found`, beside those of its float model."""
     artifact, exact = metrics.score(found, test, unseen), metrics.score(reference.outputs, test, unseen)

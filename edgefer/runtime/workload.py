@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime import contract, engines, golden, verify
+from edgefer.runtime import contract, engines, verify
 from edgefer.runtime.bench_record import Gpu, Settings
-from edgefer.runtime.bundle import Bundle, read_bundle
+from edgefer.runtime.bundle import PICTURE_SIDE, Bundle, golden_picture, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.errors import BadRecord, MissingEngine, NotSetUp
 from edgefer.runtime.protocol import Request
@@ -78,7 +78,7 @@ def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> Lo
     if settings.scope == "end-to-end":
         once: Step = partial(label, camera_frame(), FACE, agreed, model)
     else:
-        pixels = contract.to_pixels(golden.picture()[None], agreed)
+        pixels = contract.to_pixels(golden_picture()[None], agreed)
         once = partial(model.run, contract.to_input(pixels, agreed))
     if provider is not None:
         return _on_gpu(model, once)
@@ -125,14 +125,14 @@ class Box:
     side: int
 
 
-FACE = Box(224, 144, ENLARGED * golden.SIDE)
+FACE = Box(224, 144, ENLARGED * PICTURE_SIDE)
 
 
 def camera_frame() -> NDArray[np.uint8]:
     """uint8 (480, 640, 3), R, G, B: a ramp of grey with the golden picture's face in FACE."""
     ramp = np.add.outer(np.arange(FRAME_HEIGHT) // 4, np.arange(FRAME_WIDTH) // 5)[..., None]
     frame = np.repeat(ramp, 3, axis=2).astype(np.uint8)
-    face = golden.picture().repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    face = golden_picture().repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
     frame[FACE.top : FACE.top + FACE.side, FACE.left : FACE.left + FACE.side] = face
     return frame
 

@@ -8,9 +8,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from edgefer.arch import get_arch
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.records import TrainingRecord
 from edgefer.sweep.grid import Row, Sweep
 from edgefer.training import recipes
@@ -69,7 +69,7 @@ def expand(sweep: Sweep, wish: Wish) -> list[Run]:
 def _plan(sweep: Sweep, row: Row, wish: Wish, seed: int) -> Plan:
     own = {key: value for key, value in row.settings.items() if key not in wish.settings or key != LENGTH}
     recipe = recipes.change(recipes.get(sweep.recipe), {**wish.settings, **own})
-    shipped = (resources.folder("weights") / "teacher.safetensors",) if sweep.taught else ()
+    shipped = (shipped_folder("weights") / "teacher.safetensors",) if sweep.taught else ()
     return Plan(get_arch(row.arch), recipe, seed, wish.threads, wish.teachers or shipped)
 
 

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer.data.dataset import Dataset, fingerprint, unseen_rows
-from edgefer.runtime import __version__, environment, metrics, records, resources
+from edgefer.runtime import __version__, environment, metrics, records
 from edgefer.runtime.errors import BadSetting, BadWeights
-from edgefer.runtime.files import sha256, write_atomic
+from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.training import (
     checkpoint,
     evaluation_crops,
@@ -193,7 +193,7 @@ def command(plan: Plan, data: Dataset) -> str:
 
 def _word(path: Path) -> str:
     """A weights file as the command line takes it: the network's name where it ships."""
-    return path.stem if path.parent == resources.folder("weights") else path.name
+    return path.stem if path.parent == shipped_folder("weights") else path.name
 
 
 def evaluate(network: torch.nn.Module, plan: Plan, data: Dataset, split: str) -> records.Scores:

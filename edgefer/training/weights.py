@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from edgefer.arch import Arch, get_arch
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadWeights, MissingFile
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import sha256, shipped_folder
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Weights:
 def find(arch: Arch, path: Path | None) -> Path:
     """`path`, or the shipped weights of the network; raises MissingFile if there are none."""
     if path is None:
-        path = resources.folder("weights") / f"{arch.name}.safetensors"
+        path = shipped_folder("weights") / f"{arch.name}.safetensors"
         if not path.is_file():
             raise MissingFile(
                 f"edgefer ships no weights for {arch.name}: train some "

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import edgefer
-from edgefer.runtime import contract, golden, verify
-from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime import contract, verify
+from edgefer.runtime.bundle import golden_picture, golden_png, read_bundle
 from edgefer.runtime.errors import (
     BadData,
     BrokenBundle,
@@ -26,7 +26,7 @@ from edgefer.runtime.errors import (
     WrongOptions,
 )
 
-PICTURE = golden.picture()
+PICTURE = golden_picture()
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +143,7 @@ def test_files_that_are_no_face(classifier: edgefer.Classifier, tmp_path: Path) 
     faults(lambda: classifier.classify(tmp_path), MissingFile, "directory")
     (tmp_path / "text.png").write_text("no image")
     faults(lambda: classifier.classify(tmp_path / "text.png"), BadData, "text.png", "PNG")
-    whole = golden.png()
+    whole = golden_png()
     (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
     faults(lambda: classifier.classify(tmp_path / "half.png"), BadData, "half.png is broken")
 

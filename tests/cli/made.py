@@ -11,15 +11,16 @@ from typing import NamedTuple, NoReturn, TypeVar
 import pytest
 
 from edgefer.cli import main
-from edgefer.runtime import resources, verify
+from edgefer.runtime import verify
 from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime.files import shipped_folder
 
 PROGRAM = [sys.executable, "-c", "from edgefer.cli import main; main()"]
 FP32, INT8 = "ean.onnx-fp32", "ean.onnx-int8"
 BUILD = ("build", "--arch", "ean", "--target", "onnx-fp32")
 BUILD_INT8 = ("build", "--arch", "ean", "--target", "onnx-int8")
-SHIPPED = resources.folder("weights") / "ean.safetensors"
-RANGES = resources.folder("calibration") / "ean.onnx.json"
+SHIPPED = shipped_folder("weights") / "ean.safetensors"
+RANGES = shipped_folder("calibration") / "ean.onnx.json"
 
 
 R = TypeVar("R")

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
 from edgefer.papers import measure, table_names
-from edgefer.runtime import resources
 from edgefer.runtime.errors import BadData, UnknownName
+from edgefer.runtime.files import shipped_folder
 from tests import made
 from tests.benchmark.made import record
 
-RESULTS = resources.folder("benchmarks") / "results"
+RESULTS = shipped_folder("benchmarks") / "results"
 
 
 def typed(command: Any, *words: str | Path) -> Result:

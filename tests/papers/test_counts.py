@@ -12,9 +12,10 @@ import pytest
 from edgefer.arch import ARCHS, get_arch
 from edgefer.papers import count_networks, counted, table_names
 from edgefer.papers.counted import Counts
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
+from edgefer.runtime.files import shipped_folder
 
-RESULTS = resources.folder("benchmarks") / "results"
+RESULTS = shipped_folder("benchmarks") / "results"
 KEPT = records.read(Counts, RESULTS / counted.FILE)
 CELLS = [cell for _, table in table_names.tables().values() for cell in table.cells]
 
@@ -48,10 +49,10 @@ def test_counts_of_other_sources_are_made_anew(tmp_path: Path, monkeypatch: pyte
 
 def test_rendering_needs_no_torch() -> None:
     code = (
-        "import sys; from pathlib import Path; from edgefer.runtime import resources; "
+        "import sys; from pathlib import Path; from edgefer.runtime.files import shipped_folder; "
         "from edgefer.papers import evidence, paper_table, render, table_names; "
         "from edgefer.runtime.terminal_table import markdown; "
-        "known = evidence.known(resources.folder('benchmarks') / 'results'); "
+        "known = evidence.known(shipped_folder('benchmarks') / 'results'); "
         "render.page([paper_table.sheet(name, known) for name in table_names.tables()], markdown); "
         "print({'torch', 'matplotlib'} & set(sys.modules))"
     )

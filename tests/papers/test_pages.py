@@ -11,7 +11,8 @@ import pytest
 from edgefer.papers import evidence, render, table_names
 from edgefer.papers.grid import Grid, Piece, numbered
 from edgefer.papers.paper_table import Sheet, sheet
-from edgefer.runtime import resources, terminal_table
+from edgefer.runtime import terminal_table
+from edgefer.runtime.files import shipped_folder
 from tests.made import golden
 from tests.papers.made import bench, counted, known, training
 
@@ -90,7 +91,7 @@ def test_equal_notes_have_one_number() -> None:
 
 @pytest.mark.parametrize("name", table_names.PAGES)
 def test_the_committed_page_is_what_the_records_give(name: str) -> None:
-    recorded = evidence.known(resources.folder("benchmarks") / "results")
+    recorded = evidence.known(shipped_folder("benchmarks") / "results")
     sheets = [sheet(each, recorded) for each in table_names.expand((name,))]
     committed = (BENCHMARKS / "tables" / f"{name}.md").read_text(encoding="utf-8")
     assert committed == render.page(sheets, terminal_table.markdown), f"run {render.MADE_BY}"

@@ -12,9 +12,10 @@ from edgefer.papers.counted import COUNTED, Counts, figure_of, in_its_unit
 from edgefer.papers.printed_figures import PrintedFigure, printed_figures
 from edgefer.papers.transcription import Cell, Column, Row
 from edgefer.papers.verdict import like
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
+from edgefer.runtime.files import shipped_folder
 
-KEPT = records.read(Counts, resources.folder("benchmarks") / "results" / counted.FILE)  # see test_counts.py
+KEPT = records.read(Counts, shipped_folder("benchmarks") / "results" / counted.FILE)  # see test_counts.py
 CELLS = [cell for _, table in table_names.tables().values() for cell in table.cells]
 
 

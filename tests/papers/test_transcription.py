@@ -12,11 +12,11 @@ import pytest
 from edgefer.arch import ARCHS
 from edgefer.papers import transcription
 from edgefer.papers.transcription import Cell, Column, Paper, Row, Table
-from edgefer.runtime import resources
 from edgefer.runtime.errors import BadRecord, UnknownName
+from edgefer.runtime.files import shipped_folder
 from tests.bare import BESIDE
 
-FILES = sorted((resources.folder("benchmarks") / "papers").glob("*.toml"))
+FILES = sorted((shipped_folder("benchmarks") / "papers").glob("*.toml"))
 TEXTS = BESIDE / "papers"
 TABLES = [(name, table) for name, paper in transcription.papers().items() for table in paper.tables]
 TITLES = [f"{name}, {table.title}" for name, table in TABLES]

@@ -82,6 +82,6 @@ def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: P
     other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
     from edgefer.training.loop import logits
 
-    wrong = verify.Reference("another network", logits(other.network, test, EAN).numpy())
+    wrong = verify.FloatBaseline("another network", logits(other.network, test, EAN).numpy())
     with pytest.raises(AccuracyDropped, match="agrees with float"):
         verify.judge("x", verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", None, wrong))

@@ -12,7 +12,7 @@ import pytest
 
 from edgefer.arch import get_arch
 from edgefer.pipeline.bundle_readme import render_readme
-from edgefer.runtime import contract, engines, golden
+from edgefer.runtime import contract, engines
 from edgefer.runtime.bundle import (
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
@@ -23,6 +23,8 @@ from edgefer.runtime.bundle import (
     Golden,
     Manifest,
     file_entries,
+    golden_picture,
+    golden_png,
     write_bundle,
 )
 from edgefer.runtime.contract import Layout, TensorSpec
@@ -114,10 +116,10 @@ def bundle(tmp_path: Path) -> Path:
     content = _model(onnx)
     known = replace(MANIFESTS[2], files=file_entries({"model.onnx": content}))
     (tmp_path / "model.onnx").write_bytes(content)
-    pixels = contract.to_pixels(golden.picture()[None], known.contract)
+    pixels = contract.to_pixels(golden_picture()[None], known.contract)
     given = contract.to_input(pixels, known.contract)
     returned = engines.load(tmp_path / "model.onnx", "onnx").run(given)
-    files = {"model.onnx": content, GOLDEN_PICTURE: golden.png(), GOLDEN_INPUT: given.tobytes()}
+    files = {"model.onnx": content, GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: given.tobytes()}
     files |= {GOLDEN_OUTPUT: returned.tobytes(), LABELS_FILE: "\n".join(known.contract.labels).encode()}
     files[README] = render_readme(known).encode()
     return write_bundle(tmp_path / known.name, replace(known, files=file_entries(files)), files).folder

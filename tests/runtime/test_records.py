@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from edgefer.benchmark.report import DevicesRecord
 from edgefer.papers.counted import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
-from edgefer.runtime import contract, records, resources
+from edgefer.runtime import contract, records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import FileEntry, Golden, Manifest
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
+from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Dtypes, Environment, Epoch, Scores, TrainingRecord
 
 KINDS = (
@@ -69,9 +70,9 @@ def test_a_foreign_schema_is_refused_by_name(kind: type[object], schema: object,
 
 
 KEPT = (
-    *((TrainingRecord, path) for path in resources.folder("weights").glob("*.json")),
-    *((CalibrationRecord, path) for path in resources.folder("calibration").glob("*.json")),
-    *((BenchRecord, path) for path in (resources.folder("benchmarks") / "baselines").glob("*.json")),
+    *((TrainingRecord, path) for path in shipped_folder("weights").glob("*.json")),
+    *((CalibrationRecord, path) for path in shipped_folder("calibration").glob("*.json")),
+    *((BenchRecord, path) for path in (shipped_folder("benchmarks") / "baselines").glob("*.json")),
 )
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from edgefer.data.load import load
-from edgefer.runtime import records, resources
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
+from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Epoch
 from edgefer.sweep import perform, remote, report, run_lock, runs
 from edgefer.sweep.grid import Row, Sweep, grid
@@ -124,7 +125,7 @@ def test_a_finished_run_of_other_faces_is_not_taken(faces: perform.Faces, csv: P
 def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, tmp_path: Path) -> None:
     sweep = Sweep("s", "", "", "distill", (Row("r", "microexpnet-xxs"),), taught=True)
     run = runs.expand(sweep, TINY)[0]
-    teacher = (resources.folder("weights") / "teacher.safetensors").read_bytes()
+    teacher = (shipped_folder("weights") / "teacher.safetensors").read_bytes()
     answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])
     assert answer.outcome == "trained"
     assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", run_lock.LOG} <= answer.files.keys()

@@ -22,10 +22,10 @@ from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
-from edgefer.runtime import records, resources, verify
+from edgefer.runtime import records, verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.records import TrainingRecord
 from edgefer.training import loop, model_card, recipes, run, weights
 from edgefer.training.augment import augment, centre, erase, grey, relight
@@ -269,7 +269,7 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
     assert found.unseen_images == 3589 - 288
 
 
-@pytest.mark.parametrize("path", sorted(resources.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(shipped_folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_have_their_model_card(path: Path) -> None:
     record = records.read(TrainingRecord, path.with_suffix(".json"))
     assert weights.load(get_arch(path.stem), path).record == record

@@ -16,7 +16,7 @@ from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime import client, shell
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, OutputFailed, Unreachable, WorkerFailed
-from edgefer.runtime.interrupts import Terminated
+from edgefer.runtime.process import Terminated
 from edgefer.runtime.protocol import Answer, JobReport
 
 FULL = 2**20  # bytes: with less than this left a run that broke off broke off for that

@@ -21,7 +21,7 @@ from edgefer.devices.engine_packages import DEFAULT, EngineSet
 from edgefer.runtime import records, source_fingerprint
 from edgefer.runtime.bundle import MANIFEST, Bundle
 from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
-from edgefer.runtime.interrupts import held
+from edgefer.runtime.process import defer_signals
 from edgefer.runtime.protocol import Check, JobReport, RemoteJob
 from edgefer.runtime.records import parse
 from edgefer.runtime.runner import MARKER, PLAN
@@ -198,7 +198,7 @@ class JobClient:
     def remove(self) -> None:
         """Remove it from the board. What was fetched is worth more than a clean board: a failure is only said."""
         try:
-            with held():
+            with defer_signals():
                 self.link.run(REMOVE, self.link.board.folder, self.id, timeout=STOP_TIMEOUT)
         except EdgeferError as error:
             self.say(f"{self.link.board.name}: the run's folder, runs/{self.id}, stays there ({error})")

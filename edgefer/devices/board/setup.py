@@ -26,7 +26,7 @@ from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import EngineSet
 from edgefer.runtime.errors import NotSetUp, OutputFailed, Unreachable
-from edgefer.runtime.interrupts import Terminated
+from edgefer.runtime.process import Terminated
 
 PROGRAM = Path(install.__file__)
 TRY_TIMEOUT = 900.0  # seconds: compiling the engines takes a small board minutes

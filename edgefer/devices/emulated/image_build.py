@@ -15,8 +15,9 @@ from edgefer.devices.config import EmulatedProcessor
 from edgefer.devices.device import Say
 from edgefer.devices.emulated import rootfs
 from edgefer.devices.engine_packages import EngineSet
-from edgefer.runtime import proc, resources
+from edgefer.runtime import proc
 from edgefer.runtime.errors import NotSetUp
+from edgefer.runtime.files import cache_folder
 
 QEMU = "qemu-aarch64"
 INSTALL = f"{QEMU} is not here: install the package qemu-user (`sudo apt install qemu-user`)"
@@ -97,7 +98,7 @@ class Image:
 
 def folder() -> Path:
     """Of all emulated boards."""
-    return resources.cache() / "emulated"
+    return cache_folder() / "emulated"
 
 
 def build(image: Image, say: Say) -> None:

@@ -16,7 +16,7 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import MissingEngine
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
 Ranges = Mapping[str, tuple[float, float]]

@@ -21,7 +21,7 @@ from edgefer.pipeline.export import Activations, Ranges
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
 OPSET = 18  # the lowest that torch's exporter implements

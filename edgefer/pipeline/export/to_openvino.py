@@ -15,7 +15,7 @@ from edgefer.pipeline.export import Ranges, to_onnx
 from edgefer.pipeline.export.openvino_patches import cut
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
 __all__ = ["activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX

@@ -21,7 +21,7 @@ from edgefer.pipeline.export import Activations, Ranges
 from edgefer.pipeline.export.tflite_pool import pad_apart
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
 _Op = qtyping.TFLOperationName

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgefer.pipeline.user_model.contract_file import Layout, Size, Stated, require_square
 from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 
 _NEWEST = 23  # the newest opset whose operators onnx_layers and onnx_functions were written for
 

@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 
 from edgefer.arch.model_contract import Affine, ModelContract, Output
 from edgefer.pipeline.user_model.contract_file import Size
-from edgefer.runtime import golden
+from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from edgefer.runtime.preprocess import centre_crop, resize_pixels
 
@@ -18,7 +18,7 @@ _SUM = 1e-3  # how far the sum of probabilities may be from 1
 def faces(size: Size, seed: int = 0) -> Tensor:
     """uint8-like pixels (N, 3, side, side): the golden picture, black, and noise."""
     _, side, _ = size
-    drawn = torch.from_numpy(centre_crop(resize_pixels(golden.picture()[None], side), side)).permute(0, 3, 1, 2)
+    drawn = torch.from_numpy(centre_crop(resize_pixels(golden_picture()[None], side), side)).permute(0, 3, 1, 2)
     noise = torch.randint(0, 256, (FACES - 2, 3, side, side), generator=torch.Generator().manual_seed(seed))
     return torch.cat([drawn, torch.zeros_like(drawn), noise.to(drawn.dtype)])
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.errors import MissingEngine, UnknownName
-from edgefer.runtime.interrupts import held
+from edgefer.runtime.process import defer_signals
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Model(Protocol):
 def import_runner(name: str) -> ModuleType:
     """The module that runs a format's files; raises MissingEngine if no package of the engine is installed."""
     try:
-        with held():
+        with defer_signals():
             return import_module(ENGINES[name].runner)
     except ModuleNotFoundError as error:
         raise MissingEngine.of(error.name or str(error), name) from error

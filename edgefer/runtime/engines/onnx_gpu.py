@@ -14,7 +14,7 @@ from typing import Any
 import onnxruntime
 
 from edgefer.runtime.errors import NoGpu, one_line
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 
 NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 INSTALL = {

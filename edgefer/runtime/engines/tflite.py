@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.contract import Layout, TensorSpec
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 
 try:
     from ai_edge_litert.interpreter import Interpreter

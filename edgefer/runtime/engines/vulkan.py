@@ -9,7 +9,7 @@ import ncnn
 
 from edgefer.runtime.bench_record import Gpu
 from edgefer.runtime.errors import NoGpu
-from edgefer.runtime.quiet import quiet
+from edgefer.runtime.process import quiet
 
 INSTALL = (
     "install the GPU's Vulkan driver and the loader (Debian and Raspberry Pi OS: "

@@ -1,18 +1,54 @@
-"""Running torch, converters and engines so that they neither print into a user's terminal nor are interrupted."""
+"""This process: signals that unwind or wait, and output that is swallowed while native code runs."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from importlib import import_module
+from types import FrameType
 
-from edgefer.runtime.interrupts import held
 from edgefer.runtime.progress import SILENT, Progress
+
+
+class Terminated(BaseException):
+    """What SIGTERM raises, as Ctrl-C raises KeyboardInterrupt."""
+
+
+def raise_on_sigterm() -> None:
+    """Make SIGTERM raise Terminated in the main thread."""
+    signal.signal(signal.SIGTERM, _raise)
+
+
+def _raise(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextlib.contextmanager
+def defer_signals() -> Iterator[None]:
+    """Let interrupts wait until the block has ended.
+
+    For renames that belong together, and for torch and the converters: an exception that is raised
+    inside those is turned into another one, dropped, or crashes the process.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one hears of signals
+        yield
+        return
+    came: list[int] = []
+    handlers = {n: signal.signal(n, lambda number, _: came.append(number)) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for first in came[:1]:
+            signal.raise_signal(first)
 
 
 @contextlib.contextmanager
@@ -26,7 +62,7 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     level = logging.root.manager.disable
-    with held(), tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+    with defer_signals(), tempfile.TemporaryFile() as sink, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         os.dup2(sink.fileno(), 1)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import resources
+from edgefer.runtime.files import cache_folder
 
 
 def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert resources.cache() == tmp_path / "edgefer"
+    assert cache_folder() == tmp_path / "edgefer"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     where = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    assert resources.cache() == tmp_path / "home" / where / "edgefer"
+    assert cache_folder() == tmp_path / "home" / where / "edgefer"
 
 
 def test_a_board_needs_no_package_of_the_host() -> None:
