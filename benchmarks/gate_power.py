@@ -40,7 +40,7 @@ from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.terminal_table import markdown
-from edgefer.training.weights import Weights
+from edgefer.training.weights import TrainedModel
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "gate-power.json", HERE / "tables" / "gate-power.md"
@@ -86,7 +86,7 @@ def _build(arch: Arch, target: str, folder: Path) -> Bundle:
     labels = np.tile(np.arange(len(arch.labels)), 4)
     pixels = np.random.default_rng(0).integers(0, 256, (len(labels), arch.resize, arch.resize, 1), dtype=np.uint8)
     noise = Dataset("noise", arch.labels, pixels, labels, np.zeros_like(labels), np.arange(len(labels)))
-    weights = Weights(arch.build().eval(), "0" * 64, None)
+    weights = TrainedModel(arch.build().eval(), "0" * 64, None)
     job = BuildJob(arch, target, get_target(target), weights, CalibrationOptions(faces=noise))
     _progress(f"building {job.id}")
     return build_bundle(job, folder)

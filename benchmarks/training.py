@@ -28,8 +28,8 @@ from edgefer.arch import get_arch
 from edgefer.runtime import environment, records
 from edgefer.runtime.terminal_table import markdown
 from edgefer.training import loop, recipes
-from edgefer.training.allocator import keep_freed_pages
 from edgefer.training.augment import augment, grey
+from edgefer.training.torch_settings import keep_freed_pages
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "training.json", HERE / "tables" / "training.md"
@@ -92,7 +92,7 @@ def measure() -> dict[str, Any]:
     }
     keep_freed_pages()
     found["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
-    network = loop.start(ean, recipes.get("plain")).network.train()
+    network = loop.start(ean, recipes.get_recipe("plain")).network.train()
     found["and ReLU in place, which is edgefer's loop"] = seconds(batches(last), network)
     return {
         "seconds": found,
@@ -106,7 +106,7 @@ def precisions() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for arch in (get_arch("ean"), get_arch("teacher")):
         for name in recipes.PRECISIONS:
-            recipe = replace(recipes.get("plain"), precision=name)
+            recipe = replace(recipes.get_recipe("plain"), precision=name)
             state = loop.start(arch, recipe)
             taken = []
             for x, y in batches(torch.channels_last):

@@ -87,7 +87,7 @@ def dist(once: Once) -> Path:
 
     def make(folder: Path) -> None:
         ean = get_arch("ean")
-        float_model = FloatModel(ean, weights.load(ean, None))
+        float_model = FloatModel(ean, weights.load_trained_model(ean, None))
         for name, target in all_targets().items():
             job = BuildJob(ean, name, target, float_model.weights, CalibrationOptions())
             build_bundle(job, folder, float_model=float_model)

@@ -36,7 +36,7 @@ def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
     from edgefer.training import weights
 
     record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
-    shipped = weights.load(get_arch("ean"), None).record
+    shipped = weights.load_trained_model(get_arch("ean"), None).record
     assert shipped is not None and shipped.private is not None
     assert set(record["bundles"]) == {f"ean.{name}" for name in all_targets()}
     for row in record["bundles"].values():
@@ -99,7 +99,7 @@ def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) 
     from edgefer.training import model_card, weights
 
     folder = shipped_folder("weights")
-    loaded = weights.load(get_arch(network), None)
+    loaded = weights.load_trained_model(get_arch(network), None)
     assert loaded.record is not None
     assert (folder / f"{network}.md").read_text() == model_card.render(loaded.record)
     assert (folder / f"{network}.png").read_bytes().startswith(b"\x89PNG")

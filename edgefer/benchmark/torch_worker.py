@@ -60,7 +60,7 @@ def load_on_cpu(name: str, settings: Settings) -> LoadedWorkload:
     """The network called `name` with its shipped weights; raises UnknownName, MissingFile or BadWeights."""
     torch.set_num_threads(settings.threads)
     arch = get_arch(name)
-    step = make_step(weights.load(arch, None).network, arch, settings)
+    step = make_step(weights.load_trained_model(arch, None).network, arch, settings)
     return LoadedWorkload(f"torch {torch.__version__}", "eager, CPU", None, step, [])
 
 

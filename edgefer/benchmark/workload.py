@@ -18,7 +18,7 @@ from edgefer.runtime.protocol import Answer, Blocks, Check, Request
 from edgefer.runtime.workload import GPU_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from edgefer.training.weights import Weights
+    from edgefer.training.weights import TrainedModel
 
 TORCH_PROVIDERS = ("cuda", "cuda-graph")  # the ways of torch_worker to a GPU
 EAGER = "torch-eager"  # the target of a network in torch, where bundles have tflite-int8
@@ -130,8 +130,8 @@ def _of_shipped_network(name: str) -> StaticMetrics:
     from edgefer.training import weights
 
     arch = get_arch(name)
-    path = weights.find(arch, None)
-    return _of_network(arch, weights.load(arch, None), {path.name: path.stat().st_size})
+    path = weights.weights_path(arch, None)
+    return _of_network(arch, weights.load_trained_model(arch, None), {path.name: path.stat().st_size})
 
 
 def _of_random_network(name: str) -> StaticMetrics:
@@ -146,7 +146,7 @@ def _of_random_network(name: str) -> StaticMetrics:
     return _of_network(arch, loaded, {f"random weights, seed {stand_in.SEED}": held})
 
 
-def _of_network(arch: Arch, loaded: Weights, files: dict[str, int]) -> StaticMetrics:
+def _of_network(arch: Arch, loaded: TrainedModel, files: dict[str, int]) -> StaticMetrics:
     """Its modules for operators, its weights for a file."""
     from edgefer.arch.count import count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,27 +39,21 @@ def evaluate(
     Example: edgefer eval --arch ean --data fer2013.csv
     """
     from edgefer.arch import get_arch
-    from edgefer.data.dataset import unseen_rows
-    from edgefer.runtime import metrics
     from edgefer.runtime.terminal_table import table
 
     network = get_arch(arch)
     with display() as shown:
         faces = read_data(shown, data, network.resize, reading)
-        test = faces.split(split)
+        images = len(faces.split(split))  # or EmptyData, before torch is loaded
         load_torch(shown)
-        from edgefer.training import evaluation_crops, loop
-        from edgefer.training import weights as store
+        from edgefer.training.evaluation import scores
+        from edgefer.training.weights import load_trained_model
 
-        shown.progress.step("", f"running {len(test)} images", 0, None)
-        loaded = store.load(network, weights)
-        found = loop.logits(loaded.network, test, network).numpy()
-        result = metrics.score(found, test, unseen_rows(test, faces))
-        if ten_crop:
-            crops = evaluation_crops.ten_crop_probabilities(loaded.network, test, network).numpy()
-            result = replace(result, ten_crop=metrics.score(crops, test).accuracy)
+        shown.progress.step("", f"running {images} images", 0, None)
+        model = load_trained_model(network, weights)
+        result = scores(model.network, network, faces, split, ten_crop)
     if as_json:
-        print_json({"arch": arch, "weights_sha256": loaded.sha256, "split": split, "scores": result})
+        print_json({"arch": arch, "weights_sha256": model.sha256, "split": split, "scores": result})
         return
     click.echo(f"{arch} on {split}, {result.images} images, centre crop: {result.accuracy:.2f} %")
     if result.ten_crop is not None:

@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 
 
 def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
-    """`KEY=VALUE` texts as a dictionary; raises click.BadParameter of the option."""
+    """A recipe's settings, `KEY=VALUE` texts, as a dictionary; raises click.BadParameter of the option."""
+    from edgefer.training.recipes import RENAMED, current_names
+
     for text in settings:
         if "=" not in text:
             raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
-    return dict(text.split("=", 1) for text in settings)
+    values = dict(text.split("=", 1) for text in settings)
+    for key in values.keys() & RENAMED.keys():
+        click.echo(f"the setting {key} is called {RENAMED[key]} now", err=True)
+    return current_names(values)
 
 
 def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
@@ -142,7 +147,7 @@ def train(
     from edgefer.training import recipes
 
     require_folder(out)
-    network, chosen = get_arch(arch), recipes.change(recipes.get(recipe), pairs(settings))
+    network, chosen = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
     chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
     splits = Splits(fold, folds, by, hold_out)
     plan = recipes.Plan(

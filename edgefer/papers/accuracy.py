@@ -10,6 +10,7 @@ from edgefer.papers.verdict import At, Found, Missing, compared
 from edgefer.runtime import records
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Scores, TrainingRecord
+from edgefer.training.recipes import current_names
 
 HAVE = "FER2013"
 OURS = "edgefer"  # the recipe of the shipped weights stands for rows with a teacher, whatever their way
@@ -49,8 +50,8 @@ def _in_the_way(record: TrainingRecord, training: str) -> bool:
 
 def _set(record: TrainingRecord, settings: dict[str, str]) -> bool:
     """Whether the recipe has the row's settings, where it has them at all."""
-    both = record.recipe.keys() & settings.keys()
-    return all(float(record.recipe[key]) == float(settings[key]) for key in both)
+    recipe = current_names(record.recipe)
+    return all(float(recipe[key]) == float(settings[key]) for key in recipe.keys() & settings.keys())
 
 
 def settings(at: At) -> dict[str, str]:

@@ -41,8 +41,8 @@ from edgefer.runtime.bundle import (
     write_bundle,
 )
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
-from edgefer.training.torch_threads import torch_threads
-from edgefer.training.weights import Weights
+from edgefer.training.torch_settings import torch_threads
+from edgefer.training.weights import TrainedModel
 
 # How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
 # build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
@@ -70,7 +70,7 @@ class BuildJob:
     arch: Arch
     name: str
     target: Target
-    weights: Weights
+    weights: TrainedModel
     calibrate: CalibrationOptions
 
     @property

@@ -28,12 +28,12 @@ def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> FloatBase
             "--target onnx-fp32 makes it."
         )
     with quiet():
-        from edgefer.training import loop, weights
+        from edgefer.training import evaluation, weights
 
     network = get_arch(bundle.manifest.arch)
-    loaded = weights.load(network, source)
+    loaded = weights.load_trained_model(network, source)
     _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
-    outputs = loop.logits(loaded.network, test, network).numpy()
+    outputs = evaluation.logits(loaded.network, test, network).numpy()
     return FloatBaseline(f"{network.name} in torch, unfolded", outputs)
 
 

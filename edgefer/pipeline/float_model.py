@@ -15,13 +15,13 @@ from edgefer.runtime import environment
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
-from edgefer.training.weights import Weights
+from edgefer.training.weights import TrainedModel
 
 
 class FloatModel:
     """A network with its weights, and what has been made of it so far, by the format of the graph."""
 
-    def __init__(self, arch: Arch, weights: Weights) -> None:
+    def __init__(self, arch: Arch, weights: TrainedModel) -> None:
         self.arch, self.weights = arch, weights
         self._models: dict[str, bytes] = {}
         self._records: dict[tuple[str, Method, str, int], CalibrationRecord] = {}

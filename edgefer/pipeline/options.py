@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgefer.pipeline.build import CalibrationOptions
     from edgefer.pipeline.ranges import Method
     from edgefer.runtime.bundle import Bundle
-    from edgefer.training.weights import Weights
+    from edgefer.training.weights import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _tell_stage(progress: Progress, task: str, stage: str) -> None:
     progress.step(task, stage, 0, None)
 
 
-def _network(options: BuildOptions) -> tuple[Arch, Weights]:
+def _network(options: BuildOptions) -> tuple[Arch, TrainedModel]:
     from edgefer.arch import get_arch
     from edgefer.pipeline.user_model import contract_file, load
     from edgefer.training import random_init, weights
@@ -108,7 +108,7 @@ def _network(options: BuildOptions) -> tuple[Arch, Weights]:
         arch = get_arch(options.arch)
         if options.untrained is not None:
             return arch, random_init.make(arch, options.untrained)
-        return arch, weights.load(arch, options.weights)
+        return arch, weights.load_trained_model(arch, options.weights)
     contract = contract_file.read(options.contract, name=options.name, labels=options.labels, input=options.input)
     if options.onnx is not None:
         return load.from_onnx(options.onnx, contract)

@@ -68,7 +68,7 @@ def expand(sweep: Sweep, wish: Wish) -> list[Run]:
 
 def _plan(sweep: Sweep, row: Row, wish: Wish, seed: int) -> Plan:
     own = {key: value for key, value in row.settings.items() if key not in wish.settings or key != LENGTH}
-    recipe = recipes.change(recipes.get(sweep.recipe), {**wish.settings, **own})
+    recipe = recipes.change(recipes.get_recipe(sweep.recipe), {**wish.settings, **own})
     shipped = (shipped_folder("weights") / "teacher.safetensors",) if sweep.taught else ()
     return Plan(get_arch(row.arch), recipe, seed, wish.threads, wish.teachers or shipped)
 

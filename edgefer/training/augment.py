@@ -1,4 +1,4 @@
-"""What training does to a face, on whole batches of tensors."""
+"""What training does to faces, on whole batches of tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def grey(pixels: Pixels, device: torch.device = CPU) -> Tensor:
     return x if x.shape[1] == 1 else (x * torch.tensor(LUMA, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def spread(faces: Tensor, arch: Arch) -> Tensor:
+def to_channels(faces: Tensor, arch: Arch) -> Tensor:
     """Grey faces (N, 1, H, W) in [0, 1] -> (N, arch.channels, H, W) from arch.input_min to 1: what the network takes.
 
     The twin of edgefer.pipeline.fold.fold_input, which puts the same arithmetic into the exported model.
@@ -32,7 +32,7 @@ def spread(faces: Tensor, arch: Arch) -> Tensor:
 
 def to_network(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
     """uint8 (N, H, W, 1 or 3) -> float32 (N, arch.channels, H, W) on `device`, grey from arch.input_min to 1."""
-    return spread(grey(pixels, device), arch)
+    return to_channels(grey(pixels, device), arch)
 
 
 def centre(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
@@ -40,22 +40,22 @@ def centre(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
     return to_network(centre_crop(pixels, arch.crop), arch, device)
 
 
-def augment(faces: Tensor, crop: int, turn: float, zoom: float, generator: torch.Generator) -> Tensor:
-    """Random crop, flip, rotation and zoom in one bilinear sampling.
+def augment(faces: Tensor, crop: int, rotation: float, scale: float, generator: torch.Generator) -> Tensor:
+    """Random crop, flip, rotation and scale in one bilinear sampling.
 
-    faces float32 (N, 1, H, W) -> (N, 1, crop, crop); turn in degrees, zoom as a fraction, both
+    faces float32 (N, 1, H, W) -> (N, 1, crop, crop); rotation in degrees, scale as a fraction, both
     uniform in +-. The crop's offset is uniform over the image, as in the papers' four corners and centre.
-    With no turn and no zoom, offsets are whole pixels and nothing is sampled. Here and below `generator` draws on
+    With no rotation and no scale, offsets are whole pixels and nothing is sampled. Here and below `generator` draws on
     the CPU whatever the faces' device, so that a seed means the same on all of them.
     """
-    if not turn and not zoom:
+    if not rotation and not scale:
         return crops_and_flips(faces, crop, generator)
     count, _, height, _ = faces.shape
     u = (torch.rand(5, count, generator=generator) * 2 - 1).to(faces.device)
-    angle, scale = u[0] * math.radians(turn), (crop / height) * (1 + u[1] * zoom)
+    angle, factor = u[0] * math.radians(rotation), (crop / height) * (1 + u[1] * scale)
     flip = torch.where(u[4] < 0, -1.0, 1.0)
     room = 1 - crop / height
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    cos, sin = torch.cos(angle) * factor, torch.sin(angle) * factor
     theta = torch.stack([cos * flip, -sin, u[2] * room, sin * flip, cos, u[3] * room], dim=1).view(count, 2, 3)
     grid = functional.affine_grid(theta, [count, 1, crop, crop], align_corners=False)
     return functional.grid_sample(faces, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -73,45 +73,45 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     return faces[each[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
-def relight(views: Tensor, contrast: float, brightness: float, generator: torch.Generator) -> Tensor:
-    """Other light on grey views (N, 1, S, S) in [0, 1], and in [0, 1] again.
+def relight(faces: Tensor, contrast: float, brightness: float, generator: torch.Generator) -> Tensor:
+    """Other light on grey faces (N, 1, S, S) in [0, 1], and in [0, 1] again.
 
-    A view's distances from its mean grey are scaled by 1 +- contrast, then its mean is shifted by +- brightness,
+    A face's distances from its mean grey are scaled by 1 +- contrast, then its mean is shifted by +- brightness,
     both uniform; with 0 and 0 they stay as they are.
     """
     if not contrast and not brightness:
-        return views
-    u = (torch.rand(2, len(views), 1, 1, 1, generator=generator) * 2 - 1).to(views.device)
-    mean = views.mean((2, 3), keepdim=True)
-    return ((views - mean) * (1 + u[0] * contrast) + mean + u[1] * brightness).clamp(0, 1)
+        return faces
+    u = (torch.rand(2, len(faces), 1, 1, 1, generator=generator) * 2 - 1).to(faces.device)
+    mean = faces.mean((2, 3), keepdim=True)
+    return ((faces - mean) * (1 + u[0] * contrast) + mean + u[1] * brightness).clamp(0, 1)
 
 
-def erase(views: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """A square of one random grey over `share` of the views (N, 1, S, S) (Zhong et al., "Random erasing", AAAI 2020).
+def erase(faces: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """A square of one random grey over `share` of the faces (N, 1, S, S) (Zhong et al., "Random erasing", AAAI 2020).
 
-    Its side is uniform in ERASED, it lies wholly in the view.
+    Its side is uniform in ERASED, it lies wholly in the face.
     """
     if not share:
-        return views
-    u = torch.rand(5, len(views), 1, 1, generator=generator).to(views.device)
-    size = views.shape[-1]
+        return faces
+    u = torch.rand(5, len(faces), 1, 1, generator=generator).to(faces.device)
+    size = faces.shape[-1]
     side = (ERASED[0] + u[1] * (ERASED[1] - ERASED[0])).round()
-    at = torch.arange(size, device=views.device)
+    at = torch.arange(size, device=faces.device)
     top, left = (u[2] * (size - side + 1)).floor(), (u[3] * (size - side + 1)).floor()
     rows = (at[None, :, None] >= top) & (at[None, :, None] < top + side)
     columns = (at[None, None, :] >= left) & (at[None, None, :] < left + side)
     inside = rows & columns & (u[0] < share)
-    return torch.where(inside.unsqueeze(1), u[4].unsqueeze(1), views)
+    return torch.where(inside.unsqueeze(1), u[4].unsqueeze(1), faces)
 
 
-def mix(views: Tensor, labels: Tensor, beta: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Views (N, 1, S, S) and soft labels (N, classes), each mixed with another of the batch (Zhang et al., 2018).
+def mix(faces: Tensor, labels: Tensor, beta: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Faces (N, 1, S, S) and soft labels (N, classes), each mixed with another of the batch (Zhang et al., 2018).
 
     One share a batch, from Beta(beta, beta); with beta 0 they stay as they are.
     """
     if not beta:
-        return views, labels
+        return faces, labels
     seed = int(torch.randint(2**62, (), generator=generator))
     share = float(np.random.default_rng(seed).beta(beta, beta))
-    other = torch.randperm(len(views), generator=generator).to(views.device)
-    return share * views + (1 - share) * views[other], share * labels + (1 - share) * labels[other]
+    other = torch.randperm(len(faces), generator=generator).to(faces.device)
+    return share * faces + (1 - share) * faces[other], share * labels + (1 - share) * labels[other]

@@ -18,9 +18,10 @@ from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Epoch
 from edgefer.training.loop import State
+from edgefer.training.recipes import current_names
 
 
-def save(path: Path, state: State, settings: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
     """Write the state and the settings it belongs to, atomically."""
     content = io.BytesIO()
     parts = {
@@ -29,7 +30,7 @@ def save(path: Path, state: State, settings: dict[str, Any]) -> None:
         "optimizer": state.optimizer.state_dict(),
         "average": None if state.average is None else state.average.state_dict(),
         "best": state.best,
-        "master": state.master,
+        "teacher": state.teacher,
         "round": state.round,
         "curve": [asdict(epoch) for epoch in state.curve],
     }
@@ -37,15 +38,16 @@ def save(path: Path, state: State, settings: dict[str, Any]) -> None:
     write_atomic(path, content.getvalue())
 
 
-def resume(path: Path, state: State, settings: dict[str, Any]) -> None:
+def load_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
     """Fill `state` from the file; raises BadCheckpoint if it is broken or of other settings."""
     try:
         parts = torch.load(path, map_location="cpu", weights_only=True)
-        found = parts["settings"]
+        saved = {**parts["settings"], "recipe": current_names(parts["settings"]["recipe"])}
+        teacher = parts["teacher"] if "teacher" in parts else parts["master"]  # the older name
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} can't be read: remove it to start again.") from error
-    if found != settings:
-        other = ", ".join(k for k in settings if found.get(k) != settings[k]) or "keys"
+    if saved != settings:
+        other = ", ".join(k for k in settings if saved.get(k) != settings[k]) or "keys"
         raise BadCheckpoint(
             f"{path} belongs to a training with another {other}: "
             "use the same settings, another --out, or remove it to start again."
@@ -54,5 +56,5 @@ def resume(path: Path, state: State, settings: dict[str, Any]) -> None:
     state.optimizer.load_state_dict(parts["optimizer"])
     if state.average is not None:
         state.average.load_state_dict(parts["average"])
-    state.best, state.master, state.round = parts["best"], parts["master"], parts["round"]
+    state.best, state.teacher, state.round = parts["best"], teacher, parts["round"]
     state.curve = [Epoch(**epoch) for epoch in parts["curve"]]

@@ -19,13 +19,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.runtime.records import Epoch
-from edgefer.training import losses, parallel, schedule
-from edgefer.training.augment import augment, centre, erase, grey, mix, relight, spread
-from edgefer.training.class_balance import balanced
+from edgefer.training import evaluation, losses, parallel, schedule
+from edgefer.training.augment import augment, erase, grey, mix, relight, to_channels
 from edgefer.training.losses import Teacher
 from edgefer.training.recipes import Plan, Recipe
 
-EVAL_PIXELS = 256 * 48 * 48  # of the faces that are shown at once in evaluation
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
 RANK_SEEDS = 1 << 48  # beyond the seeds of all epochs, so that no two processes draw the same dropout
 
@@ -34,7 +32,7 @@ RANK_SEEDS = 1 << 48  # beyond the seeds of all epochs, so that no two processes
 class State:
     """Everything that changes while training; what a checkpoint holds.
 
-    best are the weights of the best epoch so far, master those of the round's teacher (rounds after the first).
+    best are the weights of the best epoch so far, teacher those of the round's teacher (rounds after the first).
     """
 
     network: nn.Module
@@ -42,20 +40,20 @@ class State:
     average: AveragedModel | None
     curve: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
-    master: dict[str, Tensor] = field(default_factory=dict)
+    teacher: dict[str, Tensor] = field(default_factory=dict)
     round: int = 0
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """What is evaluated and kept: the running average where there is one, else the network."""
         return self.network if self.average is None else self.average.module
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What does not change: the faces, their soft labels (N, classes), the faces that choose, teachers from outside."""
+class TrainingData:
+    """What does not change: the faces of Training with soft labels (N, classes), PublicTest, teachers from outside."""
 
-    learn: Dataset
+    faces: Dataset
     labels: Tensor
     public: Dataset
     teachers: Sequence[Teacher] = ()
@@ -63,21 +61,21 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Batch:
-    """Grey views (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device."""
+    """Grey faces (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device."""
 
-    views: Tensor
+    faces: Tensor
     labels: Tensor
 
 
-def _step_before_pointwise(network: nn.Module) -> None:
-    """Let 1x1 convolutions with a stride take every so manieth pixel first, which is the same.
+def _stride_before_pointwise(network: nn.Module) -> None:
+    """Let 1x1 convolutions with a stride apply it to their input first, which gives the same.
 
     The gradient of LCNN's, 8 channels with stride 2 and channels last, crashes torch 2.13.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
             down, right = module.stride
-            module.register_forward_pre_hook(lambda _, given, y=down, x=right: (given[0][:, :, ::y, ::x],))
+            module.register_forward_pre_hook(lambda _, inputs, y=down, x=right: (inputs[0][:, :, ::y, ::x],))
             module.stride = (1, 1)
 
 
@@ -85,7 +83,7 @@ def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
     """A fresh network of `arch` before the first epoch."""
     network = arch.build()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # benchmarks/tables/training.md
-    _step_before_pointwise(network)
+    _stride_before_pointwise(network)
     for module in network.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
@@ -97,20 +95,20 @@ def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    spared = [p for p in network.parameters() if p.ndim <= 1]
+    without_decay = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
         {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
+        {"params": without_decay, "weight_decay": 0.0},
     ]
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, recipe.lr)
     return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
-def take(state: State, tensors: dict[str, Tensor]) -> None:
-    """Let a network that has not learned yet, and its running average, start from these weights."""
+def start_from(state: State, tensors: dict[str, Tensor]) -> None:
+    """Let a network that is not trained yet, and its running average, start from these weights."""
     state.network.load_state_dict(tensors)
-    state.judged.load_state_dict(tensors)
+    state.evaluated.load_state_dict(tensors)
 
 
 def next_round(state: State, plan: Plan) -> None:
@@ -119,40 +117,27 @@ def next_round(state: State, plan: Plan) -> None:
     torch.manual_seed(plan.seed + number)
     fresh = start(plan.arch, plan.recipe, plan.device)
     if plan.recipe.hand_over:
-        take(fresh, best)
+        start_from(fresh, best)
     state.network, state.optimizer, state.average = fresh.network, fresh.optimizer, fresh.average
-    state.round, state.master = number, best
+    state.round, state.teacher = number, best
 
 
-def logits(network: nn.Module, data: Dataset, arch: Arch) -> Tensor:
-    """float32 (N, classes) of the network of `arch` on the centre crops; it is put into evaluation mode."""
-    network.eval()
-    batch, device = max(1, EVAL_PIXELS // arch.resize**2), next(network.parameters()).device
-    with torch.inference_mode():
-        parts = [network(centre(data.pixels[i : i + batch], arch, device)) for i in range(0, len(data), batch)]
-    return torch.cat(parts).cpu()
-
-
-def _hits(network: nn.Module, data: Dataset, arch: Arch) -> float:
-    return float((logits(network, data, arch).argmax(1).numpy() == data.labels).mean())
-
-
-def epochs(state: State, plan: Plan, lesson: Lesson, tick: Callable[[float], None]) -> Iterator[Epoch]:
-    """Run the epochs that are left, one per step of the iterator; `tick` hears the loss of each batch."""
+def epochs(state: State, plan: Plan, data: TrainingData, tick: Callable[[float], None]) -> Iterator[Epoch]:
+    """Run the epochs that are left, one per step of the iterator; `tick` is called with the loss of each batch."""
     model = parallel.data_parallel(state.network, plan.device)
-    while not schedule.over(plan.recipe, state.curve, state.round):
+    while not schedule.is_over(plan.recipe, state.curve, state.round):
         if schedule.round_over(plan.recipe, state.curve, state.round):
             next_round(state, plan)
             model = parallel.data_parallel(state.network, plan.device)
         began, number = time.perf_counter(), len(state.curve)
-        lr = schedule.rate(plan.recipe, schedule.of(state.curve, state.round), state.round, 0.0)
-        loss, right = _one_epoch(state, model, plan, lesson, tick)
-        hits = parallel.of_main_process(lambda: _hits(state.judged, lesson.public, plan.arch))
+        lr = schedule.learning_rate(plan.recipe, schedule.epochs_of_round(state.curve, state.round), state.round, 0.0)
+        loss, right = _one_epoch(state, model, plan, data, tick)
+        share = parallel.of_main_process(lambda: evaluation.accuracy(state.evaluated, data.public, plan.arch))
         took = time.perf_counter() - began
-        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * hits, took, state.round)
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * share, took, state.round)
         state.curve.append(epoch)
-        if schedule.best(state.curve) is epoch:
-            state.best = parallel.of_main_process(lambda: _copied(state.judged))
+        if schedule.best_epoch(state.curve) is epoch:
+            state.best = parallel.of_main_process(lambda: _copied(state.evaluated))
         yield epoch
 
 
@@ -160,16 +145,16 @@ def _copied(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def _teachers(state: State, plan: Plan, lesson: Lesson) -> list[Teacher]:
-    """Who is listened to in this round: those from outside, and the student of the round before."""
+def _teachers(state: State, plan: Plan, data: TrainingData) -> list[Teacher]:
+    """The teachers of this round: those from outside, and the best student of the rounds before."""
     if not plan.recipe.alpha:
         return []
-    heard = list(lesson.teachers)
-    if state.master:
+    teachers = list(data.teachers)
+    if state.teacher:
         network = plan.arch.build()
-        network.load_state_dict(state.master)
-        heard.append(Teacher(plan.arch, network.eval().to(plan.device)))
-    return heard
+        network.load_state_dict(state.teacher)
+        teachers.append(Teacher(plan.arch, network.eval().to(plan.device)))
+    return teachers
 
 
 def precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
@@ -190,56 +175,58 @@ def step(
 
     model is the state's network as parallel.data_parallel gives it; weight is of a share (parallel.Share).
     """
-    with precision(recipe.precision, batch.views.device):
-        out = model(spread(batch.views, arch).contiguous(memory_format=torch.channels_last)).float()
-    with precision(recipe.teacher_precision, batch.views.device):
-        heard = losses.hear(teachers, batch.views, recipe.temperature) if teachers else None
-    loss = losses.loss(out, batch.labels, heard, recipe)
+    with precision(recipe.precision, batch.faces.device):
+        logits = model(to_channels(batch.faces, arch).contiguous(memory_format=torch.channels_last)).float()
+    with precision(recipe.teacher_precision, batch.faces.device):
+        probabilities = None
+        if teachers:
+            probabilities = losses.teacher_probabilities(teachers, batch.faces, recipe.temperature)
+    loss = losses.loss(logits, batch.labels, probabilities, recipe)
     state.optimizer.zero_grad()
     (loss * weight).backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
     if state.average is not None:
         state.average.update_parameters(state.network)
-    return loss.detach(), out.detach()
+    return loss.detach(), logits.detach()
 
 
-def _batch(plan: Plan, lesson: Lesson, index: Tensor, generator: torch.Generator) -> Batch:
+def _batch(plan: Plan, data: TrainingData, index: Tensor, generator: torch.Generator) -> Batch:
     """The faces `index` of Training as the recipe shows them, on the device."""
     recipe, device = plan.recipe, torch.device(plan.device)
-    faces = grey(lesson.learn.pixels[index.numpy()], device)
-    views = augment(faces, plan.arch.crop, recipe.turn, recipe.zoom, generator)
-    views = relight(views, recipe.contrast, recipe.brightness, generator)
-    views = erase(views, recipe.erase, generator)
-    return Batch(*mix(views, lesson.labels[index].to(device), recipe.mixup, generator))
+    faces = grey(data.faces.pixels[index.numpy()], device)
+    faces = augment(faces, plan.arch.crop, recipe.rotation, recipe.scale, generator)
+    faces = relight(faces, recipe.contrast, recipe.brightness, generator)
+    faces = erase(faces, recipe.erase, generator)
+    return Batch(*mix(faces, data.labels[index].to(device), recipe.mixup, generator))
 
 
 def _one_epoch(
-    state: State, model: nn.Module, plan: Plan, lesson: Lesson, tick: Callable[[float], None]
+    state: State, model: nn.Module, plan: Plan, data: TrainingData, tick: Callable[[float], None]
 ) -> tuple[float, float]:
     """Mean loss and accuracy of one pass over the training faces."""
-    recipe, earlier = plan.recipe, schedule.of(state.curve, state.round)
-    teachers = _teachers(state, plan, lesson)
+    recipe, earlier = plan.recipe, schedule.epochs_of_round(state.curve, state.round)
+    teachers = _teachers(state, plan, data)
     seed = plan.seed * EPOCH_SEEDS + len(state.curve)
     torch.manual_seed(seed + parallel.rank() * RANK_SEEDS)  # dropout
     generator = torch.Generator().manual_seed(seed)  # order and augmentation
-    order = torch.randperm(len(lesson.learn), generator=generator)
+    order = torch.randperm(len(data.faces), generator=generator)
     if recipe.balanced:
-        order = torch.from_numpy(balanced(lesson.learn.labels, plan.seed, len(state.curve)))
+        order = torch.from_numpy(schedule.balanced_order(data.faces.labels, plan.seed, len(state.curve)))
     steps = math.ceil(len(order) / recipe.batch)
     state.network.train()
     total, right = 0.0, 0.0
     for number in range(steps):
         index = order[number * recipe.batch : (number + 1) * recipe.batch]
         for group in state.optimizer.param_groups:
-            group["lr"] = schedule.rate(recipe, earlier, state.round, (number + 1) / steps)
-        batch = _batch(plan, lesson, index, generator)
+            group["lr"] = schedule.learning_rate(recipe, earlier, state.round, (number + 1) / steps)
+        batch = _batch(plan, data, index, generator)
         share = parallel.share_of(len(index))
-        shown = Batch(batch.views[share.rows], batch.labels[share.rows])
-        mean, out = step(state, model, recipe, plan.arch, teachers, shown, share.weight)
-        loss, answers = mean.item(), out.argmax(1).cpu().numpy()
+        shown = Batch(batch.faces[share.rows], batch.labels[share.rows])
+        mean, logits = step(state, model, recipe, plan.arch, teachers, shown, share.weight)
+        loss, answers = mean.item(), logits.argmax(1).cpu().numpy()
         if share.weight:
             total += loss * len(answers)
-            right += int((answers == lesson.learn.labels[index[share.rows].numpy()]).sum())
+            right += int((answers == data.faces.labels[index[share.rows].numpy()]).sum())
         tick(loss)
     total, right = parallel.all_reduce_sum(total, right)
     return total / len(order), right / len(order)

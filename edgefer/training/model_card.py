@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from edgefer.runtime.records import Scores, TrainingRecord
-from edgefer.runtime.terminal_table import markdown
-from edgefer.training.schedule import best
+import io
+import itertools
+from pathlib import Path
 
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.records import Epoch, Scores, TrainingRecord
+from edgefer.runtime.terminal_table import markdown
+from edgefer.training.schedule import best_epoch
+
+BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's colour-blind safe set
 _LIMITS = """\
 - FER2013's labels are noisy (label noise): its faces were found by web search and sorted in a hurry, people agree with
   its labels on about two faces of three, and FER+'s ten annotators gave another majority on 37 % of them.
@@ -47,8 +53,8 @@ def render(record: TrainingRecord) -> str:
         "## Data",
         "",
         f"{_images(record)}. Training was trained on, PublicTest chose the epoch ({record.best_epoch} of "
-        f"{len(record.curve)}, {best(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. SHA-256 of "
-        f"pixels, labels and splits: {record.data['sha256']}.",
+        f"{len(record.curve)}, {best_epoch(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. "
+        f"SHA-256 of pixels, labels and splits: {record.data['sha256']}.",
         "",
         f"## Accuracy on {name}",
         "",
@@ -83,14 +89,14 @@ def _images(record: TrainingRecord) -> str:
 
 
 def _accuracy(test: Scores) -> list[str]:
-    told = [f"- centre crop: {test.accuracy:.2f} % of {test.images:,} images"]
+    lines = [f"- centre crop: {test.accuracy:.2f} % of {test.images:,} images"]
     if test.ten_crop is not None:
-        told.append(f"- mean of ten crops: {test.ten_crop:.2f} %")
+        lines.append(f"- mean of ten crops: {test.ten_crop:.2f} %")
     if test.unseen is not None:
-        told.append(f"- centre crop, {test.unseen_images:,} images that Training does not hold: {test.unseen:.2f} %")
+        lines.append(f"- centre crop, {test.unseen_images:,} images that Training does not hold: {test.unseen:.2f} %")
     if test.ferplus is not None:
-        told.append(f"- answers equal to FER+'s majority, which is another labelling: {test.ferplus:.2f} %")
-    return told
+        lines.append(f"- answers equal to FER+'s majority, which is another labelling: {test.ferplus:.2f} %")
+    return lines
 
 
 def _classes(test: Scores, names: list[str]) -> list[str]:
@@ -103,3 +109,27 @@ def _classes(test: Scores, names: list[str]) -> list[str]:
         for name, counts in zip(names, matrix, strict=True)
     ]
     return [markdown(("class", "recall", *(f"as {name}" for name in names)), rows)]
+
+
+def draw_curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
+    """Accuracy (left) and loss (right) over epochs, as a PNG; `best` is the epoch that was chosen."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [p.epoch for p in points]
+    left.plot(epochs, [p.train_accuracy for p in points], color=ORANGE, label="Training, augmented")
+    left.plot(epochs, [p.public_accuracy for p in points], color=BLUE, label="PublicTest, centre crop")
+    for first in (p.epoch for before, p in itertools.pairwise(points) if p.round != before.round):
+        left.axvline(first - 0.5, color="0.85")  # another round began
+    left.axvline(best, color="0.6", linestyle=":", label=f"chosen: epoch {best}")
+    left.set(xlabel="epoch", ylabel="accuracy in %", title=title)
+    left.legend(facecolor="white", edgecolor="none")
+    right.plot(epochs, [p.loss for p in points], color=ORANGE)
+    right.set(xlabel="epoch", ylabel="loss", title="training loss")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    write_atomic(path, content.getvalue())

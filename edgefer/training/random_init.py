@@ -10,19 +10,19 @@ from torch import nn
 from edgefer.arch import Arch
 from edgefer.pipeline import synthetic_faces
 from edgefer.training.augment import centre
-from edgefer.training.weights import Weights
+from edgefer.training.weights import TrainedModel
 
 _Norm = nn.modules.batchnorm._BatchNorm
 _DROPOUT = (nn.Dropout, nn.Dropout2d)
 
 
-def make(arch: Arch, seed: int) -> Weights:
+def make(arch: Arch, seed: int) -> TrainedModel:
     """The network with weights from `seed`, in evaluation mode; its batch norms have seen drawn pictures."""
     network = arch.build(seed=seed)
     if not any(isinstance(module, _Norm | nn.LayerNorm) for module in network.modules()):
         _spread(network, seed)
     _settle(network, arch)
-    return Weights(network.eval(), _checksum(network), None, seed)
+    return TrainedModel(network.eval(), _checksum(network), None, seed)
 
 
 def _spread(network: nn.Module, seed: int) -> None:

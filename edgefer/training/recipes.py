@@ -1,15 +1,16 @@
-"""Recipes: named frozen parameter sets with their source above each."""
+"""Recipes: named frozen parameter sets with their source above each. Light: no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgefer.arch import Arch
 from edgefer.runtime.errors import BadSetting, UnknownName
 
+T = TypeVar("T")
 SCHEDULES = ("cosine", "linear", "plateau")
 OPTIMIZERS = ("sgd", "adam")
 LABELS = ("hard", "votes", "calibrated-votes")
@@ -21,13 +22,14 @@ ALLOWED = {
     "precision": PRECISIONS,
     "teacher_precision": PRECISIONS,
 }
+RENAMED = {"turn": "rotation", "zoom": "scale"}  # settings in older records and checkpoints, and on the command line
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What a training does, in any of its rounds.
 
-    Round 0 learns from the labels (and from teachers, where some are given) for `epochs` epochs at most. Then come up
+    Round 0 learns from the labels (and from teachers, where there are any) for `epochs` epochs at most. Then come up
     to `rounds` more of `round_epochs` each, in which the best student so far is the teacher (EAN, section 3.3): with
     `hand_over` the next student starts from its weights. A round ends early when `patience` epochs brought nothing
     better on PublicTest (0: never); the rounds end when one was not better than those before.
@@ -35,18 +37,18 @@ class Recipe:
     optimizer      sgd (Nesterov `momentum`) or adam; weight decay spares biases and norms
     schedule       after `warmup` epochs, linear or half a cosine to zero; plateau: x 0.9 where the loss didn't fall
     labels         hard; votes, FER+'s as they are; calibrated-votes, what they say of FER2013's labels
-                   (training.ferplus_votes)
+                   (training.losses.calibrated_votes)
     label_share    share of those in the target, the rest is the hard label
     alpha          share of the teachers in the loss; squared: times temperature^2
-    turn, zoom     degrees, fraction of the image: uniform in +-; 0 and 0: whole-pixel crops and flips
-    contrast       a view's contrast is scaled by 1 +- contrast, brightness: its grey in [0, 1] is shifted by +-
+    rotation       in degrees, scale: a fraction of the image; uniform in +-. 0 and 0: whole-pixel crops and flips
+    contrast       a face's contrast is scaled by 1 +- contrast, brightness: its grey in [0, 1] is shifted by +-
                    brightness; uniform (training.augment.relight)
-    erase          share of the views in which a square is hidden (training.augment.erase)
+    erase          share of the faces in which a square is hidden (training.augment.erase)
     mixup          images are mixed in pairs, and so are their labels, with a share from Beta(mixup, mixup) (Zhang et
                    al., "mixup", ICLR 2018; 0: none)
     precision      of the convolutions and products while training; teacher_precision: of the teachers'. bfloat16 pays
                    for dense convolutions on processors that have it (benchmarks/tables/training.md)
-    balanced       classes are drawn equally often (EfficientFace's oversampling, training.class_balance)
+    balanced       classes are drawn equally often (EfficientFace's oversampling, training.schedule)
     average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
     """
 
@@ -65,8 +67,8 @@ class Recipe:
     alpha: float = 0.0
     temperature: float = 1.0
     squared: bool = True
-    turn: float = 0.0
-    zoom: float = 0.0
+    rotation: float = 0.0
+    scale: float = 0.0
     contrast: float = 0.0
     brightness: float = 0.0
     erase: float = 0.0
@@ -92,7 +94,7 @@ class Plan:
     """A training as it was asked for: everything but the data.
 
     teachers are weights files of any networks; pretrained are the network's own to start from (None: random ones);
-    chosen are the words of the command line that made the splits; device is cpu or cuda.
+    split_options are the words of the command line that made the splits; device is cpu or cuda.
     """
 
     arch: Arch
@@ -100,13 +102,13 @@ class Plan:
     seed: int
     threads: int
     teachers: tuple[Path, ...] = ()
-    chosen: tuple[str, ...] = ()
+    split_options: tuple[str, ...] = ()
     device: str = "cpu"
     pretrained: Path | None = None
 
 
 def check_teachers(plan: Plan) -> None:
-    """Raise BadSetting where a recipe lacks the teacher that it learns from, or has one that it would not hear."""
+    """Raise BadSetting where a recipe lacks the teacher that it learns from, or has one that it doesn't use."""
     recipe = plan.recipe
     if recipe.alpha and not recipe.rounds and not plan.teachers:
         raise BadSetting(f"recipe {recipe.name} learns from a teacher: give one with --teacher WEIGHTS.safetensors.")
@@ -116,7 +118,7 @@ def check_teachers(plan: Plan) -> None:
 
 _ALL = (
     # Ours: batch 128 and 44-pixel crops as in Kong et al. section 4.2, schedule by common practice.
-    Recipe("plain", 40, lr=0.2, label_smoothing=0.1, turn=10.0, zoom=0.1),
+    Recipe("plain", 40, lr=0.2, label_smoothing=0.1, rotation=10.0, scale=0.1),
     # Cugu et al., MicroExpNet, equation 2 and "Vanilla & Student Networks": Adam, 1e-4, batch 64, lambda 0.5. T: their
     # grid is 2 to 128 (section 4.4), and it should be tuned. 3000 epochs of CK+'s 1,308 faces are 137 of FER2013's.
     Recipe(
@@ -124,31 +126,31 @@ _ALL = (
         squared=False,
     ),
     # Kong et al., EAN, sections 3.2, 3.3 and 4.2: 0.01, then 0.1, x 0.9 on plateau, batch 128, five crops and flips,
-    # equation 7 with the best of Table 2 (alpha 0.5, T 5). Lengths are not told: ours.
+    # equation 7 with the best of Table 2 (alpha 0.5, T 5). Lengths are not printed: ours.
     Recipe(
         "iterative", 60, lr=0.01, schedule="plateau", warmup=0, alpha=0.5, temperature=5.0, patience=12, rounds=4,
         round_epochs=40, round_lr=0.1,
     ),
     # Zhao et al., EfficientFace, equation 6: cross-entropy against a fixed generator network's distribution.
-    Recipe("label-distribution", 60, alpha=1.0, temperature=1.0, turn=10.0, zoom=0.1),
+    Recipe("label-distribution", 60, alpha=1.0, temperature=1.0, rotation=10.0, scale=0.1),
     # The same, with FER+'s ten annotators as the generator (Barsoum et al., ICMI 2016, section 3.4).
-    Recipe("label-distribution-ferplus", 60, labels="votes", turn=10.0, zoom=0.1),
-    # Ours, for the network `teacher`: mixed images and no smoothed labels, so that what it says of a face is soft
-    # because it doubts, not because it was told to. What was tried: benchmarks/tables/recipes.md.
+    Recipe("label-distribution-ferplus", 60, labels="votes", rotation=10.0, scale=0.1),
+    # Ours, for the network `teacher`: mixed images and no smoothed labels, so that its answers are soft
+    # where it is unsure, not because its labels were. What was tried: benchmarks/tables/recipes.md.
     Recipe(
-        "teacher", 60, weight_decay=5e-4, schedule="linear", turn=12.0, zoom=0.12, mixup=0.2, average=0.999,
+        "teacher", 60, weight_decay=5e-4, schedule="linear", rotation=12.0, scale=0.12, mixup=0.2, average=0.999,
         precision="bfloat16",
     ),
-    # Ours, for teachers of the next student: other light, hidden squares, wider turns, and longer. The recipe above
+    # Ours, for teachers of the next student: other light, hidden squares, more rotation, and longer. The recipe above
     # memorises part of its labels: 82 % of Training are right and 70 % of PublicTest.
     Recipe(
-        "teacher-strong", 100, weight_decay=5e-4, schedule="linear", turn=15.0, zoom=0.2, contrast=0.4, brightness=0.15,
-        erase=0.5, mixup=0.2, average=0.999, precision="bfloat16",
+        "teacher-strong", 100, weight_decay=5e-4, schedule="linear", rotation=15.0, scale=0.2, contrast=0.4,
+        brightness=0.15, erase=0.5, mixup=0.2, average=0.999, precision="bfloat16",
     ),
-    # Ours, and of the shipped weights: the teacher is shown the very views that the student is, and is heard for long
+    # Ours, and of the shipped weights: the teacher sees the augmented faces that the student sees, in a long training
     # (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
     Recipe(
-        "edgefer", 96, weight_decay=1e-4, schedule="linear", turn=10.0, zoom=0.1, average=0.999, alpha=0.7,
+        "edgefer", 96, weight_decay=1e-4, schedule="linear", rotation=10.0, scale=0.1, average=0.999, alpha=0.7,
         temperature=2.0, teacher_precision="bfloat16",
     ),
     # Ours, without a larger network: EAN's iteration with a higher rate, a running average, softer labels.
@@ -165,16 +167,21 @@ _ALL = (
 RECIPES = {recipe.name: recipe for recipe in _ALL}
 
 
-def get(name: str) -> Recipe:
+def get_recipe(name: str) -> Recipe:
     """The recipe called `name`; raises UnknownName with the nearest names."""
     if name not in RECIPES:
         raise UnknownName.of("recipe", name, RECIPES)
     return RECIPES[name]
 
 
+def current_names(settings: Mapping[str, T]) -> dict[str, T]:
+    """A recipe's settings, those of an older record too, by the names that they have now."""
+    return {RENAMED.get(key, key): value for key, value in settings.items()}
+
+
 def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     """The recipe with other values, given as text (`alpha`: `0.3`, `hand_over`: `false`); raises BadSetting."""
-    values: dict[str, Any] = {key: _value(recipe, key, text) for key, text in settings.items()}
+    values: dict[str, Any] = {key: _value(recipe, key, text) for key, text in current_names(settings).items()}
     changed = replace(recipe, **values)
     for key, allowed in ALLOWED.items():
         if getattr(changed, key) not in allowed:
@@ -183,15 +190,15 @@ def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
 
 
 def _value(recipe: Recipe, key: str, text: str) -> object:
-    known = [field.name for field in fields(Recipe) if field.name != "name"]
-    if key not in known:
-        raise BadSetting(f"a recipe has no setting {key!r}: known are {', '.join(known)}.")
+    settings = [field.name for field in fields(Recipe) if field.name != "name"]
+    if key not in settings:
+        raise BadSetting(f"a recipe has no setting {key!r}: known are {', '.join(settings)}.")
     kind = type(getattr(recipe, key))
     try:
         value: object = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
-        wanted = "true or false" if kind is bool else {int: "a whole number", float: "a number"}[kind]
-        raise BadSetting(f"{key}={text}: it must be {wanted}.") from error
+        must_be = "true or false" if kind is bool else {int: "a whole number", float: "a number"}[kind]
+        raise BadSetting(f"{key}={text}: it must be {must_be}.") from error
     if isinstance(value, int | float) and not (value >= 0 and value != float("inf")):
         raise BadSetting(f"{key}={text}: it must be 0 or more.")
     return value

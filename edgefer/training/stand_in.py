@@ -9,18 +9,18 @@ from torch import nn
 from edgefer.arch import Arch
 from edgefer.runtime.errors import MissingFile
 from edgefer.training import weights
-from edgefer.training.weights import Weights
+from edgefer.training.weights import TrainedModel
 
 SEED = 0
 
 
-def load(arch: Arch) -> tuple[Weights, bool]:
+def load(arch: Arch) -> tuple[TrainedModel, bool]:
     """The shipped weights, or random ones; and whether they are random. Raises BadWeights."""
     try:
-        return weights.load(arch, None), False
+        return weights.load_trained_model(arch, None), False
     except MissingFile:
         network = arch.build(seed=SEED).eval()
-        return Weights(network, _checksum(network), None), True
+        return TrainedModel(network, _checksum(network), None), True
 
 
 def note(arch: Arch) -> str:

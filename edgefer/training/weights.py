@@ -1,4 +1,4 @@
-"""Loading weights into a network: the shipped ones or a user's, never a pickle."""
+"""Loading weights into a network: the shipped ones or a user's, from safetensors, never from a pickle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgefer.runtime.files import sha256, shipped_folder
 
 
 @dataclass(frozen=True)
-class Weights:
+class TrainedModel:
     """A network with its weights, in evaluation mode; the checksum is of the file.
 
     untrained is the seed of random weights, which come from no file; None where they were trained.
@@ -28,7 +28,7 @@ class Weights:
     untrained: int | None = None
 
 
-def find(arch: Arch, path: Path | None) -> Path:
+def weights_path(arch: Arch, path: Path | None) -> Path:
     """`path`, or the shipped weights of the network; raises MissingFile if there are none."""
     if path is None:
         path = shipped_folder("weights") / f"{arch.name}.safetensors"
@@ -43,7 +43,7 @@ def find(arch: Arch, path: Path | None) -> Path:
     return path
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file; raises MissingFile or BadWeights."""
     try:
         return dict(load_file(path))
@@ -55,9 +55,9 @@ def read(path: Path) -> dict[str, Tensor]:
         raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
 
 
-def arch_of(path: Path) -> Arch:
+def arch_of_weights(path: Path) -> Arch:
     """The network that a weights file of edgefer's says it is of; raises MissingFile, BadWeights or UnknownName."""
-    read(path)
+    read_tensors(path)
     with safe_open(path, "pt") as opened:  # type: ignore[no-untyped-call, unused-ignore]
         name = (opened.metadata() or {}).get("arch")
     if name is None:
@@ -72,22 +72,22 @@ def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:
         raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
 
 
-def load(arch: Arch, path: Path | None) -> Weights:
+def load_trained_model(arch: Arch, path: Path | None) -> TrainedModel:
     """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
-    path = find(arch, path)
-    tensors = read(path)
+    path = weights_path(arch, path)
+    tensors = read_tensors(path)
     network = arch.build()
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    if found != expected:
-        wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    if shapes != expected:
+        wrong = sorted(k for k in expected.keys() | shapes.keys() if expected.get(k) != shapes.get(k))
         raise BadWeights(
-            f"{path} holds the weights of another network: {wrong[0]} is {found.get(wrong[0], 'missing')}, "
+            f"{path} holds the weights of another network: {wrong[0]} is {shapes.get(wrong[0], 'missing')}, "
             f"{arch.name} has {expected.get(wrong[0], 'no such tensor')}; name its network with --arch."
         )
     require_finite(path, tensors)
     network.load_state_dict(tensors)
-    return Weights(network.eval(), sha256(path), _record(path, arch))
+    return TrainedModel(network.eval(), sha256(path), _record(path, arch))
 
 
 def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:

@@ -31,7 +31,9 @@ def model() -> bytes:
     from edgefer.pipeline.fold import DeployableModel
 
     ean = get_arch("ean")
-    return import_exporter("onnx").convert(DeployableModel(weights.load(ean, None).network).eval(), ean.crop)
+    return import_exporter("onnx").convert(
+        DeployableModel(weights.load_trained_model(ean, None).network).eval(), ean.crop
+    )
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def made(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_exporter("onnx"), "convert", lambda network, crop: model)
         for name in ("onnx-fp32", "onnx-int8"):
-            job = BuildJob(ean, name, get_target(name), weights.load(ean, None), CalibrationOptions())
+            job = BuildJob(ean, name, get_target(name), weights.load_trained_model(ean, None), CalibrationOptions())
             build_bundle(job, out)
     return out
 

@@ -30,7 +30,7 @@ def faces(fer2013: Path) -> Dataset:
 
 
 def built(name: str, calibrate: CalibrationOptions, out: Path, arch: Arch = EAN) -> Bundle:
-    return build_bundle(BuildJob(arch, name, get_target(name), weights.load(arch, None), calibrate), out)
+    return build_bundle(BuildJob(arch, name, get_target(name), weights.load_trained_model(arch, None), calibrate), out)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
     assert abs(check.drop) <= verify.DROP_LIMIT
     if name == "tflite-int8":
         assert check.drop <= 0.3  # of what ships most; int8 may be right by chance where float is not
-    record = weights.load(get_arch(network), None).record
+    record = weights.load_trained_model(get_arch(network), None).record
     assert record is not None and record.private is not None
     assert check.exact.accuracy == record.private.accuracy
     assert check.artifact.unseen_images == 3301
@@ -79,8 +79,8 @@ def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: P
     """The check must be able to fail: compare the shipped artifact with the answers of other weights."""
     bundle = built("onnx-fp32", CalibrationOptions(), tmp_path)
     test = faces.split("PrivateTest").take(np.arange(200))
-    other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
-    from edgefer.training.loop import logits
+    other = weights.load_trained_model(EAN, write_weights(tmp_path / "w.safetensors", "ean"))
+    from edgefer.training.evaluation import logits
 
     wrong = verify.FloatBaseline("another network", logits(other.network, test, EAN).numpy())
     with pytest.raises(AccuracyDropped, match="agrees with float"):

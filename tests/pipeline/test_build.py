@@ -33,8 +33,8 @@ from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import CALIBRATION, MANIFEST, README, read_bundle
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, MissingFile, NotInteger, OutputFailed
-from edgefer.training import loop, random_init, weights
-from edgefer.training.torch_threads import torch_threads
+from edgefer.training import evaluation, random_init, weights
+from edgefer.training.torch_settings import torch_threads
 from tests.made import write_csv, write_weights
 from tests.pipeline.snippet_runner import check_python_snippet
 
@@ -42,14 +42,16 @@ EAN = get_arch("ean")
 every_target = pytest.mark.parametrize("name", all_targets())
 
 
-def job(name: str, calibrate: CalibrationOptions | None = None, of: weights.Weights | None = None) -> BuildJob:
-    return BuildJob(EAN, name, get_target(name), of or weights.load(EAN, None), calibrate or CalibrationOptions())
+def job(name: str, calibrate: CalibrationOptions | None = None, of: weights.TrainedModel | None = None) -> BuildJob:
+    return BuildJob(
+        EAN, name, get_target(name), of or weights.load_trained_model(EAN, None), calibrate or CalibrationOptions()
+    )
 
 
 @pytest.fixture(scope="module")
 def float_model() -> FloatModel:
     """The shipped EAN, converted once for each kind of graph: for tests whose subject is what comes after."""
-    return FloatModel(EAN, weights.load(EAN, None))
+    return FloatModel(EAN, weights.load_trained_model(EAN, None))
 
 
 @every_target
@@ -144,7 +146,7 @@ def test_recorded_calibration_gives_the_bytes_of_the_faces(float_model: FloatMod
 
 
 def test_recorded_ranges_of_other_weights_are_refused(tmp_path: Path) -> None:
-    other = weights.load(EAN, write_weights(tmp_path / "other.safetensors", "ean"))
+    other = weights.load_trained_model(EAN, write_weights(tmp_path / "other.safetensors", "ean"))
     with pytest.raises(BadCalibration, match="--calibration PATH"):
         build_bundle(job("tflite-int8", of=other), tmp_path)
     assert not (tmp_path / "ean.tflite-int8").exists()
@@ -152,7 +154,7 @@ def test_recorded_ranges_of_other_weights_are_refused(tmp_path: Path) -> None:
 
 def test_network_without_recorded_ranges_is_told_to_calibrate(tmp_path: Path) -> None:
     arch = get_arch("model_f")
-    loaded = weights.load(arch, write_weights(tmp_path / "f.safetensors", "model_f"))
+    loaded = weights.load_trained_model(arch, write_weights(tmp_path / "f.safetensors", "model_f"))
     wanted = BuildJob(arch, "onnx-int8", get_target("onnx-int8"), loaded, CalibrationOptions())
     with pytest.raises(BadCalibration, match="ships no activation ranges for model_f"):
         build_bundle(wanted, tmp_path)
@@ -164,7 +166,7 @@ def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> 
         one, same, other = (random_init.make(arch, seed) for seed in (3, 3, 4))
         assert (one.sha256, one.untrained) == (same.sha256, 3)
         assert other.sha256 != one.sha256
-        answers = loop.logits(one.network, synthetic_faces.faces().resized(arch.resize), arch)
+        answers = evaluation.logits(one.network, synthetic_faces.faces().resized(arch.resize), arch)
         assert 0.01 < answers.std() < 100, name
         assert answers.std(0).max() > 0.001, f"{name} gives one answer to all pictures"
 
@@ -243,7 +245,7 @@ def test_float_inside_fails_the_build(float_model: FloatModel, tmp_path: Path, m
 
 
 def test_a_broken_conversion_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = weights.load(EAN, write_weights(tmp_path / "w.safetensors", "ean", seed=5))
+    other = weights.load_trained_model(EAN, write_weights(tmp_path / "w.safetensors", "ean", seed=5))
     wrong = import_exporter("onnx").convert(DeployableModel(other.network).eval(), EAN.crop)
     monkeypatch.setattr(import_exporter("onnx"), "convert", lambda network, crop: wrong)
     with pytest.raises(GoldenMismatch, match="No bundle was written"):

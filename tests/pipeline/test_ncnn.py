@@ -64,7 +64,9 @@ def test_no_target_excuses_what_its_engine_has_in_int8() -> None:
 
 def test_a_convolution_left_in_float_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(ncnn_int8.INTEGER, "ConvolutionDepthWise")
-    row = BuildJob(EAN, "ncnn-int8", get_target("ncnn-int8"), weights.load(EAN, None), CalibrationOptions())
+    row = BuildJob(
+        EAN, "ncnn-int8", get_target("ncnn-int8"), weights.load_trained_model(EAN, None), CalibrationOptions()
+    )
     with pytest.raises(NotInteger, match="ConvolutionDepthWise"):
         build_bundle(row, tmp_path)
     assert list(tmp_path.iterdir()) == []

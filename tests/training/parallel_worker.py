@@ -17,7 +17,7 @@ from edgefer.training import parallel, recipes, run
 from edgefer.training.recipes import Plan
 
 BATCHES = (6, 6, 1)  # the last leaves one of two processes without a face
-SHORT = replace(recipes.get("plain"), epochs=2, batch=8, warmup=1)
+SHORT = replace(recipes.get_recipe("plain"), epochs=2, batch=8, warmup=1)
 # A running average, and a second round in which the first student is the teacher.
 ROUNDS = replace(SHORT, lr=0.01, average=0.9, alpha=0.5, temperature=2.0, rounds=1, round_epochs=1, round_lr=0.01)
 

@@ -30,19 +30,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_whole_step_is_on_the_device(name: str, data: Dataset) -> None:
-    recipe = replace(recipes.get(name), precision="float32", teacher_precision="float32")  # meta has no autocast
+    recipe = replace(recipes.get_recipe(name), precision="float32", teacher_precision="float32")  # meta has no autocast
     plan = recipes.Plan(EAN, recipe, 0, 1, device="meta")
-    lesson = loop.Lesson(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
+    training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
     state = loop.start(EAN, recipe, "meta")
-    batch = loop._batch(plan, lesson, torch.arange(8), torch.Generator().manual_seed(0))
+    batch = loop._batch(plan, training_data, torch.arange(8), torch.Generator().manual_seed(0))
     heard = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
     loss, out = loop.step(state, state.network, recipe, EAN, heard, batch)
-    assert {batch.views.device, batch.labels.device, loss.device, out.device} == {META}
-    assert {value.device for value in state.judged.state_dict().values()} == {META}
+    assert {batch.faces.device, batch.labels.device, loss.device, out.device} == {META}
+    assert {value.device for value in state.evaluated.state_dict().values()} == {META}
 
 
 def test_a_tensor_left_behind_is_found(data: Dataset) -> None:
-    recipe = recipes.get("plain")
+    recipe = recipes.get_recipe("plain")
     state = loop.start(EAN, recipe, "meta")
     left = loop.Batch(torch.rand(8, 1, 44, 44), torch.rand(8, 7))
     with pytest.raises(RuntimeError, match="meta"):
@@ -52,12 +52,12 @@ def test_a_tensor_left_behind_is_found(data: Dataset) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="sees no CUDA GPU"):
-        run.train(recipes.Plan(EAN, recipes.get("plain"), 0, 1, device="cuda"), data, tmp_path, SILENT)
+        run.train(recipes.Plan(EAN, recipes.get_recipe("plain"), 0, 1, device="cuda"), data, tmp_path, SILENT)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_trains_on_a_gpu(data: Dataset, tmp_path: Path) -> None:
-    short = replace(recipes.get("plain"), epochs=2, batch=8)
+    short = replace(recipes.get_recipe("plain"), epochs=2, batch=8)
     record = run.train(recipes.Plan(EAN, short, 0, 1, device="cuda"), data, tmp_path, SILENT)
     assert record.gpu and record.command.endswith("--device cuda")
 
@@ -76,9 +76,9 @@ def test_mixed_labels_say_what_is_in_the_picture() -> None:
 
 def test_bfloat16_is_computed_with(data: Dataset) -> None:
     """Its rounding is seen, and the weights stay float32."""
-    plan = recipes.Plan(EAN, recipes.get("plain"), 0, 1)
-    lesson = loop.Lesson(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
-    batch = loop._batch(plan, lesson, torch.arange(8), torch.Generator().manual_seed(0))
+    plan = recipes.Plan(EAN, recipes.get_recipe("plain"), 0, 1)
+    training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
+    batch = loop._batch(plan, training_data, torch.arange(8), torch.Generator().manual_seed(0))
     found = []
     for precision in recipes.PRECISIONS:
         torch.manual_seed(0)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from edgefer.arch import get_arch
 from edgefer.data.load import load
-from edgefer.training import ferplus_votes, losses
+from edgefer.training import losses
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes
 
@@ -40,7 +40,7 @@ def test_share_of_the_votes(tmp_path: Path) -> None:
 
 def test_votes_without_one_for_these_classes_say_nothing() -> None:
     none = torch.tensor([[0, 0, 0, 0, 0, 0, 0, 4, 6, 0], [0, 9, 0, 0, 0, 0, 0, 1, 0, 0]])
-    assert ferplus_votes.plain(none, torch.arange(7)).tolist() == [pytest.approx([1 / 7] * 7), [0, 1, 0, 0, 0, 0, 0]]
+    assert losses.vote_shares(none, torch.arange(7)).tolist() == [pytest.approx([1 / 7] * 7), [0, 1, 0, 0, 0, 0, 0]]
 
 
 def made_votes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,18 +54,18 @@ def made_votes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_calibrated_votes_speak_of_the_labels() -> None:
     found, labels = made_votes(40)
-    soft = ferplus_votes.calibrated(found, labels, 7)
+    soft = losses.calibrated_votes(found, labels, 7)
     assert torch.allclose(soft.sum(1), torch.ones(len(soft)), atol=1e-5)
     assert (soft.argmax(1) == labels).all() and soft.max(1).values.min() > 0.9
-    assert torch.equal(soft, ferplus_votes.calibrated(found, labels, 7))
+    assert torch.equal(soft, losses.calibrated_votes(found, labels, 7))
 
 
-def test_no_face_hears_its_own_label() -> None:
+def test_a_face_s_soft_label_is_fitted_without_its_own_label() -> None:
     """A label that is changed must not change its own face's row, though it changes others'."""
     found, labels = made_votes(40)
     other = labels.clone()
     other[5] = (other[5] + 3) % 7
-    before, after = ferplus_votes.calibrated(found, labels, 7), ferplus_votes.calibrated(found, other, 7)
+    before, after = losses.calibrated_votes(found, labels, 7), losses.calibrated_votes(found, other, 7)
     assert torch.equal(before[5], after[5])
     assert not torch.equal(before, after)
 
@@ -77,23 +77,23 @@ def kl(p: torch.Tensor, q: torch.Tensor) -> float:
 def test_loss_is_equation_7_of_ean_and_equation_2_of_microexpnet() -> None:
     torch.manual_seed(0)
     out, labels = torch.randn(8, 7), torch.arange(8) % 7
-    heard = torch.softmax(torch.randn(8, 7), 1)
+    teachers = torch.softmax(torch.randn(8, 7), 1)
     hard = functional.one_hot(labels, 7).float()
     own = float(functional.cross_entropy(out, labels))
     recipe = replace(HARD, alpha=0.3, temperature=5.0)
-    apart = kl(heard, torch.softmax(out / 5, 1))
+    apart = kl(teachers, torch.softmax(out / 5, 1))
     assert float(losses.loss(out, hard, None, recipe)) == pytest.approx(own)
-    assert float(losses.loss(out, hard, heard, recipe)) == pytest.approx(0.3 * 25 * apart + 0.7 * own, rel=1e-5)
+    assert float(losses.loss(out, hard, teachers, recipe)) == pytest.approx(0.3 * 25 * apart + 0.7 * own, rel=1e-5)
     plain = replace(recipe, squared=False)
-    assert float(losses.loss(out, hard, heard, plain)) == pytest.approx(0.3 * apart + 0.7 * own, rel=1e-5)
+    assert float(losses.loss(out, hard, teachers, plain)) == pytest.approx(0.3 * apart + 0.7 * own, rel=1e-5)
 
 
 def test_label_distribution_has_the_gradient_of_the_cross_entropy_with_the_generator() -> None:
     torch.manual_seed(1)
-    out, heard = torch.randn(4, 7, requires_grad=True), torch.softmax(torch.randn(4, 7), 1)
-    loss = losses.loss(out, torch.zeros(4, 7), heard, RECIPES["label-distribution"])
+    out, teachers = torch.randn(4, 7, requires_grad=True), torch.softmax(torch.randn(4, 7), 1)
+    loss = losses.loss(out, torch.zeros(4, 7), teachers, RECIPES["label-distribution"])
     (mine,) = torch.autograd.grad(loss, out)
-    (theirs,) = torch.autograd.grad(functional.cross_entropy(out, heard), out)
+    (theirs,) = torch.autograd.grad(functional.cross_entropy(out, teachers), out)
     assert torch.allclose(mine, theirs, atol=1e-6)
 
 
@@ -112,8 +112,9 @@ class Says(nn.Module):
 def test_teachers_are_softened_and_averaged_and_see_their_own_side() -> None:
     one, two = Says(0.0, math.log(3)), Says(math.log(81), 0.0)
     lcnn = get_arch("lcnn")
-    heard = losses.hear([losses.Teacher(EAN, one), losses.Teacher(lcnn, two)], torch.rand(2, 1, 44, 44), 2.0)
+    teachers = [losses.Teacher(EAN, one), losses.Teacher(lcnn, two)]
+    probabilities = losses.teacher_probabilities(teachers, torch.rand(2, 1, 44, 44), 2.0)
     root = math.sqrt(3)
-    wanted = ((1 / (1 + root) + 9 / 10) / 2, (root / (1 + root) + 1 / 10) / 2)
-    assert heard.tolist() == [pytest.approx(wanted)] * 2
+    expected = ((1 / (1 + root) + 9 / 10) / 2, (root / (1 + root) + 1 / 10) / 2)
+    assert probabilities.tolist() == [pytest.approx(expected)] * 2
     assert one.seen == (2, 3, 44, 44) and two.seen == (2, 1, 64, 64)

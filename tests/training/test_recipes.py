@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
+from edgefer.runtime import records
 from edgefer.runtime.errors import BadSetting, BadWeights, EmptyData, UnknownName
+from edgefer.runtime.files import shipped_folder
+from edgefer.runtime.records import TrainingRecord
 from edgefer.training import recipes, run
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes, write_weights
@@ -55,7 +58,7 @@ def test_trains(name: str, data: Dataset, teacher: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_command_of_a_record_gives_the_recipe_back(name: str) -> None:
-    base = recipes.get(name)
+    base = recipes.get_recipe(name)
     changed = replace(base, alpha=0.25, hand_over=False, batch=7, schedule="linear", average=0.5)
     assert recipes.change(base, recipes.differences(changed)) == changed
     assert recipes.differences(base) == {}
@@ -89,13 +92,13 @@ def test_settings_as_text_are_settings(name: str, number: float, whole: int, yes
 )
 def test_wrong_setting(key: str, value: str, says: str) -> None:
     with pytest.raises(BadSetting, match=says) as failure:
-        recipes.change(recipes.get("plain"), {key: value})
+        recipes.change(recipes.get_recipe("plain"), {key: value})
     assert failure.value.exit_code == 27
 
 
 def test_unknown_recipe() -> None:
     with pytest.raises(UnknownName, match="did you mean iterative"):
-        recipes.get("iterativ")
+        recipes.get_recipe("iterativ")
 
 
 def test_teacher_is_needed_or_in_vain(data: Dataset, teacher: Path, tmp_path: Path) -> None:
@@ -116,3 +119,16 @@ def test_votes_that_are_not_there(tmp_path: Path) -> None:
     bare = load(write_csv(tmp_path / "fer2013.csv"))
     with pytest.raises(EmptyData, match=r"put fer2013new\.csv beside"):
         run.train(recipes.Plan(EAN, short(RECIPES["edgefer-ferplus"]), 0, 1), bare, tmp_path, SILENT)
+
+
+def test_settings_of_an_older_name_are_read() -> None:
+    older = {"turn": "5", "zoom": "0.2"}
+    assert recipes.change(recipes.get_recipe("plain"), older) == replace(RECIPES["plain"], rotation=5.0, scale=0.2)
+
+
+def test_shipped_records_have_a_recipe_of_today() -> None:
+    """Their settings have older names; what they do not name yet was off."""
+    for path in shipped_folder("weights").glob("*.json"):
+        record = records.read(TrainingRecord, path)
+        assert record.recipe.keys() >= {"turn", "zoom"}
+        assert asdict(Recipe(**recipes.current_names(record.recipe))).keys() >= {"rotation", "scale"}

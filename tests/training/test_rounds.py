@@ -17,7 +17,7 @@ from tests.made import write_csv
 
 EAN = get_arch("ean")
 TWO = replace(
-    recipes.get("iterative"),
+    recipes.get_recipe("iterative"),
     epochs=2,
     batch=16,
     lr=0.1,
@@ -63,21 +63,21 @@ def test_next_round_starts_from_the_best_weights_or_afresh(hand_over: bool) -> N
     state.best = {name: torch.full_like(value, 2) for name, value in state.network.state_dict().items()}
     before = state.best
     loop.next_round(state, plan)
-    assert state.round == 1 and state.master is before
-    for network in (state.network, state.judged):
+    assert state.round == 1 and state.teacher is before
+    for network in (state.network, state.evaluated):
         same = [torch.equal(value, before[name]) for name, value in network.state_dict().items()]
         assert all(same) if hand_over else not any(same)
 
 
 def test_teacher_of_a_round_is_the_best_of_the_rounds_before(data: Dataset) -> None:
-    lesson = loop.Lesson(data.split("Training"), torch.empty(0), data.split("PublicTest"))
+    training_data = loop.TrainingData(data.split("Training"), torch.empty(0), data.split("PublicTest"))
     torch.manual_seed(0)
     state = loop.start(EAN, TWO)
-    assert loop._teachers(state, PLAN, lesson) == []
+    assert loop._teachers(state, PLAN, training_data) == []
     state.best = {name: value.clone() for name, value in state.network.state_dict().items()}
     loop.next_round(state, PLAN)
-    (teacher,) = loop._teachers(state, PLAN, lesson)
-    assert all(torch.equal(v, state.master[k]) for k, v in teacher.network.state_dict().items())
+    (teacher,) = loop._teachers(state, PLAN, training_data)
+    assert all(torch.equal(v, state.teacher[k]) for k, v in teacher.network.state_dict().items())
     assert not teacher.network.training
 
 
@@ -86,9 +86,9 @@ def test_average_is_what_is_kept(data: Dataset, tmp_path: Path) -> None:
     torch.manual_seed(plan.seed)
     state = loop.start(EAN, plan.recipe)
     labels = torch.nn.functional.one_hot(torch.from_numpy(data.split("Training").labels), 7).float()
-    lesson = loop.Lesson(data.split("Training"), labels, data.split("PublicTest"))
-    next(loop.epochs(state, plan, lesson, lambda _: None))
-    assert state.judged is not state.network
-    mine, averaged = state.network.state_dict(), state.judged.state_dict()
+    training_data = loop.TrainingData(data.split("Training"), labels, data.split("PublicTest"))
+    next(loop.epochs(state, plan, training_data, lambda _: None))
+    assert state.evaluated is not state.network
+    mine, averaged = state.network.state_dict(), state.evaluated.state_dict()
     assert not torch.equal(mine["stem.0.weight"], averaged["stem.0.weight"])
     assert torch.equal(state.best["stem.0.weight"], averaged["stem.0.weight"])

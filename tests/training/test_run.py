@@ -13,7 +13,6 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from edgefer.arch import get_arch
@@ -27,12 +26,11 @@ from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.records import TrainingRecord
-from edgefer.training import loop, model_card, recipes, run, weights
-from edgefer.training.augment import augment, centre, erase, grey, relight
+from edgefer.training import evaluation, model_card, recipes, run, weights
 from tests.made import write_csv, write_weights
 
 EAN = get_arch("ean")
-SHORT = replace(recipes.get("plain"), epochs=3, batch=16, warmup=1)
+SHORT = replace(recipes.get_recipe("plain"), epochs=3, batch=16, warmup=1)
 PLAN = recipes.Plan(EAN, SHORT, seed=7, threads=1)
 SILENT = run.Listener(lambda _: None, lambda _: None)
 
@@ -54,7 +52,7 @@ def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) 
     out, record = trained
     assert sorted(p.name for p in out.iterdir()) == ["ean.json", "ean.md", "ean.png", "ean.safetensors"]
     assert records.read(TrainingRecord, out / "ean.json") == record
-    assert weights.load(EAN, out / "ean.safetensors").record == record
+    assert weights.load_trained_model(EAN, out / "ean.safetensors").record == record
     assert [e.epoch for e in record.curve] == [1, 2, 3]
     assert record.curve[0].loss > record.curve[-1].loss
     assert record.public.accuracy == pytest.approx(max(e.public_accuracy for e in record.curve), abs=1e-3)
@@ -148,6 +146,22 @@ def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
         run.train(PLAN, data, tmp_path, SILENT)
 
 
+def test_a_checkpoint_with_settings_of_older_names_goes_on(
+    data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
+) -> None:
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
+    parts = torch.load(tmp_path / "ean.checkpoint", weights_only=True)
+    recipe = parts["settings"]["recipe"]
+    recipe["turn"], recipe["zoom"], parts["master"] = recipe.pop("rotation"), recipe.pop("scale"), parts.pop("teacher")
+    torch.save(parts, tmp_path / "ean.checkpoint")
+    run.train(PLAN, data, tmp_path, SILENT)
+    assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
+
+
 def test_needs_every_class_and_a_public_test(tmp_path: Path) -> None:
     only = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2}))
     with pytest.raises(EmptyData, match="PublicTest"):
@@ -161,13 +175,13 @@ def test_needs_every_class_and_a_public_test(tmp_path: Path) -> None:
 def test_weights_of_another_network(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "f.safetensors", "model_f")
     with pytest.raises(BadWeights, match="another network") as failure:
-        weights.load(EAN, path)
+        weights.load_trained_model(EAN, path)
     assert failure.value.exit_code == 8
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BadWeights, match="not a whole safetensors file"):
-        weights.load(EAN, path)
+        weights.load_trained_model(EAN, path)
     with pytest.raises(MissingFile, match="ships no weights for model_f"):
-        weights.load(get_arch("model_f"), None)
+        weights.load_trained_model(get_arch("model_f"), None)
 
 
 @pytest.mark.parametrize("name", ["lcnn", "microexpnet-xxs", "shufflenetv2"])
@@ -176,9 +190,9 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     arch = get_arch(name)
     faces = load(write_csv(tmp_path / "fer2013.csv", {"Training": 2, "PublicTest": 1}), arch.resize)
     record = run.train(recipes.Plan(arch, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
-    loaded = weights.load(arch, tmp_path / f"{name}.safetensors")
+    loaded = weights.load_trained_model(arch, tmp_path / f"{name}.safetensors")
     test = faces.split("PublicTest")
-    found = torch.softmax(loop.logits(loaded.network, test, arch), 1).numpy()
+    found = torch.softmax(evaluation.logits(loaded.network, test, arch), 1).numpy()
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
     job = BuildJob(arch, "onnx-fp32", get_target("onnx-fp32"), loaded, CalibrationOptions())
     assert np.abs(verify.outputs(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
@@ -186,70 +200,8 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
 
-def test_augmentation_keeps_within_the_face() -> None:
-    """A turn and a zoom too small to see: the sampling lands on whole pixels or between two of them, never outside."""
-    faces = grey(load_ramp())
-    out = augment(faces, 44, 1e-6, 1e-6, torch.Generator().manual_seed(0))
-    assert out.shape == (4, 1, 44, 44)
-    assert out.min() >= faces.min() and out.max() <= faces.max()
-    steps = (out[:, :, 1:] - out[:, :, :-1]) * 255
-    assert torch.allclose(steps, torch.full_like(steps, 5.0), atol=0.05)
-
-
-def test_augmentation_without_turn_and_zoom_is_a_crop_or_its_mirror() -> None:
-    faces = torch.arange(48 * 48, dtype=torch.float32).view(1, 1, 48, 48).repeat(64, 1, 1, 1)
-    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
-    assert out.shape == (64, 1, 44, 44)
-    corners, mirrored = set(), 0
-    for view in out[:, 0]:
-        mirror = bool(view[0, 0] > view[0, 1])
-        upright = view.flip(1) if mirror else view
-        top, left = divmod(int(upright[0, 0]), 48)
-        assert torch.equal(upright, faces[0, 0, top : top + 44, left : left + 44])
-        corners.add((top, left))
-        mirrored += mirror
-    assert {top for top, _ in corners} == {left for _, left in corners} == set(range(5))
-    assert 16 <= mirrored <= 48
-
-
-def test_other_light_scales_around_the_mean_and_shifts_it() -> None:
-    views = torch.rand(200, 1, 44, 44, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
-    out = relight(views, 0.4, 0.15, torch.Generator().manual_seed(0))
-    scales, shifts = out.std((2, 3)) / views.std((2, 3)), out.mean((2, 3)) - views.mean((2, 3))
-    assert 0.6 <= scales.min() < 0.65 and 1.35 < scales.max() <= 1.4
-    assert -0.15 <= shifts.min() < -0.13 and 0.13 < shifts.max() <= 0.15
-    assert relight(torch.ones(9, 1, 4, 4), 0.4, 0.9, torch.Generator().manual_seed(0)).max() == 1.0
-    assert relight(views, 0.0, 0.0, torch.Generator()) is views
-
-
-def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
-    views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
-    out = erase(views, 0.5, torch.Generator().manual_seed(0))
-    hidden = (out != views)[:, 0]
-    sides = set()
-    for view, where in zip(out[:, 0], hidden, strict=True):
-        if where.any():
-            side = int(where.any(1).sum())
-            assert int(where.sum()) == side**2 and len(view[where].unique()) == 1
-            sides.add(side)
-    assert sides == set(range(8, 17))
-    assert 160 <= int(hidden.any((1, 2)).sum()) <= 240
-    assert erase(views, 0.0, torch.Generator()) is views
-
-
-def load_ramp() -> NDArray[np.uint8]:
-    """Four faces whose value grows by five a row."""
-    return np.broadcast_to((np.arange(48) * 5).astype(np.uint8)[None, :, None, None], (4, 48, 48, 1)).copy()
-
-
-def test_centre_is_the_middle_of_the_face() -> None:
-    x = centre(load_ramp(), EAN)
-    assert x.shape == (4, 3, 44, 44)
-    assert x[0, 0, 0, 0] * 255 == pytest.approx(10)
-
-
 def test_shipped_weights_match_their_record() -> None:
-    shipped = weights.load(EAN, None)
+    shipped = weights.load_trained_model(EAN, None)
     assert shipped.record is not None
     assert shipped.record.private is not None
     assert shipped.record.private.accuracy >= 62.0
@@ -261,10 +213,10 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
     from edgefer.runtime.metrics import score
 
     data = load(fer2013)
-    shipped = weights.load(EAN, None)
+    shipped = weights.load_trained_model(EAN, None)
     assert shipped.record is not None and shipped.record.private is not None
     test = data.split("PrivateTest")
-    found = score(loop.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
+    found = score(evaluation.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
     assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
     assert found.unseen_images == 3589 - 288
 
@@ -272,7 +224,7 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
 @pytest.mark.parametrize("path", sorted(shipped_folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_have_their_model_card(path: Path) -> None:
     record = records.read(TrainingRecord, path.with_suffix(".json"))
-    assert weights.load(get_arch(path.stem), path).record == record
+    assert weights.load_trained_model(get_arch(path.stem), path).record == record
     assert path.with_suffix(".md").read_text() == model_card.render(record)
     assert path.with_suffix(".png").is_file()
 

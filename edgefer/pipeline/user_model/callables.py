@@ -84,7 +84,7 @@ def _raised(what: str, error: BaseException) -> BadNetwork:
 
 def fill(network: nn.Module, path: Path, spec: str) -> None:
     """Give the network the weights of a .safetensors file; raises MissingFile or BadWeights."""
-    found = weights.read(path)
+    found = weights.read_tensors(path)
     expected: dict[str, Tensor] = network.state_dict()
     missing = [name for name in expected if name not in found and not name.endswith(_COUNTER)]
     unexpected = [name for name in found if name not in expected]

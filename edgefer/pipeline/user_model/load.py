@@ -14,12 +14,12 @@ from edgefer.pipeline.user_model.arch_entry import Origin, user_arch
 from edgefer.pipeline.user_model.contract_file import Size, Stated
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from edgefer.runtime.files import sha256
-from edgefer.training.weights import Weights
+from edgefer.training.weights import TrainedModel
 
 TOLERANCE = 1e-4  # in probability, between the user's network and the one that takes pixels
 
 
-def from_torch(spec: str, weights: Path, stated: Stated) -> tuple[Arch, Weights]:
+def from_torch(spec: str, weights: Path, stated: Stated) -> tuple[Arch, TrainedModel]:
     """The network that <module>:<callable> makes, with its weights.
 
     Raises BadNetwork, BadWeights, BadRecord (the contract), MissingFile or ExportFailed.
@@ -37,7 +37,7 @@ def from_torch(spec: str, weights: Path, stated: Stated) -> tuple[Arch, Weights]
     return arch, _proved(graph, network, arch, size)
 
 
-def from_onnx(path: Path, stated: Stated) -> tuple[Arch, Weights]:
+def from_onnx(path: Path, stated: Stated) -> tuple[Arch, TrainedModel]:
     """The network of an ONNX file; raises what `from_torch` does."""
     source = onnx_read.read(path, stated)
     network = onnx_import.convert(source).eval()
@@ -56,7 +56,7 @@ def _probed_arch(network: nn.Module, stated: Stated, origin: Origin, size: Size)
     return user_arch(stated, origin, size, probe.output(found, stated.output, origin.source))
 
 
-def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> Weights:
+def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> TrainedModel:
     """Weights for the pipeline, once the network with its preprocessing inside has given the same answers."""
     assert arch.user_model is not None
     pixels = probe.faces(size, seed=1)
@@ -67,7 +67,7 @@ def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -
             f"with its batch norms and preprocessing folded, {arch.user_model.source} is {difference:.3g} away from "
             "itself in probability: its weights may be too large or too small for single precision."
         )
-    return Weights(graph, _identity(graph, arch), None)
+    return TrainedModel(graph, _identity(graph, arch), None)
 
 
 def _identity(graph: fx.GraphModule, arch: Arch) -> str:

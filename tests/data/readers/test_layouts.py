@@ -97,7 +97,7 @@ def test_reading_and_folds_import_nothing_heavy(tmp_path: Path) -> None:
         "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\n"
         "from edgefer.data import cache, check, decode, folds\n"
         "from edgefer.data.load import load\n"
-        "from edgefer.training import class_balance\n"
+        "from edgefer.training import schedule\n"
         "decode.LARGE = 0; data = load(Path(sys.argv[1]))\n"
         "print(len(folds.as_splits(data, folds.assign(data, 2), 0).split('PrivateTest')))"
     )

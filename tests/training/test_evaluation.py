@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgefer.arch import get_arch
 from edgefer.data.load import load
 from edgefer.runtime import metrics
-from edgefer.training import evaluation_crops
+from edgefer.training import evaluation
 from edgefer.training.augment import centre
 from tests.made import untrained, write_csv, write_votes
 
@@ -22,7 +22,7 @@ EAN = get_arch("ean")
 
 def test_ten_crops_are_corners_and_centre_and_their_mirrors() -> None:
     faces = torch.arange(48 * 48, dtype=torch.float32).view(1, 1, 48, 48)
-    shown = list(evaluation_crops.ten_crops(faces, 44))
+    shown = list(evaluation.ten_crops(faces, 44))
     corners = [divmod(int(view[0, 0, 0, 0]), 48) for view in shown[::2]]
     assert corners == [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
     assert all(torch.equal(view.flip(3), mirror) for view, mirror in zip(shown[::2], shown[1::2], strict=True))
@@ -32,9 +32,9 @@ def test_ten_crops_are_corners_and_centre_and_their_mirrors() -> None:
 def test_probabilities_are_the_mean_of_the_ten(tmp_path: Path) -> None:
     data = load(write_csv(tmp_path / "fer2013.csv", {"PublicTest": 2}))
     network = untrained("ean")
-    found = evaluation_crops.ten_crop_probabilities(network, data, EAN)
+    found = evaluation.ten_crop_probabilities(network, data, EAN)
     with torch.no_grad():
-        shown = [torch.softmax(network(view), 1) for view in evaluation_crops.ten_crops(whole(data.pixels[:]), 44)]
+        shown = [torch.softmax(network(view), 1) for view in evaluation.ten_crops(whole(data.pixels[:]), 44)]
         alone = torch.softmax(network(centre(data.pixels[:], EAN)), 1)
     assert torch.allclose(found, torch.stack(shown).mean(0), atol=1e-6)
     assert torch.allclose(shown[8], alone, atol=1e-6)
