@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgefer.runtime import __version__ as __version__
 
 if TYPE_CHECKING:
-    from edgefer.api import build, compare, verify
+    from edgefer.api import bench, build, compare, verify
     from edgefer.runtime.classifier import Classification, Classifier, load
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.progress import Progress
@@ -21,6 +21,7 @@ __all__ = [
     "EdgeferError",
     "Progress",
     "__version__",
+    "bench",
     "build",
     "compare",
     "load",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "bench": "edgefer.api",
     "build": "edgefer.api",
     "compare": "edgefer.api",
     "verify": "edgefer.api",

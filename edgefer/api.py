@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgefer.devices.verification import BundleCheck
     from edgefer.gate.report import GateRecord
     from edgefer.pipeline.ranges import Method
+    from edgefer.runtime.bench_record import BenchRecord
     from edgefer.runtime.bundle import Bundle
 
 StrPath = str | os.PathLike[str]
@@ -120,6 +121,56 @@ def verify(
     verification = verify_bundles(options, progress)
     verification.require()
     return verification.checks[0]
+
+
+def bench(
+    bundles: StrPath | Sequence[StrPath] = (),
+    *,
+    device: str | None = None,
+    engine: str | None = None,
+    dist: StrPath = "dist",
+    threads: int = 1,
+    fps: float | None = None,
+    batch: int | None = None,
+    end_to_end: bool = False,
+    samples: int | None = None,
+    processes: int = 3,
+    instructions: bool = True,
+    progress: Progress = SILENT,
+) -> BenchRecord:
+    """Measure bundles in fresh processes: latency, memory, CPU and static metrics.
+
+    bundles         folders, names in `dist` (ean.tflite-int8) or globs of them; none: all in `dist`
+    device, engine  where, by default this machine's processor; with another set of engines
+    threads         of the bundle's engine
+    fps             one inference per tick of such a camera; batch: so many frames at once; both None: back to back
+    end_to_end      from a camera's frame to a label, not the model alone
+    samples         per process; None: 1000, but no longer than 10 s
+    processes       fresh processes for each bundle
+    instructions    count instructions per frame too, in an emulator
+
+    Raises EdgeferError: WrongOptions, MissingFile, BrokenBundle, MissingEngine, WorkerFailed; what reaching a device
+    raises; Throttled if a board slowed itself down. Ctrl-C raises KeyboardInterrupt.
+    """
+    from edgefer.devices import bench as benches
+
+    selectors = [bundles] if isinstance(bundles, str | os.PathLike) else bundles
+    options = benches.BenchOptions(
+        selectors=tuple(os.fspath(bundle) for bundle in selectors),
+        devices=() if device is None else (device,),
+        engine=engine,
+        dist=Path(dist),
+        settings=benches.settings(threads, fps, () if batch is None else (batch,), end_to_end, samples),
+        processes=processes,
+        instructions=instructions,
+    )
+    outcome = benches.bench_devices(options, progress)
+    if outcome.stopped is not None:
+        raise outcome.stopped
+    for failure in benches.failures(outcome):
+        raise failure
+    (record,) = outcome.records.values()
+    return record
 
 
 def compare(

@@ -209,5 +209,5 @@ def to_csv(recorded: Sequence[BenchRecord], protocols: Protocols = no_protocols)
 def read_bench(path: Path) -> list[BenchRecord]:
     """What `edgefer bench` wrote, of one device or of several; raises MissingFile or BadRecord."""
     kinds: Sequence[type[BenchRecord | DevicesRecord]] = (BenchRecord, DevicesRecord)
-    record = records.read_any(kinds, path, "give what `edgefer bench --json` wrote")
+    record = records.read_any(kinds, path, "give what `edgefer bench --out` wrote")
     return record.records if isinstance(record, DevicesRecord) else [record]

@@ -7,18 +7,16 @@ import traceback
 
 import click
 
-from edgefer.cli.bench import bench
+from edgefer.cli.bench import bench, report
 from edgefer.cli.build import build
 from edgefer.cli.count import count
 from edgefer.cli.data import data
-from edgefer.cli.device import device
-from edgefer.cli.devices import devices
+from edgefer.cli.device import device, devices
 from edgefer.cli.evaluate import evaluate
 from edgefer.cli.gate import gate
 from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
-from edgefer.cli.report import report
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
 from edgefer.cli.verify import verify

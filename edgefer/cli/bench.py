@@ -1,18 +1,18 @@
-"""edgefer bench: memory, size and latency of bundles, with everything needed to believe them."""
+"""edgefer bench: memory, size and latency of bundles; edgefer report: recorded benches in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, engine_option
-from edgefer.cli.progress import console
+from edgefer.cli.common import PATH, engine_option, json_option, print_json, usage_errors
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.devices.schedule import Job, Outcome
+    from edgefer.devices.schedule import Outcome
     from edgefer.runtime.bench_record import BenchRecord, Settings
 
 COUNT = click.IntRange(1)
@@ -32,7 +32,27 @@ class Threads(click.ParamType[int]):
         return COUNT.convert(value, param, ctx)
 
 
-@click.command()
+_markdown_option = click.option("--markdown", type=PATH, metavar="FILE", help="Write the table as Markdown.")
+_csv_option = click.option(
+    "--csv", "as_csv", type=PATH, metavar="FILE", help="Write the table as CSV: seconds, bytes, percent."
+)
+
+
+class BenchCommand(click.Command):
+    """Takes `--json FILE` as `--out FILE`, which is what it meant before --json was a flag as in all commands."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A FILE ends in .json, which no SELECTOR does."""
+        changed = list(args)
+        for number, word in enumerate(args):
+            following = args[number + 1] if number + 1 < len(args) else ""
+            if word.startswith("--json=") or (word == "--json" and following.endswith(".json")):
+                changed[number] = word.replace("--json", "--out", 1)
+                click.echo("edgefer: --json FILE is --out FILE now; --json alone prints the record.", err=True)
+        return super().parse_args(ctx, changed)
+
+
+@click.command(cls=BenchCommand)
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @click.option(
     "--device",
@@ -63,110 +83,109 @@ class Threads(click.ParamType[int]):
 @click.option(
     "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
 )
-@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the whole record, raw samples included.")
-@click.option("--markdown", type=PATH, metavar="FILE", help="Write the table as Markdown.")
-@click.option("--csv", "as_csv", type=PATH, metavar="FILE", help="Write the table as CSV: seconds, bytes, percent.")
-@click.option("--save-baseline", type=PATH, metavar="FILE", help="Write the record (as --json) for `edgefer gate`.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write the whole record, raw samples included, as JSON.")
+@_markdown_option
+@_csv_option
+@click.option("--save-baseline", type=PATH, metavar="FILE", help="Write the record (as --out) for `edgefer gate`.")
+@json_option
 def bench(
-    selectors: tuple[str, ...],
-    devices: tuple[str, ...],
-    all_devices: bool,
-    engine: str | None,
-    dist: Path,
     threads: int,
     fps: float | None,
     batches: tuple[int, ...],
     end_to_end: bool,
     samples: int | None,
-    processes: int,
-    protocol: str | None,
-    instructions: bool,
-    as_json: Path | None,
+    out: Path | None,
+    save_baseline: Path | None,
     markdown: Path | None,
     as_csv: Path | None,
-    save_baseline: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Measure bundles in fresh processes: latency, memory, CPU, and figures that are exact.
+    """Measure bundles in fresh processes: latency, memory, CPU, and static metrics.
 
     SELECTOR is <arch>.<target>, a glob of it, or a bundle's folder; default: all in --dist.
     <arch>.torch-eager is the naive baseline, the unfolded network in torch. Ctrl-C keeps what is measured.
 
     \b
-    Example: edgefer bench 'ean.*' --threads 1 --json bench.json
+    Example: edgefer bench 'ean.*' --threads 1 --out bench.json
              edgefer bench ean.tflite-int8 --device kitchen --device rpi5-emulated
     """
-    from edgefer.benchmark import selection
-    from edgefer.devices import registry
-    from edgefer.devices.schedule import Job
-    from edgefer.runtime.files import require_folder
+    from edgefer.devices import bench as benches
 
-    asked = ((as_json, "json"), (save_baseline, "json"), (markdown, "markdown"), (as_csv, "csv"))
-    files = [(path, kind) for path, kind in asked if path is not None]
-    for path, _ in files:
-        require_folder(path.absolute().parent)
-    if all_devices and devices:
-        raise click.UsageError("--all-devices is every device: leave --device out.")
-    if save_baseline is not None and (all_devices or len(devices) > 1):
+    files = _files(json=out, baseline=save_baseline, markdown=markdown, csv=as_csv)
+    if save_baseline is not None and (options["all_devices"] or len(options["devices"]) > 1):
         raise click.UsageError("a baseline is of one device: save one for each.")
-    settings = tuple(_settings(threads, fps, batch, end_to_end, samples, protocol) for batch in batches or (None,))
-    names = registry.names(devices, all_devices)
-    workloads = tuple(selection.select(selectors, dist))
-    jobs = [Job(name, engine, workloads, settings, processes, protocol, instructions) for name in names]
-    outcome = _measure(jobs)
+    with usage_errors(), display(together=True) as shown:
+        settings = _settings(options["protocol"], threads, fps, batches, end_to_end, samples)
+        outcome = benches.bench_devices(benches.BenchOptions(settings=settings, **options), shown.progress)
     recorded = list(outcome.records.values())
     if recorded:
-        _show(recorded, files)
+        _show(recorded, files, as_json)
     _end(outcome)
 
 
 def _settings(
-    threads: int, fps: float | None, batch: int | None, end_to_end: bool, samples: int | None, protocol: str | None
-) -> Settings:
-    from dataclasses import replace
+    protocol: str | None,
+    threads: int,
+    fps: float | None,
+    batches: tuple[int, ...],
+    end_to_end: bool,
+    samples: int | None,
+) -> tuple[Settings, ...]:
+    """What a run does: as a paper did, or as the options say."""
+    from edgefer.devices import bench as benches
+    from edgefer.papers import protocols
 
-    from edgefer.papers.protocols import protocol as known
-    from edgefer.runtime.bench_record import Settings
-
-    if sum(given is not None for given in (fps, batch, protocol)) > 1:
-        raise click.UsageError("--fps, --batch and --protocol exclude each other: give one of them.")
-    if protocol is not None:
-        if end_to_end or samples is not None:
-            raise click.UsageError("--protocol says what and how often: leave --end-to-end and --samples out.")
-        return known(protocol).settings(threads)
-    if batch is not None and end_to_end:
-        raise click.UsageError("--end-to-end is one frame at a time: leave --batch out.")
-    made = Settings(threads=threads, scope="end-to-end" if end_to_end else "model")
-    if samples is not None:
-        made = replace(made, samples=samples, seconds=None)
-    if fps is not None:
-        return replace(made, mode="paced", fps=fps)
-    return made if batch is None else replace(made, mode="batch", batch=batch)
+    if protocol is None:
+        return benches.settings(threads, fps, batches, end_to_end, samples)
+    if fps is not None or batches or end_to_end or samples is not None:
+        raise click.UsageError(
+            "--protocol says what is measured and how often: leave --fps, --batch, --end-to-end and --samples out."
+        )
+    return (protocols.protocol(protocol).settings(threads),)
 
 
-def _measure(jobs: Sequence[Job]) -> Outcome:
-    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@_markdown_option
+@_csv_option
+@json_option
+def report(files: tuple[Path, ...], markdown: Path | None, as_csv: Path | None, as_json: bool) -> None:
+    """Show what `edgefer bench --out` recorded, of any number of devices, in one table.
 
-    from edgefer.devices import schedule
+    Results stand together only where the bundles' checksums are equal; others are kept apart and named.
 
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
-    screen = console()
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        tasks = {job.device: bar.add_task(f"{job.device}: waiting for its turn", total=None) for job in jobs}
+    \b
+    Example: edgefer report kitchen.json hall.json --markdown boards.md
+    """
+    from edgefer.benchmark.report import read_bench
 
-        def hear(device: str, what: str, done: int, total: int) -> None:
-            bar.update(tasks[device], description=f"{device}: {what}", completed=done, total=total)
-
-        return schedule.measure(jobs, hear)
+    written = _files(markdown=markdown, csv=as_csv)
+    _show([record for path in files for record in read_bench(path)], written, as_json)
 
 
-def _show(recorded: Sequence[BenchRecord], files: Sequence[tuple[Path, str]]) -> None:
-    from edgefer.benchmark.report import page
+def _files(**paths: Path | None) -> dict[str, Path]:
+    """The files that are wanted, by kind; raises OutputFailed before anything is measured."""
+    from edgefer.runtime.files import require_folder
+
+    files = {kind: path for kind, path in paths.items() if path is not None}
+    for path in files.values():
+        require_folder(path.absolute().parent)
+    return files
+
+
+def _show(recorded: Sequence[BenchRecord], files: Mapping[str, Path], as_json: bool) -> None:
+    from edgefer.benchmark.report import as_one, page
     from edgefer.papers.protocols import protocol_notes
     from edgefer.runtime.terminal_table import table
 
-    click.echo(page(recorded, table, protocol_notes).rstrip("\n"))
-    for path, kind in files:
+    if as_json:
+        print_json(as_one(recorded))
+    else:
+        click.echo(page(recorded, table, protocol_notes).rstrip("\n"))
+    for kind, path in files.items():
         _write(recorded, path, kind)
+        click.echo(f"wrote {path}", err=as_json)
 
 
 def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
@@ -178,20 +197,20 @@ def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
 
     text = {
         "json": lambda: records.dumps(as_one(recorded)),
+        "baseline": lambda: records.dumps(as_one(recorded)),
         "markdown": lambda: f"# Bench\n\n{page(recorded, markdown, protocol_notes)}",
         "csv": lambda: to_csv(recorded, protocol_notes),
     }[kind]()
     write_atomic(path, text.encode())
-    click.echo(f"wrote {path}")
 
 
 def _end(outcome: Outcome) -> None:
     """Raise what went wrong; what was measured is shown and written by now."""
-    from edgefer.benchmark.report import invalid_lines
-    from edgefer.runtime.errors import SeveralFailures, Throttled
+    from edgefer.devices.bench import failures
+    from edgefer.runtime.errors import SeveralFailures
 
     if outcome.stopped is not None:
         raise outcome.stopped
-    failures = [*outcome.failures, *(Throttled(line) for line in invalid_lines(outcome.records.values()))]
-    if failures:
-        raise SeveralFailures.of(failures)
+    found = failures(outcome)
+    if found:
+        raise SeveralFailures.of(found)

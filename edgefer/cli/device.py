@@ -1,9 +1,10 @@
-"""edgefer device: add, check, set up and remove."""
+"""edgefer devices and edgefer device: what can measure; boards to add, check, set up and remove."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,25 @@ BARE = re.compile(r"[A-Za-z0-9_-]+")  # a TOML key that needs no quotes
 engine_option = click.option(
     "--engine", metavar="NAME", help="Another set of engines: tflite-runtime; default: LiteRT, ONNX Runtime, ncnn."
 )
+
+
+@click.command()
+@json_option
+def devices(as_json: bool) -> None:
+    """List what can measure: this machine, emulated boards, and your own.
+
+    \b
+    Example: edgefer devices
+    """
+    from edgefer.devices import config
+    from edgefer.runtime.terminal_table import table
+
+    rows = config.all_rows()
+    if as_json:
+        print_json({name: {"kind": row.kind, **asdict(row)} for name, row in rows.items()})
+        return
+    cells = [(row.name, row.kind, row.description, row.access) for row in rows.values()]
+    click.echo(table(("device", "kind", "what it is", "how it is reached"), cells))
 
 
 @click.group()
@@ -95,6 +115,9 @@ def _folder(option: str) -> str:
     if path.is_absolute() or not path.parts or ".." in path.parts or path.parts[0].startswith("~"):
         raise click.BadParameter("give a folder in the home folder there.", param_hint="--folder")
     return str(path)
+
+
+device.add_command(devices, "list")
 
 
 @device.command()

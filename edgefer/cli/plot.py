@@ -47,7 +47,7 @@ def accuracy(out: Path) -> None:
 def pareto(files: tuple[Path, ...], out: Path) -> None:
     """Accuracy against latency of bundles, and which of them nothing is faster and more accurate than.
 
-    FILEs are benches (`edgefer bench --json`) and accuracies (what `edgefer verify --data PATH --json` prints).
+    FILEs are benches (`edgefer bench --out`) and accuracies (what `edgefer verify --data PATH --json` prints).
 
     \b
     Example: edgefer plot pareto bench.json verified.json --out pareto.png

@@ -51,6 +51,17 @@ def test_compare_is_the_commands(run: Run, dist: Path) -> None:
     assert (record.outcome, ran.code) == ("regressed", 18), "operators differ"
 
 
+def test_bench_is_the_commands(run: Run, dist: Path) -> None:
+    few = ("--processes", 1, "--samples", 5, "--no-instructions")
+    record = edgefer.bench(dist / "ean.onnx-fp32", processes=1, samples=5, instructions=False)
+    printed = json.loads(run("bench", dist / "ean.onnx-fp32", *few, "--json").out)
+    measured = as_json(record)
+    assert printed.keys() == measured.keys()
+    (ours,), (theirs,) = measured["results"], printed["results"]
+    assert {key: ours[key] for key in ours if key != "runs"} == {key: theirs[key] for key in theirs if key != "runs"}
+    assert len(ours["runs"][0]["samples"]) == len(theirs["runs"][0]["samples"]) == 5
+
+
 def test_progress_is_told(dist: Path, tmp_path: Path) -> None:
     steps: list[tuple[str, str, int, int | None]] = []
     edgefer.verify(
@@ -76,6 +87,12 @@ def test_progress_is_told(dist: Path, tmp_path: Path) -> None:
         (lambda folder: edgefer.verify(folder / "none"), errors.MissingFile, "no bundle at"),
         (lambda folder: edgefer.verify(folder, threads=0), errors.WrongOptions, "0 threads"),
         (lambda folder: edgefer.verify(folder, device="nowhere"), errors.UnknownName, "unknown device"),
+        (lambda folder: edgefer.bench(dist=folder), errors.MissingFile, "no bundles in"),
+        (lambda folder: edgefer.bench("ean.no", dist=folder), errors.UnknownName, "unknown target"),
+        (lambda folder: edgefer.bench(fps=30, batch=2), errors.WrongOptions, "exclude each other"),
+        (lambda folder: edgefer.bench(batch=0), errors.WrongOptions, "at least 1"),
+        (lambda folder: edgefer.bench(processes=0), errors.WrongOptions, "measures nothing"),
+        (lambda folder: edgefer.bench("ean.torch-eager", device="nowhere"), errors.UnknownName, "unknown device"),
         (lambda folder: edgefer.compare(None, folder), errors.WrongOptions, "--baseline"),
         (lambda folder: edgefer.compare(folder, folder, processes=3), errors.WrongOptions, "at least 12"),
         (lambda folder: edgefer.compare(folder, folder, budget=12), errors.WrongOptions, "--budget 12"),

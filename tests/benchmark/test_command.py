@@ -81,7 +81,7 @@ def test_what_excludes_itself_is_a_usage_error(tmp_path: Path, plans: list[Plan]
 
 def test_files(tmp_path: Path, plans: list[Plan]) -> None:
     paths = [tmp_path / name for name in ("b.json", "base.json", "b.md", "b.csv")]
-    options = ("--json", "--save-baseline", "--markdown", "--csv")
+    options = ("--out", "--save-baseline", "--markdown", "--csv")
     done = call(tmp_path, *(word for pair in zip(options, map(str, paths), strict=True) for word in pair))
     assert done.exit_code == 0, done.output
     assert records.read(BenchRecord, paths[0]) == records.read(BenchRecord, paths[1])
@@ -92,12 +92,31 @@ def test_files(tmp_path: Path, plans: list[Plan]) -> None:
 
 def test_a_file_that_can_not_be_written_is_told_before_measuring(tmp_path: Path, plans: list[Plan]) -> None:
     (tmp_path / "file").write_text("")
-    assert call(tmp_path, "--json", str(tmp_path / "file" / "b.json")).exit_code != 0
+    assert call(tmp_path, "--out", str(tmp_path / "file" / "b.json")).exit_code != 0
     assert not plans
 
 
 def test_an_interrupt_writes_what_is_measured(tmp_path: Path, plans: list[Plan]) -> None:
-    done = call(tmp_path, "--processes", "99", "--json", str(tmp_path / "b.json"))
+    done = call(tmp_path, "--processes", "99", "--out", str(tmp_path / "b.json"))
     assert done.exit_code == 1  # click's own Abort here; edgefer's main makes it 130
     assert records.read(BenchRecord, tmp_path / "b.json").interrupted
     assert "interrupted: not everything" in done.output
+
+
+def test_json_prints_the_record_and_nothing_else(tmp_path: Path, plans: list[Plan]) -> None:
+    done = call(tmp_path, "--json", "ean.*", "--markdown", str(tmp_path / "b.md"))
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["schema"] == BenchRecord.schema
+    assert done.stderr == f"wrote {tmp_path / 'b.md'}\n"
+
+
+@pytest.mark.parametrize("words", [["--json", "{}"], ["--json={}"]])
+def test_the_old_form_of_json_still_writes_a_file_and_says_so(
+    tmp_path: Path, plans: list[Plan], words: list[str]
+) -> None:
+    path = tmp_path / "b.json"
+    done = call(tmp_path, *(word.format(path) for word in words))
+    assert done.exit_code == 0, done.output
+    assert json.loads(path.read_text())["schema"] == BenchRecord.schema
+    assert done.stderr == "edgefer: --json FILE is --out FILE now; --json alone prints the record.\n"
+    assert f"wrote {path}" in done.stdout

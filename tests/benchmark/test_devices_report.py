@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgefer.benchmark import report
-from edgefer.cli.report import report as report_command
+from edgefer.cli.bench import report as report_command
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result
 from edgefer.runtime.errors import BadRecord, MissingFile
@@ -85,5 +85,5 @@ def test_other_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(BadRecord, match=words):
         report.read_bench(tmp_path / "x.json")
-    with pytest.raises(MissingFile, match="edgefer bench --json"):
+    with pytest.raises(MissingFile, match="edgefer bench --out"):
         report.read_bench(tmp_path / "gone.json")

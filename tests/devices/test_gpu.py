@@ -211,7 +211,7 @@ def test_a_real_bench_through_vulkan(tmp_path: Path, dist: Path) -> None:
     need_vulkan()
     out = tmp_path / "gpu.json"
     words = ["ean.ncnn-fp32", "ean.ncnn-fp16", "ean.ncnn-int8", "ean.tflite-int8", "--dist", str(dist), "--device"]
-    options = ["gpu", "--samples", "3", "--processes", "1", "--json", str(out)]
+    options = ["gpu", "--samples", "3", "--processes", "1", "--out", str(out)]
     done = CliRunner().invoke(bench, [*words, *options])
     assert done.exit_code == 0, done.output
     found = records.read(BenchRecord, out)

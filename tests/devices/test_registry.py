@@ -120,7 +120,7 @@ def test_a_device_that_fails_does_not_stop_the_others(dist: Path) -> None:
 def test_the_command_shows_what_it_has_and_fails(dist: Path, tmp_path: Path) -> None:
     config.save_remote_boards([KITCHEN])
     here = machine.local_device()
-    words = ["--dist", str(dist), "--no-instructions", "--samples", "3", "--processes", "1", "--json"]
+    words = ["--dist", str(dist), "--no-instructions", "--samples", "3", "--processes", "1", "--out"]
     out = tmp_path / "b.json"
     done = CliRunner().invoke(
         bench, ["ean.tflite-fp32", *words, str(out), "--device", here, "--device", "kitchen", "--device", here]

@@ -160,7 +160,7 @@ def test_a_connection_that_stays_away_is_picked_up_by_the_next_command(
 
 
 def test_ctrl_c_stops_the_board_and_keeps_what_is_measured(kitchen: Board, host: Host, bundle: Path) -> None:
-    process = host.start("bench", bundle, *BENCH[:-3], "--processes", 20, "--no-instructions", "--json", "b.json")
+    process = host.start("bench", bundle, *BENCH[:-3], "--processes", 20, "--no-instructions", "--out", "b.json")
     until(lambda: answered(kitchen), "the first answer")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -53,7 +53,7 @@ def test_verify_and_bench(kitchen: Board, host: Host, bundle: Path) -> None:
     assert verified.code == 0, verified
     assert "contract and golden pair hold on kitchen's LiteRT" in verified.out
     assert kitchen.left() == []
-    done = host.edgefer("bench", bundle, "--device", "kitchen", *FEW, "--json", "b.json")
+    done = host.edgefer("bench", bundle, "--device", "kitchen", *FEW, "--out", "b.json")
     assert done.code == 0, done
     record = records.read(BenchRecord, host.folder / "b.json")
     assert (record.device, record.machine.architecture, record.machine.cores) == ("kitchen", "aarch64", 4)
@@ -68,7 +68,7 @@ def test_two_boards_at_once(make_board: MakeBoard, host: Host, engines: Path, bu
         board.give(engines)
         host.knows(name, board)
     both = [word for name in boards for word in ("--device", name)]
-    done = host.edgefer("bench", bundle, *both, *FEW, "--json", "b.json")
+    done = host.edgefer("bench", bundle, *both, *FEW, "--out", "b.json")
     assert done.code == 0, done
     record = records.read(DevicesRecord, host.folder / "b.json")
     found = {each.device: each for each in record.records}
