@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgefer.sweep.grid import Sweep
-    from edgefer.sweep.perform import Outcome
-    from edgefer.sweep.runs import Run
+    from edgefer.sweep.runs import Outcome, Run
     from edgefer.training.run import Listener
 
 COUNT = click.IntRange(1)
@@ -67,7 +66,7 @@ def sweep(
     Example: edgefer sweep ean-table2 --data fer2013.csv
              edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
     """
-    from edgefer.sweep import runs as of
+    from edgefer.sweep.runs import LENGTH, SweepOptions, expand
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise click.UsageError("torchrun is for one training: start a sweep without it, several times or with --ray.")
@@ -75,9 +74,9 @@ def sweep(
         _list(as_json)
         return
     chosen = _chosen(name, archs, recipe, grid)
-    asked = pairs(settings) | ({} if epochs is None else {of.LENGTH: str(epochs)})
+    more = pairs(settings) | ({} if epochs is None else {LENGTH: str(epochs)})
     cores = threads or (1 if address else os.cpu_count() or 1)
-    runs = of.expand(chosen, of.Wish(asked, seeds, cores, teachers, only))
+    runs = expand(chosen, SweepOptions(more, seeds, cores, teachers, only))
     outcomes = {} if data is None else _do(runs, data, out, address)
     _tell(chosen, runs, out, as_json)
     elsewhere = sum(outcome == "elsewhere" for outcome in outcomes.values())
@@ -117,20 +116,20 @@ def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str
     screen = shown.console
     names = [run.name for run in runs]
 
-    def told(run: Run, outcome: str) -> None:
+    def say(run: Run, outcome: str) -> None:
         screen.print(f"[{names.index(run.name) + 1}/{len(runs)}] {run.row.name}, seed {run.plan.seed}{outcome}")
 
     if address is not None:
-        from edgefer.sweep.remote import spread
+        from edgefer.sweep.remote import perform_on_ray
 
-        return spread(runs, faces, out, address, lambda run, outcome: told(run, f": {outcome}"))
-    from edgefer.sweep.perform import one_by_one
+        return perform_on_ray(runs, faces, out, address, lambda run, outcome: say(run, f": {outcome}"))
+    from edgefer.sweep.runs import one_by_one
 
-    def listening(run: Run) -> AbstractContextManager[Listener]:
-        told(run, "")
+    def listener_of(run: Run) -> AbstractContextManager[Listener]:
+        say(run, "")
         return _bar(screen, run, len(faces[run.plan.arch.resize].split("Training")))
 
-    return one_by_one(runs, faces, out, listening)
+    return one_by_one(runs, faces, out, listener_of)
 
 
 def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Listener]:

@@ -1,10 +1,14 @@
-"""The same runs on the machines of a Ray cluster. A run that finished is known by its record, whoever wrote it."""
+"""Runs on the machines of a Ray cluster: one that is there, or one of this process's own. Ray is imported here only."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.data.dataset import Dataset
-from edgefer.runtime.errors import EdgeferError, WorkerFailed
+from edgefer.runtime.errors import EdgeferError, MissingEngine, Unreachable, WorkerFailed
 from edgefer.runtime.files import write_atomic
-from edgefer.sweep import ray_cluster
-from edgefer.sweep.perform import Faces, Outcome, perform
-from edgefer.sweep.runs import Run
+from edgefer.sweep.runs import Faces, Outcome, Run, perform
 from edgefer.training.run import Listener
 
+ANSWER_TIMEOUT = 10.0  # seconds in which a cluster must answer
 RETRIES = 20  # of one run, when its machine or process dies
 SILENT = Listener(lambda _epoch: None, lambda _loss: None)
 
@@ -67,8 +70,8 @@ def _with_teachers(job: Job, out: Path) -> Run:
     return replace(job.run, plan=replace(job.run.plan, teachers=tuple(paths)))
 
 
-def spread(
-    runs: Sequence[Run], faces: Faces, out: Path, address: str, told: Callable[[Run, Outcome], None]
+def perform_on_ray(
+    runs: Sequence[Run], faces: Faces, out: Path, address: str, on_outcome: Callable[[Run, Outcome], None]
 ) -> dict[str, Outcome]:
     """All runs, one Ray task each, as many at a time as the cluster has cores for; how each ended, by name.
 
@@ -76,22 +79,22 @@ def spread(
     WorkerFailed for a run that was cut off RETRIES times, and what a run raised.
     """
     outcomes: dict[str, Outcome] = {}
-    with ray_cluster.connected(address) as ray, _marked(out) as mark:
-        shown = {side: ray.put(data) for side, data in faces.items()}
+    with connected(address) as ray, _marked(out) as mark:
+        datasets = {side: ray.put(data) for side, data in faces.items()}
         waiting = {}
         for run in runs:
             job = Job(run, out.absolute(), mark, tuple(path.read_bytes() for path in run.plan.teachers))
             task = ray.remote(work).options(num_cpus=run.plan.threads, max_retries=RETRIES, name=run.name)
-            waiting[task.remote(job, shown[run.plan.arch.resize])] = run
+            waiting[task.remote(job, datasets[run.plan.arch.resize])] = run
         while waiting:
             ended, _ = ray.wait(list(waiting), num_returns=1)
             run = waiting.pop(ended[0])
-            outcomes[run.name] = _received(ray, ended[0], run, out)
-            told(run, outcomes[run.name])
+            outcomes[run.name] = _result(ray, ended[0], run, out)
+            on_outcome(run, outcomes[run.name])
     return outcomes
 
 
-def _received(ray: Any, task: Any, run: Run, out: Path) -> Outcome:
+def _result(ray: Any, task: Any, run: Run, out: Path) -> Outcome:
     try:
         answer: Answer = ray.get(task)
     except ray.exceptions.RayTaskError:
@@ -120,3 +123,38 @@ def _marked(out: Path) -> Iterator[str]:
         yield mark
     finally:
         (out / mark).unlink(missing_ok=True)
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError where nothing answers at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=ANSWER_TIMEOUT).close()
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """The module ray, connected to the cluster for as long as the block runs; `local`: to one that ends with it.
+
+    Raises MissingEngine, Unreachable.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingEngine.of("ray", "ray") from error
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        _require_answer(address)
+        ray.init(address=address, log_to_driver=False, logging_level="WARNING", namespace="edgefer")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Unreachable(
+            f"no Ray cluster at {address} ({error}): start one with `ray start --head` and give its address, "
+            "or --ray local."
+        ) from error
+    try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would exit with 15, which is another failure's code
+        yield ray
+    finally:
+        ray.shutdown()  # what runs is stopped; checkpoints stay

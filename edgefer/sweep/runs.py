@@ -1,28 +1,45 @@
-"""From a sweep to its runs: one training each, with a folder that is named by its settings. Light: no torch."""
+"""The runs of a sweep: one training each, in a folder that is named by its settings. Light: torch is needed to train.
+
+A finished run is known by its record and is not done again, one that was cut off goes on. A run's log is also its
+lock: it says who began the run when, and who finished it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from edgefer.arch import get_arch
+from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting
-from edgefer.runtime.files import sha256, shipped_folder
+from edgefer.runtime.files import locked, sha256, shipped_folder, writing
 from edgefer.runtime.records import TrainingRecord
 from edgefer.sweep.grid import Row, Sweep
 from edgefer.training import recipes
 from edgefer.training.recipes import Plan
 
+if TYPE_CHECKING:
+    from edgefer.training.run import Listener
+
+Outcome = Literal["trained", "found", "elsewhere"]
+Faces = Mapping[int, Dataset]  # by the side to which they are resized
 LENGTH = "epochs"  # the one setting of a row that may be asked for otherwise, to shorten a sweep
 RUNS = "runs"  # of all sweeps into one folder, so that runs which two of them have in common are done once
+LOG, FINISHED = "attempts.log", "finished"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for beside the sweep: settings of the rows that lack them, seeds 0 to `seeds` - 1, row patterns."""
+class SweepOptions:
+    """How to run a sweep: settings of the rows that lack them, seeds 0 to `seeds` - 1, patterns of row names."""
 
     settings: Mapping[str, str]
     seeds: int
@@ -40,37 +57,40 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder: everything in which it may differ from another."""
-        recipe = self.plan.recipe
-        changed = [f"{key}={value}" for key, value in sorted(recipes.differences(recipe).items())]
-        taught = [f"teacher={sha256(path)[:8]}" for path in self.plan.teachers]
-        return "_".join([self.plan.arch.name, recipe.name, *changed, *taught, f"seed={self.plan.seed}"])
+        """The name of its folder: everything in which it may differ from another."""
+        return self._name(recipes.differences(self.plan.recipe))
+
+    def _name(self, differences: Mapping[str, str]) -> str:
+        settings = [f"{key}={value}" for key, value in sorted(differences.items())]
+        teachers = [f"teacher={sha256(path)[:8]}" for path in self.plan.teachers]
+        return "_".join([self.plan.arch.name, self.plan.recipe.name, *settings, *teachers, f"seed={self.plan.seed}"])
 
     def folder(self, out: Path) -> Path:
-        """Where its weights, record, curves and checkpoint lie."""
-        return out / RUNS / self.name
+        """Where its weights, record, curves and checkpoint lie; one with settings of older names goes on."""
+        older = self._name(recipes.older_names(recipes.differences(self.plan.recipe)))
+        return out / RUNS / (older if (out / RUNS / older).is_dir() else self.name)
 
 
-def expand(sweep: Sweep, wish: Wish) -> list[Run]:
+def expand(sweep: Sweep, options: SweepOptions) -> list[Run]:
     """The runs, row by row. Raises BadSetting, UnknownName or MissingFile before anything is done."""
-    rows = [row for row in sweep.rows if not wish.only or any(fnmatch(row.name, each) for each in wish.only)]
+    rows = [row for row in sweep.rows if not options.only or any(fnmatch(row.name, each) for each in options.only)]
     if not rows:
         names = "; ".join(row.name for row in sweep.rows)
-        raise BadSetting(f"{sweep.name} has no row like {' or '.join(wish.only)}: it has {names}.")
-    for key in wish.settings.keys() - {LENGTH}:
+        raise BadSetting(f"{sweep.name} has no row like {' or '.join(options.only)}: it has {names}.")
+    for key in options.settings.keys() - {LENGTH}:
         if all(key in row.settings for row in rows):
-            raise BadSetting(f"{key}={wish.settings[key]}: {sweep.name} sets {key} itself: leave it out.")
-    runs = [Run(row, _plan(sweep, row, wish, seed)) for row in rows for seed in range(wish.seeds)]
+            raise BadSetting(f"{key}={options.settings[key]}: {sweep.name} sets {key} itself: leave it out.")
+    runs = [Run(row, _plan(sweep, row, options, seed)) for row in rows for seed in range(options.seeds)]
     for run in runs:
         recipes.check_teachers(run.plan)
     return runs
 
 
-def _plan(sweep: Sweep, row: Row, wish: Wish, seed: int) -> Plan:
-    own = {key: value for key, value in row.settings.items() if key not in wish.settings or key != LENGTH}
-    recipe = recipes.change(recipes.get_recipe(sweep.recipe), {**wish.settings, **own})
+def _plan(sweep: Sweep, row: Row, options: SweepOptions, seed: int) -> Plan:
+    own = {key: value for key, value in row.settings.items() if key not in options.settings or key != LENGTH}
+    recipe = recipes.change(recipes.get_recipe(sweep.recipe), {**options.settings, **own})
     shipped = (shipped_folder("weights") / "teacher.safetensors",) if sweep.taught else ()
-    return Plan(get_arch(row.arch), recipe, seed, wish.threads, wish.teachers or shipped)
+    return Plan(get_arch(row.arch), recipe, seed, options.threads, options.teachers or shipped)
 
 
 def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> TrainingRecord | None:
@@ -78,20 +98,83 @@ def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> T
 
     Raises BadCheckpoint if the folder holds a run of other settings or other faces.
     """
-    path, name = folder / f"{run.plan.arch.name}.json", run.plan.arch.name
+    name = run.plan.arch.name
+    path = folder / f"{name}.json"
     weights = path.with_suffix(".safetensors")
     if not path.is_file() or not weights.is_file() or path.with_suffix(".checkpoint").exists():
-        return None  # the checkpoint goes last: with one, a run was cut off while it wrote what it had found
+        return None  # the checkpoint goes last: with one, a run was cut off while it wrote its results
     record = records.read(TrainingRecord, path)
     pairs: Sequence[tuple[str, object, object]] = (
         ("network", record.arch, name),
-        ("recipe", record.recipe, asdict(run.plan.recipe)),
+        ("recipe", recipes.current_names(record.recipe), asdict(run.plan.recipe)),
         ("seed", record.seed, run.plan.seed),
         ("teacher", [each["sha256"] for each in record.teachers], [sha256(path) for path in run.plan.teachers]),
         ("data", record.data, data or record.data),
         ("weights file", record.weights_sha256, sha256(weights)),
     )
-    other = ", ".join(what for what, found, wanted in pairs if found != wanted)
+    other = ", ".join(what for what, recorded, expected in pairs if recorded != expected)
     if other:
         raise BadCheckpoint(f"{folder} holds a finished run with another {other}: use another --out, or remove it.")
     return record
+
+
+@contextlib.contextmanager
+def run_lock(folder: Path, wait: bool) -> Iterator[Callable[[str], None] | None]:
+    """Hold the lock of the run in `folder`.
+
+    The block gets what writes a line into the run's log, or None if another process holds the lock; `wait` waits for
+    that one instead. Raises OutputFailed.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(folder / LOG):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = stack.enter_context(locked(folder / LOG, wait))
+        if handle is None:
+            yield None
+            return
+
+        def log(what: str) -> None:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with writing(folder / LOG):
+                os.write(handle, f"{now} {socket.gethostname()} {os.getpid()} {what}\n".encode())
+
+        yield log
+
+
+def attempts(folder: Path) -> list[str]:
+    """What each line of a run's log says, oldest first: `started`, `resumed`, `finished`."""
+    path = folder / LOG
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [line.split(maxsplit=3)[3] for line in lines]
+
+
+def perform(run: Run, data: Dataset, folder: Path, listener: Listener, wait: bool = False) -> Outcome:
+    """Train, unless it has been done (`found`) or another process is doing it (`elsewhere`; with `wait`: wait for it).
+
+    Raises what edgefer.training.run.train raises.
+    """
+    from edgefer.training.run import train
+
+    mark, name = fingerprint(data), run.plan.arch.name
+    if finished(run, folder, mark):
+        return "found"
+    with run_lock(folder, wait) as log:
+        if log is None:
+            return "elsewhere"
+        if finished(run, folder, mark):  # while this process waited for the lock
+            return "found"
+        log("resumed" if (folder / f"{name}.checkpoint").exists() else "started")
+        train(run.plan, data, folder, listener)
+        log(FINISHED)
+    return "trained"
+
+
+def one_by_one(
+    runs: Sequence[Run], faces: Faces, out: Path, listener_of: Callable[[Run], AbstractContextManager[Listener]]
+) -> dict[str, Outcome]:
+    """Perform all of them in this process, in order; how each ended, by name."""
+    outcomes: dict[str, Outcome] = {}
+    for run in runs:
+        with listener_of(run) as listener:
+            outcomes[run.name] = perform(run, faces[run.plan.arch.resize], run.folder(out), listener)
+    return outcomes

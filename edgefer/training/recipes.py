@@ -179,6 +179,12 @@ def current_names(settings: Mapping[str, T]) -> dict[str, T]:
     return {RENAMED.get(key, key): value for key, value in settings.items()}
 
 
+def older_names(settings: Mapping[str, T]) -> dict[str, T]:
+    """The opposite of current_names."""
+    older = {new: old for old, new in RENAMED.items()}
+    return {older.get(key, key): value for key, value in settings.items()}
+
+
 def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     """The recipe with other values, given as text (`alpha`: `0.3`, `hand_over`: `false`); raises BadSetting."""
     values: dict[str, Any] = {key: _value(recipe, key, text) for key, text in current_names(settings).items()}

@@ -9,9 +9,9 @@ from edgefer.papers.transcription import Cell
 from edgefer.runtime.errors import BadSetting, UnknownName
 from edgefer.sweep import runs
 from edgefer.sweep.grid import Row, Sweep
-from edgefer.sweep.runs import Wish
+from edgefer.sweep.runs import SweepOptions
 
-NONE = Wish({}, seeds=2, threads=1)
+NONE = SweepOptions({}, seeds=2, threads=1)
 
 
 def printed_cells(sweep: Sweep, row: Row) -> list[Cell]:
@@ -56,4 +56,4 @@ def test_what_does_not_fit_is_told() -> None:
     with pytest.raises(UnknownName, match="ean-table2"):
         sweeps.sweep("ean-tabel2")
     with pytest.raises(BadSetting, match="sets temperature itself"):
-        runs.expand(sweeps.sweep("ean-figure11"), Wish({"temperature": "3"}, 1, 1))
+        runs.expand(sweeps.sweep("ean-figure11"), SweepOptions({"temperature": "3"}, 1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,16 +17,16 @@ from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Epoch
-from edgefer.sweep import perform, remote, report, run_lock, runs
+from edgefer.sweep import remote, report, runs
 from edgefer.sweep.grid import Row, Sweep, grid
 from edgefer.sweep.report import SweepRecord
-from edgefer.sweep.runs import Run, Wish
+from edgefer.sweep.runs import Run, SweepOptions
 from edgefer.training.run import Listener
 from tests.cli import made
 from tests.made import write_csv
 
 GRID = grid(["microexpnet-xxs"], "plain", {"lr": ["0.01", "0.02"]})
-TINY = Wish({"epochs": "2", "batch": "16", "warmup": "0"}, seeds=1, threads=1)
+TINY = SweepOptions({"epochs": "2", "batch": "16", "warmup": "0"}, seeds=1, threads=1)
 SILENT = Listener(lambda _epoch: None, lambda _loss: None)
 
 
@@ -37,7 +38,7 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def faces(csv: Path) -> perform.Faces:
+def faces(csv: Path) -> runs.Faces:
     return {96: load(csv, 96)}
 
 
@@ -45,90 +46,104 @@ def test_what_does_not_fit_is_told() -> None:
     with pytest.raises(BadSetting, match="comes twice"):
         grid(["ean"], "plain", {"lr": ["1", "1"]})
     with pytest.raises(BadSetting, match="sets lr itself"):
-        runs.expand(GRID, Wish({"lr": "3"}, 1, 1))
+        runs.expand(GRID, SweepOptions({"lr": "3"}, 1, 1))
     with pytest.raises(BadSetting, match="no row like"):
-        runs.expand(GRID, Wish({}, 1, 1, only=("M*",)))
+        runs.expand(GRID, SweepOptions({}, 1, 1, only=("M*",)))
 
 
-def heard(out: Path, faces: perform.Faces) -> tuple[dict[str, perform.Outcome], list[int]]:
+def heard(out: Path, faces: runs.Faces) -> tuple[dict[str, runs.Outcome], list[int]]:
     epochs: list[int] = []
 
     @contextlib.contextmanager
     def listening(_run: Run) -> Iterator[Listener]:
         yield Listener(lambda epoch: epochs.append(epoch.epoch), lambda _loss: None)
 
-    return perform.one_by_one(runs.expand(GRID, TINY), faces, out, listening), epochs
+    return runs.one_by_one(runs.expand(GRID, TINY), faces, out, listening), epochs
 
 
 class Killed(BaseException):
     """Stands for a kill between two epochs."""
 
 
-def test_a_sweep_goes_on_where_it_stopped_and_does_nothing_twice(faces: perform.Faces, tmp_path: Path) -> None:
+def test_a_sweep_goes_on_where_it_stopped_and_does_nothing_twice(faces: runs.Faces, tmp_path: Path) -> None:
     first, second = runs.expand(GRID, TINY)
 
     def stop(_epoch: Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        perform.perform(first, faces[96], first.folder(tmp_path), Listener(stop, lambda _loss: None))
+        runs.perform(first, faces[96], first.folder(tmp_path), Listener(stop, lambda _loss: None))
     early = report.collect(GRID, [first, second], tmp_path, "edgefer sweep")
     assert [row.missing for row in early.rows] == [1, 1]
     outcomes, epochs = heard(tmp_path, faces)
     assert (list(outcomes.values()), epochs) == (["trained", "trained"], [1, 2, 1, 2])
-    assert run_lock.attempts(first.folder(tmp_path)) == ["started", "resumed", "finished"]
+    assert runs.attempts(first.folder(tmp_path)) == ["started", "resumed", "finished"]
     assert heard(tmp_path, faces) == ({first.name: "found", second.name: "found"}, [])
-    assert run_lock.attempts(second.folder(tmp_path)) == ["started", "finished"]
+    assert runs.attempts(second.folder(tmp_path)) == ["started", "finished"]
 
 
-def test_a_run_cut_off_while_it_writes_is_finished(faces: perform.Faces, tmp_path: Path) -> None:
+def test_a_run_cut_off_while_it_writes_is_finished(faces: runs.Faces, tmp_path: Path) -> None:
     run = runs.expand(GRID, TINY)[0]
     folder = run.folder(tmp_path)
     checkpoint = folder / "microexpnet-xxs.checkpoint"
     kept: list[bytes] = []
     keep = Listener(lambda _epoch: kept.append(checkpoint.read_bytes()), lambda _loss: None)
-    perform.perform(run, faces[96], folder, keep)
+    runs.perform(run, faces[96], folder, keep)
     checkpoint.write_bytes(kept[-1])  # as if killed between the record and the curves
     (folder / "microexpnet-xxs.png").unlink()
     assert runs.finished(run, folder) is None
     epochs: list[Epoch] = []
-    assert perform.perform(run, faces[96], folder, Listener(epochs.append, lambda _loss: pytest.fail())) == "trained"
+    assert runs.perform(run, faces[96], folder, Listener(epochs.append, lambda _loss: pytest.fail())) == "trained"
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert runs.finished(run, folder) is not None
     assert (folder / "microexpnet-xxs.png").is_file()
 
 
-def test_two_processes_never_do_the_same_run(faces: perform.Faces, tmp_path: Path) -> None:
+def test_two_processes_never_do_the_same_run(faces: runs.Faces, tmp_path: Path) -> None:
     run = runs.expand(GRID, TINY)[0]
     folder = run.folder(tmp_path)
     code = f"""
-import os, sys; from pathlib import Path; from edgefer.sweep.run_lock import claimed
-with claimed(Path({str(folder)!r}), False):
+import os, sys; from pathlib import Path; from edgefer.sweep.runs import run_lock
+with run_lock(Path({str(folder)!r}), False):
     print("held", flush=True); sys.stdin.read(); os.kill(os.getpid(), 9)
 """
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdin is not None and other.stdout.readline() == b"held\n"
-    assert perform.perform(run, faces[96], folder, SILENT) == "elsewhere"
+    assert runs.perform(run, faces[96], folder, SILENT) == "elsewhere"
     other.stdin.close()
     assert other.wait(60) == -9
-    assert perform.perform(run, faces[96], folder, SILENT) == "trained", "a killed process leaves no lock"
+    assert runs.perform(run, faces[96], folder, SILENT) == "trained", "a killed process leaves no lock"
 
 
-def test_a_finished_run_of_other_faces_is_not_taken(faces: perform.Faces, csv: Path, tmp_path: Path) -> None:
+def test_a_finished_run_of_other_faces_is_not_taken(faces: runs.Faces, csv: Path, tmp_path: Path) -> None:
     heard(tmp_path, faces)
     run = runs.expand(GRID, TINY)[0]
     less = load(csv, 96).take(faces[96].rows[:-1])
     with pytest.raises(BadCheckpoint, match="another data: use another --out"):
-        perform.perform(run, less, run.folder(tmp_path), SILENT)
+        runs.perform(run, less, run.folder(tmp_path), SILENT)
 
 
-def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, tmp_path: Path) -> None:
+def test_a_run_with_settings_of_older_names_is_not_done_again(faces: runs.Faces, tmp_path: Path) -> None:
+    """Its folder and its record are named as turn and zoom once were."""
+    (run,) = runs.expand(grid(["microexpnet-xxs"], "plain", {"rotation": ["5"]}), TINY)
+    made = run.folder(tmp_path / "made")
+    runs.perform(run, faces[96], made, SILENT)
+    older = tmp_path / "runs" / run.name.replace("_rotation=5.0", "").replace("_warmup", "_turn=5.0_warmup")
+    shutil.copytree(made, older)
+    record = json.loads((older / "microexpnet-xxs.json").read_text())
+    record["recipe"]["turn"], record["recipe"]["zoom"] = record["recipe"].pop("rotation"), record["recipe"].pop("scale")
+    (older / "microexpnet-xxs.json").write_text(json.dumps(record))
+    assert run.folder(tmp_path) == older
+    assert runs.perform(run, faces[96], run.folder(tmp_path), SILENT) == "found"
+
+
+def test_a_machine_without_the_folder_sends_what_it_made(faces: runs.Faces, tmp_path: Path) -> None:
     sweep = Sweep("s", "", "", "distill", (Row("r", "microexpnet-xxs"),), taught=True)
     run = runs.expand(sweep, TINY)[0]
     teacher = (shipped_folder("weights") / "teacher.safetensors").read_bytes()
     answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])
     assert answer.outcome == "trained"
-    assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", run_lock.LOG} <= answer.files.keys()
+    assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", runs.LOG} <= answer.files.keys()
     folder = run.folder(tmp_path)
     folder.mkdir(parents=True)
     for name, content in answer.files.items():
@@ -140,7 +155,7 @@ def test_a_machine_without_the_folder_sends_what_it_made(faces: perform.Faces, t
 def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingEngine, match=r"pip install 'edgefer\[ray\]'"):
-        remote.spread([], {}, tmp_path, "local", lambda _run, _outcome: None)
+        remote.perform_on_ray([], {}, tmp_path, "local", lambda _run, _outcome: None)
     assert not list(tmp_path.iterdir())
 
 

@@ -12,10 +12,9 @@ from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import Unreachable
 from edgefer.runtime.records import TrainingRecord
-from edgefer.sweep import remote, run_lock, runs
+from edgefer.sweep import remote, runs
 from edgefer.sweep.grid import grid
-from edgefer.sweep.perform import Outcome
-from edgefer.sweep.runs import Run, Wish
+from edgefer.sweep.runs import Outcome, Run, SweepOptions
 from tests.made import write_csv
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
@@ -28,7 +27,7 @@ def test_no_run_is_lost_or_done_twice_when_a_node_dies(tmp_path: Path) -> None:
 
     csv = write_csv(tmp_path / "fer2013.csv", {"Training": 20, "PublicTest": 1, "PrivateTest": 1})
     sweep = grid(["microexpnet-xxs"], "plain", {})
-    wanted = runs.expand(sweep, Wish({"epochs": str(EPOCHS), "batch": "16"}, SEEDS, threads=1))
+    wanted = runs.expand(sweep, SweepOptions({"epochs": str(EPOCHS), "batch": "16"}, SEEDS, threads=1))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
@@ -50,12 +49,12 @@ def test_no_run_is_lost_or_done_twice_when_a_node_dies(tmp_path: Path) -> None:
     told: list[tuple[Run, Outcome]] = []
     try:
         killer.start()
-        remote.spread(wanted, {96: load(csv, 96)}, tmp_path, cluster.address, lambda *what: told.append(what))
+        remote.perform_on_ray(wanted, {96: load(csv, 96)}, tmp_path, cluster.address, lambda *what: told.append(what))
         ended = time.monotonic()
     finally:
         killer.join()
         cluster.shutdown()
-    logs = [run_lock.attempts(run.folder(tmp_path)) for run in wanted]
+    logs = [runs.attempts(run.folder(tmp_path)) for run in wanted]
     assert killed and killed[0] < ended, "the node was killed midway"
     assert sorted(log.count("resumed") for log in logs) == [0] * (SEEDS - 1) + [1], logs
     assert all(log[0] == "started" and log.count("finished") == 1 and log[-1] == "finished" for log in logs), logs
@@ -68,5 +67,5 @@ def test_no_run_is_lost_or_done_twice_when_a_node_dies(tmp_path: Path) -> None:
 
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"no Ray cluster at 127\.0\.0\.1:1 .*ray start --head"):
-        remote.spread([], {}, tmp_path, "127.0.0.1:1", lambda _run, _outcome: None)
+        remote.perform_on_ray([], {}, tmp_path, "127.0.0.1:1", lambda _run, _outcome: None)
     assert not list(tmp_path.iterdir())

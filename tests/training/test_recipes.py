@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.arch import get_arch
+from edgefer.cli.train import pairs
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
 from edgefer.runtime import records
@@ -124,6 +125,11 @@ def test_votes_that_are_not_there(tmp_path: Path) -> None:
 def test_settings_of_an_older_name_are_read() -> None:
     older = {"turn": "5", "zoom": "0.2"}
     assert recipes.change(recipes.get_recipe("plain"), older) == replace(RECIPES["plain"], rotation=5.0, scale=0.2)
+
+
+def test_the_command_line_says_how_a_setting_is_called_now(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pairs(("zoom=0.2", "lr=1")) == {"scale": "0.2", "lr": "1"}
+    assert capsys.readouterr().err == "the setting zoom is called scale now\n"
 
 
 def test_shipped_records_have_a_recipe_of_today() -> None:
