@@ -28,39 +28,83 @@ from edgefer.runtime.process import Terminated, raise_on_sigterm
 INTERRUPTED, TERMINATED = 130, 143
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+SECTIONS: dict[str, dict[click.Command, str]] = {
+    "From weights to a device": {
+        build: "Build bundles from weights, the shipped ones or yours.",
+        verify: "Check a bundle, and with a data set its accuracy.",
+        bench: "Measure latency, memory and size of bundles.",
+        gate: "Tell whether a change made bundles slower or worse.",
+    },
+    "Data and training": {
+        data: "Look at a data set before trusting it.",
+        train: "Train a network.",
+        evaluate: "Score the float network, before any export.",
+        sweep: "Train a grid of networks and settings.",
+    },
+    "Devices": {
+        devices: "List what can measure.",
+        device: "Add, check, set up and remove boards.",
+    },
+    "What there is": {
+        archs: "List the networks.",
+        targets: "List the build targets.",
+        recipes: "List the training recipes.",
+    },
+    "Records and papers": {
+        report: "Show recorded benches in one table.",
+        count: "Count a network's parameters and operations.",
+        tables: "Show the papers' tables beside what edgefer counts.",
+        plot: "Draw records and the papers' figures.",
+    },
+}
+START = """\
+edgefer takes a compact facial expression recognition network from data to a device.
+
+  edgefer build    weights in, a bundle out: the model, its contract and a golden pair
+                   edgefer build --arch ean --target tflite-int8
+  edgefer verify   prove a bundle, here or on a device
+                   edgefer verify dist/ean.tflite-int8
+  edgefer bench    measure latency, memory and size
+                   edgefer bench ean.tflite-int8
+
+`edgefer --help` lists all commands, `edgefer COMMAND --help` has an example of each."""
+
+
+class Sections(click.Group):
+    """A group whose help lists the commands by what they are for."""
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a list for each of SECTIONS."""
+        longest = max(len(name) for name in self.commands)
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([((each.name or "").ljust(longest), text) for each, text in commands.items()])
+
+
+@click.group(
+    cls=Sections,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback and what the converters printed when something fails.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
     """Take a compact facial expression recognition network from data to a device.
 
     \b
     Example: edgefer build --arch ean --target tflite-int8     makes dist/ean.tflite-int8
              edgefer verify dist/ean.tflite-int8               proves it
+             edgefer bench ean.tflite-int8                     measures it
     """
     del debug  # read by main, which sees every failure
+    if context.invoked_subcommand is None:
+        click.echo(START)
 
 
-for command in (
-    archs,
-    bench,
-    build,
-    count,
-    data,
-    device,
-    devices,
-    evaluate,
-    gate,
-    plot,
-    recipes,
-    report,
-    sweep,
-    tables,
-    targets,
-    train,
-    verify,
-):
-    cli.add_command(command)
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        cli.add_command(_command)
 
 
 def main() -> None:

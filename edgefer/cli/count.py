@@ -31,21 +31,25 @@ MEANINGS = {
 
 
 @click.command()
-@click.argument("name", metavar="ARCH")
+@click.argument("name", required=False, metavar="[ARCH]")
+@click.option("--arch", "named", metavar="NAME", help="The network, as in the other commands, instead of ARCH.")
 @click.option(
     "--classes", type=click.IntRange(min=2), metavar="N", help="Default: as many as the paper's figures have."
 )
 @click.option("--layers", is_flag=True, help="List every operation with what it costs.")
 @json_option
-def count(name: str, classes: int | None, layers: bool, as_json: bool) -> None:
+def count(name: str | None, named: str | None, classes: int | None, layers: bool, as_json: bool) -> None:
     """Count a network's parameters, operations and activation memory, as its paper counts them and as they are.
 
     \b
-    Example: edgefer count efficientface
+    Example: edgefer count --arch efficientface
+             edgefer count efficientface --layers
     """
     from edgefer.arch import get_arch
 
-    arch = get_arch(name)
+    if (name is None) == (named is None):
+        raise click.UsageError("name one network: --arch NAME, or ARCH alone.")
+    arch = get_arch(name or named or "")
     with display() as shown:
         load_torch(shown)
     from edgefer.arch.count import skeleton, summarise
