@@ -13,7 +13,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it 
 PLAN, BEGUN, ANSWERS, LOG, PID = "plan.json", "begun", "answers", "log", "pid"
 MARKER = "edgefer:report\n"  # before the report: a login script may have written something
 GRACE = 10.0  # seconds between asking the run to end and making it
+WINDOW = 1.0  # seconds over which the load is measured
+LOW_LOAD = 0.10  # of the board's cores that others may use
 ABANDONED = 7 * 24 * 3600  # seconds after which a run that nobody fetched is removed
 
 
@@ -53,19 +57,19 @@ def start(folder: Path) -> None:
 
 def run(folder: Path) -> None:
     """Answer all requests that have no answer yet; ends after one that failed."""
-    from edgefer.runtime import records, system_load
+    from edgefer.runtime import records
     from edgefer.runtime.files import write_atomic
     from edgefer.runtime.protocol import RemoteJob
 
     job = records.parse(RemoteJob, (folder / PLAN).read_text(encoding="utf-8"), PLAN)
     with locked(folder.resolve().parents[1]):  # wait for other runs on this board, and for a setup
         timed = any(request.check is None and request.count is None for request in job.requests)
-        warning = system_load.wait_for_low_load(job.load_wait) if timed else None
+        warning = wait_for_low_load(job.load_wait) if timed else None
         for number, request in enumerate(job.requests):
             path = folder / ANSWERS / f"{number:06}.json"
             if path.is_file():
                 continue
-            answer = system_load.with_warning(_ask(request), warning)
+            answer = with_warning(_ask(request), warning)
             write_atomic(path, records.dumps(answer).encode())
             if answer.failure is not None:
                 return
@@ -81,6 +85,30 @@ def _ask(request: Request) -> Answer:
         return client.ask(request)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
+
+
+def with_warning(answer: Answer, warning: str | None) -> Answer:
+    """The answer with the warning on its run, unless the run noticed by itself that the board was busy."""
+    run = answer.run
+    if run is None or warning is None or any(each.startswith("busy:") for each in run.warnings):
+        return answer
+    return replace(answer, run=replace(run, warnings=[*run.warnings, warning]))
+
+
+def wait_for_low_load(limit: float, pause: Callable[[float], None] = time.sleep) -> str | None:
+    """Watch others' use of the processor until it is low, for `limit` seconds at most; then a warning."""
+    from edgefer.runtime import machine, warnings
+
+    cores, used = os.cpu_count() or 1, None
+    for _ in range(round(limit / WINDOW)):
+        before = machine.state()
+        pause(WINDOW)
+        used = warnings.others(before, machine.state())
+        if used is None or used <= LOW_LOAD * cores:
+            return None
+    if used is None:
+        return None
+    return f"busy: after {limit:g} s of waiting other processes still used {used:.2f} of {cores} cores"
 
 
 def wait(folder: Path) -> None:

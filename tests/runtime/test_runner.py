@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgefer.runtime import client, machine, records, runner, system_load
+from edgefer.runtime import client, machine, records, runner
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request
 from edgefer.runtime.records import parse
@@ -114,22 +114,22 @@ def test_waiting_for_an_idle_board(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     looks = iter([state(), state(clock=101.0, busy=52.0), state(clock=101.0), state(clock=102.0, busy=50.2)])
     monkeypatch.setattr(machine, "state", lambda: next(looks))
-    assert system_load.wait_for_low_load(60, lambda _: None) is None  # busy in the first second, idle in the second
+    assert runner.wait_for_low_load(60, lambda _: None) is None  # busy in the first second, idle in the second
     busy = iter([state(), state(clock=101.0, busy=52.0)] * 3)
     monkeypatch.setattr(machine, "state", lambda: next(busy))
-    told = system_load.wait_for_low_load(3, lambda _: None)
+    told = runner.wait_for_low_load(3, lambda _: None)
     assert told == "busy: after 3 s of waiting other processes still used 1.99 of 4 cores"
-    assert system_load.wait_for_low_load(0, lambda _: None) is None
+    assert runner.wait_for_low_load(0, lambda _: None) is None
 
 
 def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
     answer = Answer(made_run(), None, {}, None)
-    doubted = system_load.with_warning(answer, "busy: still").run
+    doubted = runner.with_warning(answer, "busy: still").run
     assert doubted is not None
     assert doubted.warnings == ["busy: still"]
     noticed = replace(answer, run=made_run(warnings=["busy: others"]))
-    assert system_load.with_warning(noticed, "busy: still") == noticed
-    assert system_load.with_warning(answer, None) == answer
+    assert runner.with_warning(noticed, "busy: still") == noticed
+    assert runner.with_warning(answer, None) == answer
 
 
 def test_waiting_needs_nothing_but_python() -> None:
