@@ -50,7 +50,7 @@ def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 built = build_bundle(job, Path(folder), float_model=float_model)
-                verify.golden(read_bundle(built.folder))
+                verify.check_golden(read_bundle(built.folder))
             except (EdgeferError, MemoryError) as error:
                 yield {"target": name, "why": str(error) or type(error).__name__}
                 continue

@@ -95,7 +95,7 @@ def confusion(bundle: Path, data: Path, reading: ReadOptions, split: str, out: P
         test = read_data(shown, data, read.manifest.contract.resize, reading).split(split)
         verify.require_classes(read, test)
         tick = shown.progress.counter(read.manifest.name, "faces", len(test))
-        answers = verify.outputs(read, test.pixels, tick).argmax(1)
+        answers = verify.run_faces(read, test.pixels, tick).argmax(1)
     shares = plots.shares(answers, test.labels, len(test.names))
     right = 100 * float((answers == test.labels).mean())
     title = f"{read.manifest.name}, {len(test)} images of {split}: {right:.2f} %"

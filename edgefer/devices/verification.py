@@ -128,17 +128,17 @@ class _Runner:
 
     def golden(self, bundle: Bundle) -> GoldenCheck:
         if self.device is None:
-            return verify.golden(bundle, self.threads)
+            return verify.check_golden(bundle, self.threads)
         return golden_on(self.device, bundle, self.threads, self._step(bundle, "golden pair"))
 
     def outputs(self, bundle: Bundle, test: Dataset) -> tuple[NDArray[np.float32], Sameness | None]:
         """Probabilities, and how far they are from this machine's, if another one gave them."""
-        here = verify.outputs(bundle, test.pixels, self.progress.counter(bundle.manifest.name, "faces", len(test)))
+        here = verify.run_faces(bundle, test.pixels, self.progress.counter(bundle.manifest.name, "faces", len(test)))
         if self.device is None:
             return here, None
         say = self._step(bundle, f"{len(test)} faces")
         there = outputs_on(self.device, bundle, test, self.threads, say)
-        return there, verify.same(there, here)
+        return there, verify.compare_outputs(there, here)
 
     def _step(self, bundle: Bundle, what: str) -> Callable[[str], None]:
         assert self.device is not None
@@ -196,9 +196,9 @@ def _check_accuracy(
             runner.progress.step("", "running the float model", 0, None)
             floats[manifest.weights_sha256] = float_model(bundle, test, options.float_baseline)
         outputs, same = runner.outputs(bundle, test)
-        accuracy = verify.accuracy(outputs, test, options.split, unseen, floats[manifest.weights_sha256])
+        accuracy = verify.compare_accuracy(outputs, test, options.split, unseen, floats[manifest.weights_sha256])
         check = replace(check, accuracy=accuracy, same=same)
-        verify.judge(manifest.name, accuracy)
+        verify.require_accuracy(manifest.name, accuracy)
         return check
     except EdgeferError as error:
         return replace(check, failure=error)

@@ -176,7 +176,7 @@ def _judge(
 def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Accuracy:
     """Run the bundle on `test`; raises BadData if it has none of its classes, and what opening the model raises."""
     test = match_classes(test, bundle.manifest.contract.labels, bundle.manifest.name).faces
-    outputs = verify.outputs(bundle, test.pixels, tick)
+    outputs = verify.run_faces(bundle, test.pixels, tick)
     baseline = _float_baseline(bundle, test)
     agreement = None if baseline is None else float((outputs.argmax(1) == baseline.outputs.argmax(1)).mean())
     return Accuracy(metrics.score(outputs, test).accuracy, None if agreement is None else round(100 * agreement, 3))

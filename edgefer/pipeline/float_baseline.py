@@ -42,7 +42,7 @@ def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> FloatBaseline:
     if exact.manifest.precision != "fp32":
         raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
     _require_same(bundle, exact.manifest.weights_sha256, str(folder))
-    return FloatBaseline(exact.manifest.name, verify.outputs(exact, test.pixels))
+    return FloatBaseline(exact.manifest.name, verify.run_faces(exact, test.pixels))
 
 
 def _require_same(bundle: Bundle, found: str, source: str) -> None:

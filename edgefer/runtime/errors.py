@@ -217,7 +217,7 @@ class NoGpu(EdgeferError):
 
 
 class BadNetwork(EdgeferError):
-    """A network of the user's own that can't be taken: not found, not a network, wrong inputs or outputs."""
+    """A network of the user's own that can't be used: not found, not a network, wrong inputs or outputs."""
 
     exit_code = 26
 

@@ -13,7 +13,7 @@ from edgefer.runtime.records import Scores
 
 
 class LabelledFaces(Protocol):
-    """Faces of a test split and what is known of each: what edgefer.data's Dataset is.
+    """Faces of a test split and what is known of each; what edgefer.data's Dataset is.
 
     source  where they come from, for messages
     names   the classes
@@ -57,8 +57,8 @@ def score(outputs: NDArray[Any], test: LabelledFaces, unseen: NDArray[np.bool_] 
 def _confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> list[list[int]]:
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)
-    found: list[list[int]] = counts.tolist()
-    return found
+    rows: list[list[int]] = counts.tolist()
+    return rows
 
 
 def _ferplus(test: LabelledFaces, answers: NDArray[np.int64]) -> float | None:

@@ -120,8 +120,8 @@ def structure(kind: type[T], content: Any, source: str, remedy: str = GET_AGAIN)
 
         detail = "; ".join(transform_error(error, path="")) or type(error).__name__
         row = next(reversed(get_args(kind)), kind)  # of dict[str, Target], Target
-        known = ", ".join(getattr(row, "__dataclass_fields__", {}))
-        raise BadRecord(f"{source}: {detail}. {row.__name__} has the keys {known}: correct it, or {remedy}.") from error
+        keys = ", ".join(getattr(row, "__dataclass_fields__", {}))
+        raise BadRecord(f"{source}: {detail}. {row.__name__} has the keys {keys}: correct it, or {remedy}.") from error
     return result
 
 
@@ -179,8 +179,8 @@ def read_json(path: Path, remedy: str = GET_AGAIN) -> Any:
 
 def declared_schema(kind: type[Any]) -> str | None:
     """The schema of a kind of record: the default of its field `schema`; None if it has no such field."""
-    found = kind.__dataclass_fields__.get("schema")
-    return None if found is None else str(found.default)
+    declared = kind.__dataclass_fields__.get("schema")
+    return None if declared is None else str(declared.default)
 
 
 def schema_of(content: Any) -> object:

@@ -52,22 +52,22 @@ class AccuracyCheck:
     agreement: float
 
 
-def golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
+def check_golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
     """Run the golden pair; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
     manifest = bundle.manifest
     model = open_model(bundle, threads, provider)
-    given = _array(bundle, manifest.golden.input, manifest.contract.input)
+    golden_input = _array(bundle, manifest.golden.input, manifest.contract.input)
     expected = contract.dequantise(
         _array(bundle, manifest.golden.output, manifest.contract.output), manifest.contract.output
     )
     prepared = contract.to_input(contract.to_pixels(_picture(bundle), manifest.contract), manifest.contract)
-    if not np.array_equal(prepared, given):
+    if not np.array_equal(prepared, golden_input):
         raise GoldenMismatch(
             f"{manifest.name}: the golden picture, preprocessed by the contract, is not the golden input: "
             "Pillow's resizing or the contract changed; build the bundle again with what is installed here."
         )
-    returned = contract.dequantise(model.run(given), manifest.contract.output)
-    difference = float(np.abs(returned - expected).max())
+    output = contract.dequantise(model.run(golden_input), manifest.contract.output)
+    difference = float(np.abs(output - expected).max())
     tolerance = manifest.golden.tolerance
     if not difference <= tolerance:  # so that NaN fails too
         raise GoldenMismatch(
@@ -92,14 +92,14 @@ def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) ->
         raise BrokenBundle(
             f"{manifest.name}: the {manifest.format} engine can't load it ({reason}): it needs {manifest.needs}."
         ) from error
-    for what, found, promised in (
+    for what, actual, promised in (
         ("input", model.input, manifest.contract.input),
         ("output", model.output, manifest.contract.output),
         ("layout", model.layout, manifest.contract.layout),
     ):
-        if found != promised:
+        if actual != promised:
             raise BrokenBundle(
-                f"{manifest.name}: the contract promises the {what} {promised}, the model has {found}: "
+                f"{manifest.name}: the contract promises the {what} {promised}, the model has {actual}: "
                 "build the bundle again."
             )
     return model
@@ -126,7 +126,7 @@ def _picture(bundle: Bundle) -> NDArray[np.uint8]:
         raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
 
 
-def outputs(bundle: Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
+def run_faces(bundle: Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
     """Probabilities (N, classes) of the artifact, one face at a time as on a device."""
     model, agreed = open_model(bundle), bundle.manifest.contract
     return np.concatenate(list(_each(model, agreed, pixels, tick)))
@@ -141,22 +141,22 @@ def _each(
             tick()
 
 
-def accuracy(
-    found: NDArray[np.float32],
+def compare_accuracy(
+    outputs: NDArray[np.float32],
     test: LabelledFaces,
     split: str,
     unseen: NDArray[np.bool_] | None,
-    reference: FloatBaseline,
+    baseline: FloatBaseline,
 ) -> AccuracyCheck:
-    """The scores of an artifact, whose outputs on `test` are `found`, beside those of its float model."""
-    artifact, exact = metrics.score(found, test, unseen), metrics.score(reference.outputs, test, unseen)
+    """The scores of an artifact, whose outputs on `test` are `outputs`, beside those of its float model."""
+    artifact, exact = metrics.score(outputs, test, unseen), metrics.score(baseline.outputs, test, unseen)
     return AccuracyCheck(
         split=split,
-        reference=reference.name,
+        reference=baseline.name,
         artifact=artifact,
         exact=exact,
         drop=round(exact.accuracy - artifact.accuracy, 3),
-        agreement=round(100 * float((found.argmax(1) == reference.outputs.argmax(1)).mean()), 3),
+        agreement=round(100 * float((outputs.argmax(1) == baseline.outputs.argmax(1)).mean()), 3),
     )
 
 
@@ -177,13 +177,13 @@ class Sameness:
     difference: float
 
 
-def same(there: NDArray[np.float32], here: NDArray[np.float32]) -> Sameness:
+def compare_outputs(there: NDArray[np.float32], here: NDArray[np.float32]) -> Sameness:
     """Compare probabilities (N, classes) of the same images."""
     agreement = 100 * float((there.argmax(1) == here.argmax(1)).mean())
     return Sameness(round(agreement, 3), round(float(np.abs(there - here).max()), 6))
 
 
-def judge(name: str, check: AccuracyCheck) -> None:
+def require_accuracy(name: str, check: AccuracyCheck) -> None:
     """Raise AccuracyDropped if the artifact is further from float than the limits allow."""
     if check.drop > DROP_LIMIT or check.agreement < AGREEMENT_LIMIT:
         raise AccuracyDropped(

@@ -41,10 +41,10 @@ PACKAGES = ("numpy", "pillow", *(name for engine in ENGINES.values() for name in
 def check_bundle(request: Request, check: Check) -> Checked:
     """The golden pair, and the outputs (N, classes) for `check.faces` if there are any.
 
-    Raises what read_bundle and verify.golden raise, BadData for faces that can't be read.
+    Raises what read_bundle and verify.check_golden raise, BadData for faces that can't be read.
     """
     bundle = read_bundle(workload.folder_of(request))
-    golden = verify.golden(bundle, request.settings.threads, request.provider)
+    golden = verify.check_golden(bundle, request.settings.threads, request.provider)
     if check.faces is None:
         return golden, None
     try:

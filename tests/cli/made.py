@@ -75,7 +75,7 @@ def whole(out: Path, *names: str) -> None:
     """Assert that `out` holds these bundles, each whole, and nothing else, hidden or not."""
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     for name in names:
-        verify.golden(read_bundle(out / name))
+        verify.check_golden(read_bundle(out / name))
 
 
 def raising(error: Exception) -> Callable[..., NoReturn]:

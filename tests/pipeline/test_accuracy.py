@@ -45,7 +45,7 @@ def built(name: str, calibrate: CalibrationOptions, out: Path, arch: Arch = EAN)
 def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
     bundle = built(name, CalibrationOptions(), tmp_path, get_arch(network))
     check = compared(bundle, faces)
-    verify.judge(bundle.manifest.name, check)
+    verify.require_accuracy(bundle.manifest.name, check)
     assert abs(check.drop) <= verify.DROP_LIMIT
     if name == "tflite-int8":
         assert check.drop <= 0.3  # of what ships most; int8 may be right by chance where float is not
@@ -60,13 +60,13 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
 @pytest.mark.parametrize("name", INT8)
 def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:
     bundle = built(name, CalibrationOptions(faces=faces, seed=seed), tmp_path)
-    verify.judge(bundle.manifest.name, compared(bundle, faces))
+    verify.require_accuracy(bundle.manifest.name, compared(bundle, faces))
 
 
 def compared(bundle: Bundle, faces: Dataset) -> verify.AccuracyCheck:
     test = faces.split("PrivateTest").resized(get_arch(bundle.manifest.arch).resize)
     reference = float_model(bundle, test, None)
-    return verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
+    return verify.compare_accuracy(verify.run_faces(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
 
 
 def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
@@ -84,4 +84,6 @@ def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: P
 
     wrong = verify.FloatBaseline("another network", logits(other.network, test, EAN).numpy())
     with pytest.raises(AccuracyDropped, match="agrees with float"):
-        verify.judge("x", verify.accuracy(verify.outputs(bundle, test.pixels), test, "PrivateTest", None, wrong))
+        verify.require_accuracy(
+            "x", verify.compare_accuracy(verify.run_faces(bundle, test.pixels), test, "PrivateTest", None, wrong)
+        )

@@ -57,7 +57,7 @@ def float_model() -> FloatModel:
 @every_target
 def test_bundle_holds_what_it_promises(dist: Path, name: str) -> None:
     bundle = read_bundle(dist / f"ean.{name}")
-    verify.golden(bundle)
+    verify.check_golden(bundle)
     manifest, target = bundle.manifest, get_target(name)
     assert manifest.parameters == 43_840
     assert manifest.contract.labels == EAN.labels

@@ -41,7 +41,7 @@ def renew(content: dict[str, Any], folder: Path, name: str) -> None:
 
 def refused(folder: Path, kind: type[EdgeferError], match: str) -> None:
     with pytest.raises(kind, match=match) as failure:
-        verify.golden(read_bundle(folder))
+        verify.check_golden(read_bundle(folder))
     assert "\n" not in str(failure.value)
 
 

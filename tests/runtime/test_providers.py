@@ -28,7 +28,7 @@ def test_a_provider_runs_the_golden_pair_or_says_what_it_lacks(dist: Path, kind:
         need_vulkan()
     bundle = read_bundle(dist / f"ean.{TARGETS[kind]}")
     try:
-        check = verify.golden(bundle, provider=provider)
+        check = verify.check_golden(bundle, provider=provider)
     except NoGpu as error:
         assert "install" in str(error)
         assert "\n" not in str(error)

@@ -195,7 +195,7 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     found = torch.softmax(evaluation.logits(loaded.network, test, arch), 1).numpy()
     assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
     job = BuildJob(arch, "onnx-fp32", get_target("onnx-fp32"), loaded, CalibrationOptions())
-    assert np.abs(verify.outputs(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
+    assert np.abs(verify.run_faces(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
     step = torch_worker.make_step(loaded.network, arch, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 

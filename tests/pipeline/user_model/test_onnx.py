@@ -113,8 +113,8 @@ def test_the_road_of_an_onnx_file(
         answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
     exact, integer = (read_bundle(tmp_path / f"theirs.{name}") for name in ("onnx-fp32", target))
-    assert np.abs(verify.outputs(exact, test.pixels) - wanted).max() < 1e-4
-    assert (verify.outputs(integer, test.pixels).argmax(1) == wanted.argmax(1)).mean() > 0.97
+    assert np.abs(verify.run_faces(exact, test.pixels) - wanted).max() < 1e-4
+    assert (verify.run_faces(integer, test.pixels).argmax(1) == wanted.argmax(1)).mean() > 0.97
     assert exact.manifest.own is not None
     assert exact.manifest.own["output"] == ("logits" if layout == "nchw" else "probabilities")
     assert exact.manifest.own["source"] == f"{layout}.onnx"

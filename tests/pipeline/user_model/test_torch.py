@@ -43,7 +43,7 @@ def dist(weights: Path, contract: Path, data: Path, tmp_path_factory: pytest.Tem
 @pytest.mark.parametrize("name", TARGETS)
 def test_bundle_says_what_it_is(dist: Path, weights: Path, name: str) -> None:
     bundle = read_bundle(dist / f"colour.{name}")
-    verify.golden(bundle)
+    verify.check_golden(bundle)
     manifest = bundle.manifest
     assert manifest.contract.labels == nets.LABELS
     assert (manifest.contract.resize, manifest.contract.crop) == (44, 40)
@@ -61,7 +61,7 @@ def test_bundle_says_what_it_is(dist: Path, weights: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_answers_are_those_of_the_users_preprocessing(dist: Path, trained: nn.Module, data: Path, name: str) -> None:
     test = load(data, 44).split("PrivateTest")
-    found = verify.outputs(read_bundle(dist / f"colour.{name}"), test.pixels)
+    found = verify.run_faces(read_bundle(dist / f"colour.{name}"), test.pixels)
     with torch.inference_mode():
         answers = trained(preprocess(test.pixels[:], nets.SIDE, "bgr", (0, 1), MEAN, STD))
     wanted = torch.softmax(answers, 1).numpy()
@@ -146,8 +146,8 @@ def test_grey_probabilities_by_options_alone(run: Run, data: Path, tmp_path: Pat
     test = load(data, 36).split("PublicTest")
     with torch.inference_mode():
         wanted = network(preprocess(test.pixels[:], 36, "grey", (0, 1), [0], [1])).numpy()
-    assert np.abs(verify.outputs(bundle, test.pixels) - wanted).max() < 1e-4
-    verify.golden(read_bundle(tmp_path / "mine.tflite-int8"))
+    assert np.abs(verify.run_faces(bundle, test.pixels) - wanted).max() < 1e-4
+    verify.check_golden(read_bundle(tmp_path / "mine.tflite-int8"))
 
 
 def test_bench_and_gate_see_a_bundle_like_any_other(run: Run, dist: Path, data: Path) -> None:
