@@ -25,14 +25,15 @@ from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.bundle import MANIFEST
-from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, NoGpu
+from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.errors import EdgeferError, MissingEngine, NoGpu
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
 NAME = "gpu"
 BATCHES = (1, 8, 64, 256)
-FORMATS = ("onnx", "openvino", "ncnn")
+FORMATS = tuple(name for name, engine in ENGINES.items() if engine.providers)
 
 
 def main() -> None:
@@ -99,7 +100,7 @@ def there(arch: Arch, dist: Path) -> tuple[list[Workload], list[str]]:
             continue
         if not (folder / MANIFEST).is_file():
             try:
-                build(arch, name, dist)
+                folder = build(arch, name, dist)
             except EdgeferError as error:
                 unbuilt.append(f"{folder.name}: not built: {error}")
                 continue
@@ -107,19 +108,18 @@ def there(arch: Arch, dist: Path) -> tuple[list[Workload], list[str]]:
     return workloads, unbuilt
 
 
-def build(arch: Arch, name: str, dist: Path) -> None:
-    """One bundle, from shipped or random weights; raises what build_bundle raises, MissingEngine, MissingFile."""
-    from edgefer.training import stand_in
+def build(arch: Arch, name: str, dist: Path) -> Path:
+    """One bundle, from shipped or random weights; raises what build_bundle raises, MissingEngine."""
+    from edgefer.training import random_init
 
-    loaded, random = stand_in.load(arch)
-    if random and get_target(name).precision == "int8":
-        raise MissingFile("no weights are shipped, and random ones have no activation ranges.")
     try:
         from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
     except ModuleNotFoundError as error:
         raise MissingEngine.of(error.name or str(error), "build") from error
     dist.mkdir(parents=True, exist_ok=True)
-    build_bundle(BuildJob(arch, name, get_target(name), loaded, CalibrationOptions()), dist)
+    return build_bundle(
+        BuildJob(arch, name, get_target(name), random_init.shipped_or_random(arch), CalibrationOptions()), dist
+    ).folder
 
 
 def done(result: Path, name: str, settings: Settings) -> bool:

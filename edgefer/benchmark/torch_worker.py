@@ -25,7 +25,7 @@ from edgefer.runtime.protocol import Check, Request
 from edgefer.runtime.sampling import Step
 from edgefer.runtime.verify import GoldenCheck
 from edgefer.runtime.workload import FACE, WARM_SECONDS, Load, LoadedWorkload
-from edgefer.training import stand_in, weights
+from edgefer.training import random_init, weights
 from edgefer.training.augment import to_network
 
 Infer = Callable[[torch.Tensor], torch.Tensor]
@@ -170,12 +170,12 @@ def load_on_gpu(name: str, settings: Settings, provider: str) -> LoadedWorkload:
     """
     require_gpu(torch)
     arch = get_arch(name)
-    loaded, random = stand_in.load(arch)
+    loaded = random_init.shipped_or_random(arch)
     shape = (settings.batch, *golden_face(arch).shape[1:])
     on_gpu = _placed(name, loaded.network, shape, provider)
     step = make_step(on_gpu.run, arch, settings)
     used = "CUDA graph" if provider == "cuda-graph" else "eager, CUDA"
-    notes = [stand_in.note(arch)] if random else []
+    notes = [] if loaded.untrained is None else [random_init.note(arch)]
     return LoadedWorkload(
         engine=f"torch {torch.__version__}",
         provider=used,
@@ -209,7 +209,7 @@ def check_on_gpu(name: str, provider: str) -> GoldenCheck:
     """The golden picture on the GPU beside the processor; raises GoldenMismatch and what `load_on_gpu` raises."""
     require_gpu(torch)
     arch = get_arch(name)
-    network, faces = stand_in.load(arch)[0].network, golden_face(arch)
+    network, faces = random_init.shipped_or_random(arch).network, golden_face(arch)
     with torch.inference_mode():
         expected = network(faces).softmax(1)
     returned = _placed(name, network, tuple(faces.shape), provider).run(faces).softmax(1)

@@ -136,14 +136,14 @@ def _of_shipped_network(name: str) -> StaticMetrics:
 
 def _of_random_network(name: str) -> StaticMetrics:
     """With random weights, whose bytes are no file's, where none are shipped."""
-    from edgefer.training import stand_in
+    from edgefer.training import random_init
 
     arch = get_arch(name)
-    loaded, random = stand_in.load(arch)
-    if not random:
+    loaded = random_init.shipped_or_random(arch)
+    if loaded.untrained is None:
         return _of_shipped_network(name)
     held = sum(tensor.numel() * tensor.element_size() for tensor in loaded.network.state_dict().values())
-    return _of_network(arch, loaded, {f"random weights, seed {stand_in.SEED}": held})
+    return _of_network(arch, loaded, {f"random weights, seed {loaded.untrained}": held})
 
 
 def _of_network(arch: Arch, loaded: TrainedModel, files: dict[str, int]) -> StaticMetrics:

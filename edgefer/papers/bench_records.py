@@ -10,6 +10,11 @@ from pathlib import Path
 from edgefer.benchmark.report import DevicesRecord, read_bench
 from edgefer.runtime.bench_record import BenchRecord, Result
 
+# At these commits `edgefer tables --measure` timed networks as torch initialises them, whose batch norms have a mean of
+# 0 and a variance of 1. Since then there is one kind of random weights, training.random_init, which was that of
+# `edgefer build --untrained` already: its batch norms have the statistics of synthetic faces. Bundles of both kinds
+# have the same names.
+_AS_INITIALISED = ("2f4af1442fc5f96015d0a9df69dbec3ba6351ddc", "388ae6f11bcd653d7b149c37389c3b9bc79ef288")
 _SCHEMA_WITHIN = 200  # characters from the start of a record
 
 
@@ -62,6 +67,15 @@ def _is_bench(path: Path) -> bool:
 def first(taken: Sequence[Taken], bundles: Sequence[str], where: Callable[[Taken], bool]) -> Taken | None:
     """The first result of the first of the bundles that is there, trained or not."""
     return next((t for bundle in bundles for t in taken if plain(t.result.bundle) == bundle and where(t)), None)
+
+
+def of_random_weights(taken: Taken) -> str:
+    """Which random weights a result is of, for the line that tells how it was measured; empty if they are trained."""
+    if plain(taken.result.bundle) == taken.result.bundle:
+        return ""
+    if taken.record.commit in _AS_INITIALISED:
+        return ", torch's initial random weights"
+    return ", random weights"
 
 
 def plain(bundle: str) -> str:

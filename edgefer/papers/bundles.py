@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from edgefer.arch import Arch
@@ -14,7 +13,7 @@ from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import PACKAGE, cache_folder, sha256, shipped_folder
-from edgefer.training import stand_in
+from edgefer.training import random_init
 
 
 def folder() -> Path:
@@ -42,7 +41,7 @@ def bundle(arch: Arch, name: str, out: Path, stage: Callable[[str], None]) -> Pa
     Raises what build_bundle raises, MissingEngine.
     """
     out = out / sources(arch)[:12]
-    for place in (out / f"{arch.name}.{name}", out / f"{arch.name}-untrained-seed{stand_in.SEED}.{name}"):
+    for place in (out / f"{arch.name}.{name}", out / f"{arch.name}-untrained-seed{random_init.SEED}.{name}"):
         if _there(place, arch):
             return place
     stage(f"building {arch.name}.{name}")
@@ -61,13 +60,11 @@ def _there(place: Path, arch: Arch) -> bool:
 
 
 def _build(arch: Arch, name: str, out: Path) -> Path:
-    from edgefer.pipeline import synthetic_faces
+    from edgefer.data import synthetic_faces
     from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 
-    loaded, random = stand_in.load(arch)
-    if random:
-        loaded = replace(loaded, untrained=stand_in.SEED)
+    loaded = random_init.shipped_or_random(arch)
     target = get_target(name)
     recorded = shipped_path(arch.name, ENGINES[target.format].ranges).is_file()
-    calibrate = CalibrationOptions(faces=None if recorded or random else synthetic_faces.faces())
+    calibrate = CalibrationOptions(faces=None if recorded or loaded.untrained is not None else synthetic_faces.faces())
     return build_bundle(BuildJob(arch, name, target, loaded, calibrate), out).folder

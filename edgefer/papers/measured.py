@@ -8,7 +8,7 @@ from statistics import fmean
 
 from edgefer.benchmark.columns import doubted, kinds, over_runs
 from edgefer.papers import protocols, table_names
-from edgefer.papers.bench_records import Benches, Taken, first, plain
+from edgefer.papers.bench_records import Benches, Taken, first, of_random_weights
 from edgefer.papers.protocols import Protocol
 from edgefer.papers.transcription import Column
 from edgefer.papers.verdict import BYTES, At, Found, Missing, compared
@@ -137,8 +137,7 @@ def _how(taken: Taken, statistic: str) -> str:
     threads = f"{result.settings.threads} thread{'s' * (result.settings.threads != 1)}"
     many = f", median of {len(result.runs)} processes" if len(result.runs) > 1 else ""
     target = result.bundle.rpartition(".")[2]
-    random = "" if plain(result.bundle) == result.bundle else ", random weights"
-    return f"measured: {what}{many}, {run.engine} {run.engine_version}, {target}, {threads}{random}"
+    return f"measured: {what}{many}, {run.engine} {run.engine_version}, {target}, {threads}{of_random_weights(taken)}"
 
 
 def departures(taken: Taken, protocol: Protocol) -> list[str]:

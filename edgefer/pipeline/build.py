@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from edgefer.arch import Arch
 from edgefer.arch.count import count
+from edgefer.data import synthetic_faces
 from edgefer.data.dataset import Dataset
-from edgefer.pipeline import calibration, synthetic_faces
+from edgefer.pipeline import calibration
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord
 from edgefer.pipeline.export import Exporter, import_exporter

@@ -1,4 +1,4 @@
-"""Random weights, for measuring what a network costs where nobody has trained it. Never a default."""
+"""Random weights, for measuring what a network costs where nobody has trained it; the one kind that edgefer has."""
 
 from __future__ import annotations
 
@@ -8,21 +8,37 @@ import torch
 from torch import nn
 
 from edgefer.arch import Arch
-from edgefer.pipeline import synthetic_faces
+from edgefer.data import synthetic_faces
+from edgefer.runtime.errors import MissingFile
+from edgefer.training import weights
 from edgefer.training.augment import centre
 from edgefer.training.weights import TrainedModel
 
+SEED = 0  # where nobody asks for another
 _Norm = nn.modules.batchnorm._BatchNorm
 _DROPOUT = (nn.Dropout, nn.Dropout2d)
 
 
-def make(arch: Arch, seed: int) -> TrainedModel:
-    """The network with weights from `seed`, in evaluation mode; its batch norms have seen drawn pictures."""
+def make(arch: Arch, seed: int = SEED) -> TrainedModel:
+    """The network with weights from `seed`, in evaluation mode; its batch norms have seen synthetic faces."""
     network = arch.build(seed=seed)
     if not any(isinstance(module, _Norm | nn.LayerNorm) for module in network.modules()):
         _spread(network, seed)
     _settle(network, arch)
     return TrainedModel(network.eval(), _checksum(network), None, seed)
+
+
+def shipped_or_random(arch: Arch) -> TrainedModel:
+    """The shipped weights; where there are none random ones, whose `untrained` is SEED. Raises BadWeights."""
+    try:
+        return weights.load_trained_model(arch, None)
+    except MissingFile:
+        return make(arch)
+
+
+def note(arch: Arch) -> str:
+    """What a reader of times of random weights must know."""
+    return f"weights: none are shipped for {arch.name}, random ones (seed {SEED}) take as long"
 
 
 def _spread(network: nn.Module, seed: int) -> None:
@@ -34,7 +50,7 @@ def _spread(network: nn.Module, seed: int) -> None:
 
 
 def _settle(network: nn.Module, arch: Arch) -> None:
-    """Give batch norms the statistics of drawn pictures: those of a fresh network let activations vanish or explode.
+    """Give batch norms the statistics of synthetic faces: those of a fresh network let activations vanish or explode.
 
     Rounded, so that they, and the weights' checksum, are the same on processors that add up in another order.
     """

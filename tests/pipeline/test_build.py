@@ -19,8 +19,9 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.cli import cli
+from edgefer.data import synthetic_faces
 from edgefer.data.load import load
-from edgefer.pipeline import calibration, synthetic_faces
+from edgefer.pipeline import calibration
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.export import import_exporter, to_onnx

@@ -16,7 +16,7 @@ from torch import nn
 
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
-from edgefer.pipeline import synthetic_faces
+from edgefer.data import synthetic_faces
 from edgefer.pipeline.build import CONVERSION_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.bundle_readme import PAPERS
 from edgefer.pipeline.float_model import FloatModel

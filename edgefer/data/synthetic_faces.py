@@ -1,4 +1,4 @@
-"""Pictures made here, for what has no faces: the statistics and the int8 ranges of an untrained network."""
+"""Synthetic faces, for what has no real ones: the statistics and the int8 ranges of a network of random weights."""
 
 from __future__ import annotations
 
