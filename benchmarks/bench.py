@@ -161,7 +161,7 @@ def measure(dist: Path, arch: str, rounds: int) -> Tools:
             answer = ask(Task(workload, SETTINGS))
             assert answer.run is not None and workload.bundle is not None
             versions = answer.versions
-            busy |= dict.fromkeys(answer.run.warnings)
+            busy |= dict.fromkeys(map(str, answer.run.warnings))
             for tool, call, statistic in TOOLS[_engine(workload)]:
                 pair = pairs[workload.name, tool]
                 pair.edgefer.append(getattr(statistics, statistic)(answer.run.samples))

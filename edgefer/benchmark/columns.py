@@ -58,15 +58,16 @@ def _memory(name: str) -> Callable[[Result], Value]:
     return value
 
 
-def doubted(result: Result) -> list[str]:
-    """What is wrong with its runs, run by run."""
-    told = [warning for run in result.runs for warning in run.warnings]
-    return [*(f"invalid: {reason}" for run in result.runs for reason in run.invalid), *told]
-
-
-def kinds(result: Result) -> str:
-    """The first words of what was wrong: busy, throttled."""
-    return ", ".join(dict.fromkeys(text.partition(":")[0] for text in doubted(result)))
+def warnings_by_kind(result: Result) -> dict[str, list[str]]:
+    """What a reader of its runs must know, run by run; by what a table shows: invalid, busy, late."""
+    lines: dict[str, list[str]] = {}
+    for run in result.runs:
+        for reason in run.invalid:
+            lines.setdefault("invalid", []).append(f"invalid: {reason}")
+    for run in result.runs:
+        for warning in run.warnings:
+            lines.setdefault(warning.kind, []).append(str(warning))
+    return lines
 
 
 COLUMNS = (
@@ -112,5 +113,5 @@ LAST = (
     Column("peak", "peak_bytes", _memory("peak"), units.mebibytes),
     Column("model's", "model_memory_bytes", _memory("model"), units.mebibytes),
     Column("provider", "provider", lambda r: r.runs[0].provider, str),
-    Column("warnings", "warnings", kinds, str),
+    Column("warnings", "warnings", lambda r: ", ".join(warnings_by_kind(r)), str),
 )

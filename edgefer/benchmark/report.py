@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, doubted
+from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, warnings_by_kind
 from edgefer.runtime import records, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Settings
 from edgefer.runtime.errors import UnknownName
@@ -111,15 +111,16 @@ def _warnings(record: BenchRecord) -> list[str]:
     """The first warning of each kind, how many there are, and of which bundles."""
     found: dict[str, list[tuple[str, str]]] = {}
     for result in record.results:
-        for text in (*doubted(result), *_instructions(result)):
-            found.setdefault(text.partition(":")[0], []).append((text, result.bundle))
-    lines = []
+        for kind, lines in {**warnings_by_kind(result), "instructions": _instructions(result)}.items():
+            if lines:
+                found.setdefault(kind, []).extend((line, result.bundle) for line in lines)
+    told = []
     for texts in found.values():
         different, bundles = {text for text, _ in texts}, dict.fromkeys(name for _, name in texts)
         more = f" and {len(different) - 1} more like it" if len(different) > 1 else ""
         of = f" ({', '.join(bundles)})" if len(bundles) < len(record.results) else ""
-        lines.append(f"{texts[0][0]}{more}{of}")
-    return lines
+        told.append(f"{texts[0][0]}{more}{of}")
+    return told
 
 
 def _instructions(result: Result) -> list[str]:

@@ -19,7 +19,7 @@ from edgefer.runtime import engines, shell
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, GoldenMismatch, MissingEngine, NoGpu, WorkerFailed
-from edgefer.runtime.nvidia import PATIENCE
+from edgefer.runtime.gpu_state import PATIENCE
 from edgefer.runtime.protocol import Answer, Check
 from edgefer.runtime.workload import require_batch
 

@@ -15,7 +15,7 @@ from random import Random
 from statistics import median
 
 from edgefer.gate.verdict import Estimate, Process, Role, Thresholds, estimate
-from edgefer.runtime.bench_record import Run, Settings
+from edgefer.runtime.bench_record import Run, Settings, WarningKind
 from edgefer.runtime.bundle import Bundle
 
 Measure = Callable[[Bundle, Settings], Run]
@@ -24,7 +24,7 @@ Tick = Callable[[str], None]
 SETTINGS = Settings(samples=4000, seconds=0.25)
 STEP = 2  # blocks between two looks
 SEED = 0
-_DOUBTS = ("busy", "throttled")
+_DISTURBED = (WarningKind.BUSY, WarningKind.THROTTLED)
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Taken:
     """The rounds so far, and how many processes ran while the machine was busy or throttled."""
 
     rounds: list[list[Process]] = field(default_factory=list)
-    doubted: Counter[str] = field(default_factory=Counter)
+    disturbed: Counter[str] = field(default_factory=Counter)
 
     def notes(self) -> list[str]:
-        """The doubts, for a person."""
+        """A line for each kind of disturbance."""
         count = sum(map(len, self.rounds))
         return [
-            f"{found} of {count} processes ran on a machine that was {what}" for what, found in self.doubted.items()
+            f"{found} of {count} processes ran on a machine that was {what}" for what, found in self.disturbed.items()
         ]
 
 
@@ -96,7 +96,7 @@ def _round(plan: Plan, measure: Measure, tick: Tick, taken: Taken) -> Estimate:
             tick(f"{plan.name}: process {len(found) - len(plan.recorded) + 1}, {role}")
             run = measure(plan.bundles[role], plan.settings)
             found.append(Process(role, block, median(run.samples)))
-            taken.doubted.update({what for text in run.warnings if (what := text.partition(":")[0]) in _DOUBTS})
+            taken.disturbed.update({warning.kind for warning in run.warnings if warning.kind in _DISTURBED})
         if block + 1 in looks:
             told = estimate(found, plan.thresholds, bool(plan.recorded))
             if told.state != "open":

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgefer.arch import get_arch
-from edgefer.benchmark.columns import kinds
 from edgefer.benchmark.run import Device, Plan, bench
 from edgefer.benchmark.workload import Workload, open_workload
 from edgefer.benchmark.workload import measure as measure_workload
@@ -17,7 +16,7 @@ from edgefer.papers.deployment_columns import TARGETS
 from edgefer.papers.protocols import Protocol
 from edgefer.papers.table_names import tables
 from edgefer.runtime import machine, records
-from edgefer.runtime.bench_record import BenchRecord, Result, Settings
+from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings, WarningKind
 from edgefer.runtime.errors import BadRecord, EdgeferError
 
 Say = Callable[[str], None]
@@ -118,7 +117,11 @@ def _earlier(result: Path) -> BenchRecord | None:
 
 def undisturbed(result: Result) -> Result:
     """Without the runs during which others used the machine: those are measured again."""
-    return replace(result, runs=[run for run in result.runs if "busy" not in kinds(replace(result, runs=[run]))])
+    return replace(result, runs=[run for run in result.runs if not _was_busy(run)])
+
+
+def _was_busy(run: Run) -> bool:
+    return any(warning.kind is WarningKind.BUSY for warning in run.warnings)
 
 
 def _workloads(name: str, out: Path, say: Say) -> tuple[list[Workload], list[str]]:

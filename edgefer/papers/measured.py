@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import cache
 from statistics import fmean
 
-from edgefer.benchmark.columns import doubted, kinds, over_runs
+from edgefer.benchmark.columns import over_runs, warnings_by_kind
 from edgefer.papers import protocols, table_names
 from edgefer.papers.bench_records import Benches, Taken, first, of_random_weights
 from edgefer.papers.protocols import Protocol
 from edgefer.papers.transcription import Column
 from edgefer.papers.verdict import BYTES, At, Found, Missing, compared
-from edgefer.runtime.bench_record import Run
+from edgefer.runtime.bench_record import Run, WarningKind
 
 CPU_TARGET = "onnx-fp32"  # what stands for a printed time: the papers' engines are float, Kong et al. name this one
 _ON_GPU = ("torch-cuda", "onnx-fp32:cuda")  # the first that is recorded
@@ -153,9 +153,10 @@ def departures(taken: Taken, protocol: Protocol) -> list[str]:
         if getattr(settings, name) != getattr(asked, name)
     ]
     # A bundle that takes one frame at a time notes how it does a batch: that is no doubt of the run.
-    notes = dict.fromkeys(text.partition(": ")[2] for text in doubted(taken.result) if text.startswith("batch: "))
-    doubts = ", ".join(kind for kind in kinds(taken.result).split(", ") if kind not in ("", "batch"))
-    return [*told, *notes, *([f"warned: {doubts}"] if doubts else [])]
+    warnings = [warning for run in taken.result.runs for warning in run.warnings]
+    notes = dict.fromkeys(warning.words for warning in warnings if warning.kind is WarningKind.BATCH)
+    kinds = ", ".join(kind for kind in warnings_by_kind(taken.result) if kind != WarningKind.BATCH)
+    return [*told, *notes, *([f"warned: {kinds}"] if kinds else [])]
 
 
 def size(at: At, benches: Benches) -> Found:

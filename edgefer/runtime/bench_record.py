@@ -5,7 +5,9 @@ Nothing here is true of one machine only: an ARM board or a GPU fills the same f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 Mode = Literal["back-to-back", "paced", "batch"]
@@ -123,6 +125,47 @@ class Memory:
         return self.after_load - self.before_load
 
 
+class WarningKind(StrEnum):
+    """What a warning is about: the word that a table shows."""
+
+    BUSY = "busy"
+    THROTTLED = "throttled"
+    GOVERNOR = "governor"
+    LATE = "late"
+    BATCH = "batch"
+    CAPPED = "capped"
+    SOFTWARE = "software"
+    FALLBACK = "fallback"
+    WEIGHTS = "weights"
+    EMULATED = "emulated"
+
+
+@dataclass(frozen=True)
+class RunWarning:
+    """What a reader of a run must know; `str` words it.
+
+    message is a format string for `values`, or (without values) finished words. JSON holds the words: "busy: ...".
+    """
+
+    kind: WarningKind
+    message: str
+    values: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The message with its values."""
+        return self.message.format(**self.values) if self.values else self.message
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.words}"
+
+    @classmethod
+    def from_text(cls, text: str) -> RunWarning:
+        """The warning that JSON holds as `text`; raises ValueError for an unknown kind."""
+        kind, _, words = text.partition(": ")
+        return cls(WarningKind(kind), words)
+
+
 @dataclass(frozen=True)
 class Run:
     """One fresh process.
@@ -155,8 +198,8 @@ class Run:
     affinity: list[int] | None
     before: MachineState
     after: MachineState
-    warnings: list[str]
-    invalid: list[str] = field(default_factory=list)
+    warnings: list[RunWarning]
+    invalid: list[RunWarning] = field(default_factory=list)
     device_seconds: float | None = None
 
     @property

@@ -108,7 +108,21 @@ class Dtypes:
 def _converter() -> Any:
     from cattrs import Converter
 
-    return Converter(forbid_extra_keys=True)
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook_func(_is_text, _from_text)
+    converter.register_unstructure_hook_func(_is_text, str)
+    return converter
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether records of a kind are written as the text that `str` gives, which its `from_text` reads again."""
+    return hasattr(kind, "from_text")
+
+
+def _from_text(text: Any, kind: Any) -> Any:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no text")
+    return kind.from_text(text)
 
 
 def structure(kind: type[T], content: Any, source: str, remedy: str = GET_AGAIN) -> T:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from edgefer.runtime.files import locked
 
 if TYPE_CHECKING:  # `wait` must not import numpy and what else a run needs: it would share the processor with it
+    from edgefer.runtime.bench_record import RunWarning
     from edgefer.runtime.protocol import Answer, Request
 
 PLAN, BEGUN, ANSWERS, LOG, PID = "plan.json", "begun", "answers", "log", "pid"
@@ -87,17 +88,18 @@ def _ask(request: Request) -> Answer:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
 
 
-def with_warning(answer: Answer, warning: str | None) -> Answer:
+def with_warning(answer: Answer, warning: RunWarning | None) -> Answer:
     """The answer with the warning on its run, unless the run noticed by itself that the board was busy."""
     run = answer.run
-    if run is None or warning is None or any(each.startswith("busy:") for each in run.warnings):
+    if run is None or warning is None or any(each.kind is warning.kind for each in run.warnings):
         return answer
     return replace(answer, run=replace(run, warnings=[*run.warnings, warning]))
 
 
-def wait_for_low_load(limit: float, pause: Callable[[float], None] = time.sleep) -> str | None:
+def wait_for_low_load(limit: float, pause: Callable[[float], None] = time.sleep) -> RunWarning | None:
     """Watch others' use of the processor until it is low, for `limit` seconds at most; then a warning."""
     from edgefer.runtime import machine, warnings
+    from edgefer.runtime.bench_record import RunWarning, WarningKind
 
     cores, used = os.cpu_count() or 1, None
     for _ in range(round(limit / WINDOW)):
@@ -108,7 +110,8 @@ def wait_for_low_load(limit: float, pause: Callable[[float], None] = time.sleep)
             return None
     if used is None:
         return None
-    return f"busy: after {limit:g} s of waiting other processes still used {used:.2f} of {cores} cores"
+    message = "after {limit:g} s of waiting other processes still used {used:.2f} of {cores} cores"
+    return RunWarning(WarningKind.BUSY, message, {"limit": limit, "used": used, "cores": cores})
 
 
 def wait(folder: Path) -> None:

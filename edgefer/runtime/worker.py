@@ -25,7 +25,7 @@ from edgefer.runtime import (
     warnings,
     workload,
 )
-from edgefer.runtime.bench_record import MachineState, Memory, Run, Settings
+from edgefer.runtime.bench_record import MachineState, Memory, Run, RunWarning, Settings, WarningKind
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadData, BadRecord, EdgeferError
@@ -132,11 +132,13 @@ def _share(part: int | None, whole: int | None) -> float | None:
     return 100 * part / whole if part and whole else None
 
 
-def _late(samples: list[float], settings: Settings) -> list[str]:
+def _late(samples: list[float], settings: Settings) -> list[RunWarning]:
     if settings.mode != "paced" or not settings.fps:
         return []
     late = sum(sample > 1 / settings.fps for sample in samples)
-    return [f"late: {late} of {len(samples)} frames took longer than 1/{settings.fps:g} s"] if late else []
+    values = {"late": late, "frames": len(samples), "fps": settings.fps}
+    message = "{late} of {frames} frames took longer than 1/{fps:g} s"
+    return [RunWarning(WarningKind.LATE, message, values)] if late else []
 
 
 def count(model: LoadedWorkload, blocks: Blocks) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime import contract, engines, verify
-from edgefer.runtime.bench_record import Gpu, Settings
+from edgefer.runtime.bench_record import Gpu, RunWarning, Settings, WarningKind
 from edgefer.runtime.bundle import PICTURE_SIDE, Bundle, golden_picture, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.errors import BadRecord, MissingEngine, NotSetUp
@@ -43,7 +43,7 @@ class LoadedWorkload:
     provider: str
     arena: int | None
     step: Step
-    notes: list[str]
+    notes: list[RunWarning]
     gpu: Gpu | None = None
     warm_seconds: float = 0.0
     on_device: Callable[[], list[float]] | None = None
@@ -112,8 +112,9 @@ def _in_a_row(once: Step, count: int) -> Step:
     return step
 
 
-def _note(batch: int) -> str:
-    return f"batch: the model takes one frame at a time, a batch is {batch} in a row"
+def _note(batch: int) -> RunWarning:
+    message = "the model takes one frame at a time, a batch is {batch} in a row"
+    return RunWarning(WarningKind.BATCH, message, {"batch": batch})
 
 
 @dataclass(frozen=True)

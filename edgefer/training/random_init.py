@@ -9,6 +9,7 @@ from torch import nn
 
 from edgefer.arch import Arch
 from edgefer.data import synthetic_faces
+from edgefer.runtime.bench_record import RunWarning, WarningKind
 from edgefer.runtime.errors import MissingFile
 from edgefer.training import weights
 from edgefer.training.augment import centre
@@ -36,9 +37,10 @@ def shipped_or_random(arch: Arch) -> TrainedModel:
         return make(arch)
 
 
-def note(arch: Arch) -> str:
+def note(arch: Arch) -> RunWarning:
     """What a reader of times of random weights must know."""
-    return f"weights: none are shipped for {arch.name}, random ones (seed {SEED}) take as long"
+    message = "none are shipped for {arch}, random ones (seed {seed}) take as long"
+    return RunWarning(WarningKind.WEIGHTS, message, {"arch": arch.name, "seed": SEED})
 
 
 def _spread(network: nn.Module, seed: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgefer.benchmark.workload import Workload
-from edgefer.runtime.bench_record import BenchRecord, Machine, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bench_record import BenchRecord, Machine, MachineState, Memory, Result, Run, RunWarning, Settings
 from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, Bundle, file_entries, write_bundle
 from tests.pipeline.test_bundle_readme import MANIFESTS
 
@@ -48,7 +48,7 @@ def run(scale: float = 1.0, warnings: list[str] | None = None) -> Run:
         affinity=[0, 1],
         before=state(),
         after=state(clock=101.0, busy=51.0, own=2.0),
-        warnings=warnings or [],
+        warnings=[RunWarning.from_text(text) for text in warnings or []],
     )
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from edgefer.benchmark import report
 from edgefer.cli.bench import report as report_command
 from edgefer.runtime import records
-from edgefer.runtime.bench_record import BenchRecord, Result
+from edgefer.runtime.bench_record import BenchRecord, Result, RunWarning
 from edgefer.runtime.errors import BadRecord, MissingFile
 from edgefer.runtime.terminal_table import markdown
 from tests.benchmark.made import record, result, run
@@ -56,7 +56,7 @@ def test_the_page() -> None:
 
 
 def test_runs_that_do_not_count_are_told_and_not_in_the_median() -> None:
-    hot = replace(run(100.0), invalid=["throttled: under-voltage"])
+    hot = replace(run(100.0), invalid=[RunWarning.from_text("throttled: under-voltage")])
     there = of("kitchen", replace(INT8, runs=[run(), hot, run()]))
     (line,) = report.invalid_lines([there])
     assert line.startswith("kitchen/ean.tflite-int8: 1 of 3 runs don't count, throttled: under-voltage: ")

@@ -15,7 +15,7 @@ from edgefer.benchmark import report
 from edgefer.benchmark.columns import COLUMNS, MEAN
 from edgefer.papers.protocols import protocol_notes
 from edgefer.runtime import units
-from edgefer.runtime.bench_record import BenchRecord, Gpu, GpuState, Settings
+from edgefer.runtime.bench_record import BenchRecord, Gpu, GpuState, RunWarning, Settings
 from edgefer.runtime.terminal_table import markdown
 from tests.benchmark.made import record, result, run
 
@@ -29,7 +29,7 @@ def on_gpu() -> BenchRecord:
     """Two batches by torch on a card, and a bundle whose memory on it is not told."""
     card, now = Gpu("A card", "580.1", 2**34), GpuState(1.98e9, 3.2e9, 41.0, 120.0, [])
     taken = replace(run(), memory=replace(run().memory, gpu=512 * 2**20), device_seconds=0.00009)
-    hot = ["throttled: the GPU's clock was held down (hardware thermal slowdown)"]
+    hot = [RunWarning.from_text("throttled: the GPU's clock was held down (hardware thermal slowdown)")]
     runs = [replace(taken, before=replace(taken.before, gpu=now), after=replace(taken.after, gpu=now))]
     batches = [replace(result("ean.torch-cuda", runs), settings=Settings(mode="batch", batch=size)) for size in (1, 64)]
     vulkan = result(

@@ -19,7 +19,7 @@ from edgefer.devices.emulated.device import EmulatedBoard
 from edgefer.devices.emulated.image_build import Image
 from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime import records, source_fingerprint
-from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.bench_record import BenchRecord, Settings, WarningKind
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.protocol import Check
 
@@ -148,7 +148,7 @@ def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path
     (run,) = found.results[0].runs
     assert not run.timed and run.samples == []
     assert (run.load_seconds, run.first_seconds, run.memory_percent, run.cpu_user_percent) == (None, None, None, None)
-    assert [warning for warning in run.warnings if warning.startswith("emulated: ")] == run.warnings
+    assert {warning.kind for warning in run.warnings} == {WarningKind.EMULATED}
     assert len(run.warnings) == 1
     looks = [run.memory.before_load, run.memory.after_load, run.memory.after_run]
     assert all(look is not None and 15e6 < look < 150e6 for look in looks)

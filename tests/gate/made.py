@@ -14,7 +14,16 @@ from edgefer.gate import baseline
 from edgefer.gate.interleave import order
 from edgefer.gate.verdict import Process, Role
 from edgefer.runtime import machine
-from edgefer.runtime.bench_record import BenchRecord, MachineState, Memory, Result, Run, Settings
+from edgefer.runtime.bench_record import (
+    BenchRecord,
+    MachineState,
+    Memory,
+    Result,
+    Run,
+    RunWarning,
+    Settings,
+    WarningKind,
+)
 from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, file_entries, read_bundle, write_bundle
 from edgefer.runtime.records import Dtypes
 from tests.pipeline.test_bundle_readme import MANIFESTS
@@ -92,7 +101,8 @@ class Machine:
         self.calls += 1
         assert workload.bundle is not None
         seconds = float((workload.bundle.folder / MANIFESTS[2].model).read_text()) * next(self._noise)
-        return run(seconds, warnings=["busy: other processes used 1.00 of 2 cores"] if self.calls % 4 == 0 else [])
+        busy = RunWarning(WarningKind.BUSY, "other processes used 1.00 of 2 cores")
+        return run(seconds, warnings=[busy] if self.calls % 4 == 0 else [])
 
 
 def recorded(

@@ -10,7 +10,7 @@ import pytest
 
 from edgefer.gate.interleave import SETTINGS, Effort, Plan, Taken, copies, order, take
 from edgefer.gate.verdict import Role, Thresholds
-from edgefer.runtime.bench_record import Run, Settings
+from edgefer.runtime.bench_record import Run, RunWarning, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from tests.gate import made
 from tests.pipeline.test_bundle_readme import MANIFESTS
@@ -69,7 +69,8 @@ def test_what_is_open_ends_with_the_budget() -> None:
 
 def test_busy_processes_are_counted() -> None:
     def measure(bundle: Bundle, settings: Settings) -> Run:
-        return made.run(made.FRAME, warnings=["busy: others", "busy: more", "governor: powersave"])
+        texts = "busy: others", "busy: more", "governor: powersave"
+        return made.run(made.FRAME, warnings=[RunWarning.from_text(text) for text in texts])
 
     plan = Plan("ean.x", BUNDLES, SETTINGS, Effort(12, 12), Thresholds())
     assert take(plan, measure, lambda _: None).notes() == ["12 of 12 processes ran on a machine that was busy"]

@@ -11,7 +11,7 @@ from edgefer.papers import evidence, table_names
 from edgefer.papers.evidence import find
 from edgefer.papers.transcription import Kind
 from edgefer.papers.verdict import At, Evidence, Missing, Verdict, compared, like
-from edgefer.runtime.bench_record import Gpu
+from edgefer.runtime.bench_record import Gpu, RunWarning, WarningKind
 from tests.papers.made import at, bench, known, printed, training
 
 EAN5 = "ean-table5"
@@ -138,10 +138,12 @@ def test_random_weights_are_told() -> None:
 
 def test_departures_from_the_protocol_are_told() -> None:
     fewer = bench(EAN5, "ean.onnx-fp32", samples=100)
-    busy = replace(fewer.results[0], runs=[replace(fewer.results[0].runs[0], warnings=["busy: others used 1 core"])])
+    others = RunWarning(WarningKind.BUSY, "others used 1 core")
+    busy = replace(fewer.results[0], runs=[replace(fewer.results[0].runs[0], warnings=[others])])
     each = found(at("ean-5", "EAN", "latency"), replace(fewer, results=[busy]))
     assert each.reason == "100 samples instead of 1000, warned: busy"
-    batch = replace(busy, runs=[replace(busy.runs[0], warnings=["batch: the model takes one frame at a time"])])
+    in_a_row = RunWarning(WarningKind.BATCH, "the model takes one frame at a time")
+    batch = replace(busy, runs=[replace(busy.runs[0], warnings=[in_a_row])])
     each = found(at("ean-5", "EAN", "latency"), replace(fewer, results=[batch]))
     assert each.reason == "100 samples instead of 1000, the model takes one frame at a time"
     warm = replace(busy, settings=replace(busy.settings, warmup=5), runs=[replace(busy.runs[0], warnings=[])])

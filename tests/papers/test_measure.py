@@ -14,7 +14,7 @@ from edgefer.papers import bundles
 from edgefer.papers.measure import Heard, Wish, measure
 from edgefer.papers.protocols import protocol
 from edgefer.runtime import client, machine, records
-from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.bench_record import BenchRecord, RunWarning, Settings, WarningKind
 from edgefer.runtime.errors import BadRecord, EdgeferError, ExportFailed
 from edgefer.runtime.files import sha256
 from edgefer.runtime.protocol import Answer, Request
@@ -126,7 +126,8 @@ def test_a_bundle_that_became_another_is_measured_again(there: Machine, tmp_path
 
 def test_runs_on_a_busy_machine_are_measured_again_by_the_next_call(there: Machine, tmp_path: Path) -> None:
     first = go(tmp_path, Wish(processes=2))
-    busy = replace(first.results[3].runs[1], warnings=["busy: other processes used 1.00 of 2 cores"])
+    others = RunWarning(WarningKind.BUSY, "other processes used 1.00 of 2 cores")
+    busy = replace(first.results[3].runs[1], warnings=[others])
     results = [*first.results]
     results[3] = replace(results[3], runs=[results[3].runs[0], busy])
     records.write(tmp_path / "ean-5.json", replace(first, results=results))

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from edgefer.runtime import records
-from edgefer.runtime.bench_record import BenchRecord, Memory
+from edgefer.runtime.bench_record import BenchRecord, Memory, Run, RunWarning, WarningKind
 from edgefer.runtime.errors import BadRecord
 from tests.benchmark.made import record, result, run
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+RECORDED = [path for path in sorted(RESULTS.glob("*.json")) if f'"{BenchRecord.schema}"' in path.read_text()[:200]]
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -37,3 +40,29 @@ def test_fingerprint_is_of_what_decides_latency() -> None:
 def test_memory_of_the_model() -> None:
     assert Memory(10, 15, 16, 17, None).model == 5
     assert Memory(None, 15, 16, 17, None).model is None
+
+
+def test_a_warning_is_worded_when_it_is_written(tmp_path: Path) -> None:
+    busy = RunWarning(WarningKind.BUSY, "other processes used {used:.2f} of {cores} cores", {"used": 0.876, "cores": 2})
+    assert (str(busy), busy.words) == (f"busy: {busy.words}", "other processes used 0.88 of 2 cores")
+    made = replace(run(), warnings=[busy], invalid=[RunWarning(WarningKind.THROTTLED, "{under-voltage}")])
+    content = records.plain(made)
+    assert (content["warnings"], content["invalid"]) == ([str(busy)], ["throttled: {under-voltage}"])
+    read = records.structure(Run, content, "the run")
+    assert read.warnings == [RunWarning(WarningKind.BUSY, "other processes used 0.88 of 2 cores")]
+    assert records.plain(read) == content
+
+
+@pytest.mark.parametrize("wrong", ["odd: a kind that nobody knows", "no kind", 7, {"kind": "busy"}])
+def test_a_warning_of_no_known_kind_is_refused(wrong: object) -> None:
+    with pytest.raises(BadRecord, match="warnings"):
+        records.structure(Run, records.plain(run()) | {"warnings": [wrong]}, "the run")
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_warnings_of_recorded_benches_are_written_as_they_were_read(path: Path) -> None:
+    content = json.loads(path.read_text())
+    again = records.plain(records.structure(BenchRecord, content, path.name))
+    for old, new in zip(content["results"], again["results"], strict=True):
+        for one, other in zip(old["runs"], new["runs"], strict=True):
+            assert (other["warnings"], other["invalid"]) == (one["warnings"], one.get("invalid", []))

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgefer.runtime import gpu_state, machine, nvidia, shell
+from edgefer.runtime import gpu_state, machine, shell, warnings
 from edgefer.runtime.bench_record import Gpu, GpuState, MachineState, Settings
-from edgefer.runtime.nvidia import COUNTERS, FIELDS, Card
+from edgefer.runtime.gpu_state import COUNTERS, FIELDS, Card
 from edgefer.runtime.workload import Load, LoadedWorkload
 from tests.benchmark.made import record, run, state
 
@@ -39,7 +39,7 @@ def driver(monkeypatch: pytest.MonkeyPatch, said: str, knows: Callable[[str], bo
 
 def test_a_new_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = driver(monkeypatch, H200, lambda line: True)
-    (card,) = nvidia.cards()
+    (card,) = gpu_state.cards()
     assert len(asked) == 1
     assert card.gpu == Gpu("NVIDIA H200", "580.159.03", 143771 * MIB)
     assert card.used == 4 * MIB
@@ -51,7 +51,7 @@ def test_a_new_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_old_driver_calls_the_reasons_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = driver(monkeypatch, T4, lambda line: "event" not in line)
-    (card,) = nvidia.cards()
+    (card,) = gpu_state.cards()
     assert len(asked) == 3
     assert card.state.throttled == ["software thermal slowdown", "hardware thermal slowdown"]
     assert card.held == {}
@@ -59,7 +59,7 @@ def test_an_old_driver_calls_the_reasons_otherwise(monkeypatch: pytest.MonkeyPat
 
 def test_a_driver_that_knows_no_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = driver(monkeypatch, LAPTOP, lambda line: "reasons" not in line)
-    (card,) = nvidia.cards()
+    (card,) = gpu_state.cards()
     assert asked[-1] == ",".join(FIELDS)
     assert (card.state.power, card.state.throttled) == (None, None)
     assert card.state.clock == 139e6
@@ -67,7 +67,7 @@ def test_a_driver_that_knows_no_reasons(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_figures_that_are_not_told_are_none() -> None:
     question = (*FIELDS, "clocks_event_reasons.active")
-    (card,) = nvidia.parse(DARK, question)
+    (card,) = gpu_state.parse_cards(DARK, question)
     assert (card.gpu.memory, card.used) == (None, None)
     assert card.state == GpuState(None, None, None, None, None)
 
@@ -75,22 +75,22 @@ def test_figures_that_are_not_told_are_none() -> None:
 @pytest.mark.parametrize("said", ["", "No devices were found", UNKNOWN, "NVIDIA-SMI has failed, because, of, this"])
 def test_what_is_no_card_is_none(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     driver(monkeypatch, said, lambda line: True)
-    assert nvidia.cards() == []
+    assert gpu_state.cards() == []
 
 
 def test_units_may_stay_and_several_cards_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     second = H200.replace("0, GPU-0a1b", "1, GPU-0c1d").replace(" 1980,", " 1980 MHz,")
     driver(monkeypatch, f"{H200}\n{second}\n", lambda line: True)
-    found = nvidia.cards()
+    found = gpu_state.cards()
     assert [card.index for card in found] == [0, 1]
     assert found[1].state.clock == 1980e6
 
 
 def test_reasons_of_a_mask() -> None:
-    assert nvidia.reasons("0x0000000000000001") == []  # idle is no fault
-    assert nvidia.reasons("0x1ff") == list(nvidia.REASONS.values())
-    assert nvidia.reasons("Active") is None
-    assert set(COUNTERS.values()) <= set(nvidia.REASONS.values())
+    assert gpu_state.reasons("0x0000000000000001") == []  # idle is no fault
+    assert gpu_state.reasons("0x1ff") == list(gpu_state.REASONS.values())
+    assert gpu_state.reasons("Active") is None
+    assert set(COUNTERS.values()) <= set(gpu_state.REASONS.values())
 
 
 def card(index: int = 0, name: str = "A card", throttled: list[str] | None = None, **held: float) -> Card:
@@ -121,33 +121,39 @@ def test_the_card_that_runs_it(provider: str, told: Gpu | None, visible: str | N
 
 
 def test_memory_that_was_taken() -> None:
-    assert gpu_state.taken(card(), replace(card(), used=612 * MIB)) == 512 * MIB
-    assert gpu_state.taken(replace(card(), used=None), card()) is None
-    assert gpu_state.taken(None, card()) is None
+    assert gpu_state.memory_taken(card(), replace(card(), used=612 * MIB)) == 512 * MIB
+    assert gpu_state.memory_taken(replace(card(), used=None), card()) is None
+    assert gpu_state.memory_taken(None, card()) is None
+
+
+def invalid(before: Card | None, after: Card | None) -> list[str]:
+    return list(map(str, warnings.gpu_throttled(gpu_state.held_down(before, after))))
+
+
+def capped_lines(before: Card | None, after: Card | None) -> list[str]:
+    return list(map(str, warnings.gpu_capped(gpu_state.held_down(before, after))))
 
 
 def test_heat_makes_a_run_invalid_and_a_power_limit_does_not() -> None:
     hot, capped = card(throttled=["hardware thermal slowdown"]), card(throttled=["power cap", "sync boost"])
-    assert gpu_state.invalid(card(), hot) == ["throttled: the GPU's clock was held down (hardware thermal slowdown)"]
-    assert gpu_state.warnings(card(), hot) == []
-    assert gpu_state.warnings(card(), capped) == ["capped: the GPU's clock was held down (power cap, sync boost)"]
-    assert gpu_state.invalid(card(), capped) == []
-    assert gpu_state.invalid(hot, None) != []
-    assert gpu_state.invalid(None, None) == gpu_state.warnings(card(), card()) == []
+    assert invalid(card(), hot) == ["throttled: the GPU's clock was held down (hardware thermal slowdown)"]
+    assert capped_lines(card(), hot) == []
+    assert capped_lines(card(), capped) == ["capped: the GPU's clock was held down (power cap, sync boost)"]
+    assert invalid(card(), capped) == []
+    assert invalid(hot, None) != []
+    assert invalid(None, None) == capped_lines(card(), card()) == []
 
 
 def test_what_rose_between_the_looks_counts_too() -> None:
     before = card(power_cap=3.0, software_thermal_slowdown=1.0)
     after = card(power_cap=3.0, software_thermal_slowdown=1.25)
-    assert gpu_state.invalid(before, after) == [
-        "throttled: the GPU's clock was held down (software thermal slowdown for 0.25 s)"
-    ]
-    assert gpu_state.warnings(before, after) == []
-    assert gpu_state.invalid(card(), after) == []  # a counter that only the second look has says nothing
+    assert invalid(before, after) == ["throttled: the GPU's clock was held down (software thermal slowdown for 0.25 s)"]
+    assert capped_lines(before, after) == []
+    assert invalid(card(), after) == []  # a counter that only the second look has says nothing
 
 
 def test_every_reason_has_its_place() -> None:
-    assert set(gpu_state.SLOWED) < set(nvidia.REASONS.values())
+    assert set(warnings.SLOWED) < set(gpu_state.REASONS.values())
 
 
 def test_a_step_runs_while_the_driver_is_asked() -> None:
@@ -182,7 +188,7 @@ def test_a_watched_run(monkeypatch: pytest.MonkeyPatch, told: Gpu | None) -> Non
         order.append("sample")
         return replace(run(warnings=["busy: x"]), before=before, after=look())
 
-    monkeypatch.setattr(nvidia, "cards", cards)
+    monkeypatch.setattr(gpu_state, "cards", cards)
     monkeypatch.setattr(machine, "state", look)
     loaded = LoadedWorkload("torch 2.0", "eager", None, lambda: None, [], told, 0.0, lambda: [3.0, 1.0, 2.0])
     provider = "vulkan" if told else "cuda"
@@ -193,9 +199,10 @@ def test_a_watched_run(monkeypatch: pytest.MonkeyPatch, told: Gpu | None) -> Non
     if told:
         assert here.gpu == told
         assert found.memory.gpu is None
-        assert found.warnings[0] == "software: llvmpipe computes on the processor, these figures say nothing of a GPU"
+        software = "software: llvmpipe computes on the processor, these figures say nothing of a GPU"
+        assert str(found.warnings[0]) == software
     else:
         assert here.gpu == Gpu("A card", "1", 2**30)
         assert found.memory.gpu == 600 * MIB
         assert found.before.gpu == found.after.gpu == card(throttled=["power cap"]).state
-        assert found.warnings == ["busy: x", "capped: the GPU's clock was held down (power cap)"]
+        assert list(map(str, found.warnings)) == ["busy: x", "capped: the GPU's clock was held down (power cap)"]

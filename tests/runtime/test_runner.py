@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edgefer.runtime import client, machine, records, runner
-from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.bench_record import RunWarning, Settings, WarningKind
 from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request
 from edgefer.runtime.records import parse
 from tests.benchmark.made import run as made_run
@@ -117,18 +117,19 @@ def test_waiting_for_an_idle_board(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner.wait_for_low_load(60, lambda _: None) is None  # busy in the first second, idle in the second
     busy = iter([state(), state(clock=101.0, busy=52.0)] * 3)
     monkeypatch.setattr(machine, "state", lambda: next(busy))
-    told = runner.wait_for_low_load(3, lambda _: None)
+    told = str(runner.wait_for_low_load(3, lambda _: None))
     assert told == "busy: after 3 s of waiting other processes still used 1.99 of 4 cores"
     assert runner.wait_for_low_load(0, lambda _: None) is None
 
 
 def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
     answer = Answer(made_run(), None, {}, None)
-    doubted = runner.with_warning(answer, "busy: still").run
+    still = RunWarning(WarningKind.BUSY, "still")
+    doubted = runner.with_warning(answer, still).run
     assert doubted is not None
-    assert doubted.warnings == ["busy: still"]
+    assert doubted.warnings == [still]
     noticed = replace(answer, run=made_run(warnings=["busy: others"]))
-    assert runner.with_warning(noticed, "busy: still") == noticed
+    assert runner.with_warning(noticed, still) == noticed
     assert runner.with_warning(answer, None) == answer
 
 

@@ -91,7 +91,7 @@ def test_end_to_end_paced_and_batch(dist: Path) -> None:
     paced = measure(bundle, Settings(mode="paced", fps=200.0, samples=3, warmup=1))
     assert (len(paced.samples), paced.loops) == (3, 1)
     batch = measure(bundle, Settings(mode="batch", batch=4, samples=3, warmup=1))
-    assert "batch: the model takes one frame at a time, a batch is 4 in a row" in batch.warnings
+    assert "batch: the model takes one frame at a time, a batch is 4 in a row" in map(str, batch.warnings)
 
 
 def test_the_baseline_is_torch() -> None:

@@ -21,13 +21,14 @@ from edgefer.devices.emulated import image_build, rootfs
 from edgefer.devices.emulated.image_build import INSTALL, QEMU, Image
 from edgefer.devices.engine_packages import engine_set, engine_sets
 from edgefer.runtime import shell
-from edgefer.runtime.bench_record import Memory, Run, Settings
+from edgefer.runtime.bench_record import Memory, Run, RunWarning, Settings, WarningKind
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.protocol import Answer
 
-WARNING = (
-    "emulated: no times, for an emulator's say nothing of the board's; memory is the guest's alone, its peak the "
-    "largest of three looks"
+WARNING = RunWarning(
+    WarningKind.EMULATED,
+    "no times, for an emulator's say nothing of the board's; memory is the guest's alone, its peak the "
+    "largest of three looks",
 )
 
 

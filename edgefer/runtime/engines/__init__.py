@@ -138,7 +138,7 @@ class Model(Protocol):
     """A loaded file; its input and output are arrays as the contract has them, the output (1, classes).
 
     Where an engine can tell, it also has `provider` (what really runs the model) and `arena` (bytes); on a GPU `gpu`
-    (a runtime.bench_record.Gpu) and `notes` (what does not run there, a line each).
+    (a runtime.bench_record.Gpu) and `notes` (RunWarnings of what does not run there).
     """
 
     engine: str

@@ -13,6 +13,7 @@ from typing import Any
 
 import onnxruntime
 
+from edgefer.runtime.bench_record import RunWarning, WarningKind
 from edgefer.runtime.errors import NoGpu, one_line
 from edgefer.runtime.process import quiet
 
@@ -68,15 +69,17 @@ def _ordered(path: Path, provider: str) -> list[tuple[str, dict[str, str]]]:
     return [("TensorrtExecutionProvider", {"device_id": "0", "trt_int8_enable": int8}), cuda]
 
 
-def told(made: Any, provider: str) -> tuple[str, list[str]]:
-    """Which provider really runs how much of a session, and a line on what the asked one does not run.
+def told(made: Any, provider: str) -> tuple[str, list[RunWarning]]:
+    """Which provider really runs how much of a session, and a warning of what the asked one does not run.
 
     Raises NoGpu if that is everything.
     """
     name = NAMES[provider]
     nodes = _nodes(made)
     if nodes is None:
-        return name, [f"fallback: ONNX Runtime {onnxruntime.__version__} can't tell which nodes run on {name}"]
+        values = {"version": onnxruntime.__version__, "provider": name}
+        message = "ONNX Runtime {version} can't tell which nodes run on {provider}"
+        return name, [RunWarning(WarningKind.FALLBACK, message, values)]
     total = sum(map(len, nodes.values()))
     rest = {other: kinds for other, kinds in nodes.items() if other != name}
     if name not in nodes:
@@ -84,11 +87,15 @@ def told(made: Any, provider: str) -> tuple[str, list[str]]:
             f"ONNX Runtime gives no node of this model to its {name}, all to {', '.join(rest)}: "
             f"{provider} does not take this model; measure another bundle with it."
         )
-    notes = [
-        f"fallback: {len(kinds)} of {total} nodes run on {other} ({', '.join(sorted(set(kinds)))})"
-        for other, kinds in rest.items()
-    ]
+    notes = [_fallback(other, kinds, total) for other, kinds in rest.items()]
     return f"{name}, {len(nodes[name])} of {total} nodes", notes
+
+
+def _fallback(provider: str, kinds: list[str], total: int) -> RunWarning:
+    """That nodes of these kinds run on another provider."""
+    words = ", ".join(sorted(set(kinds)))
+    values: dict[str, float | str] = {"nodes": len(kinds), "total": total, "provider": provider, "kinds": words}
+    return RunWarning(WarningKind.FALLBACK, "{nodes} of {total} nodes run on {provider} ({kinds})", values)
 
 
 def _nodes(made: Any) -> dict[str, list[str]] | None:

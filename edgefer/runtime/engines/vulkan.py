@@ -7,7 +7,7 @@ from typing import Any
 
 import ncnn
 
-from edgefer.runtime.bench_record import Gpu
+from edgefer.runtime.bench_record import Gpu, RunWarning, WarningKind
 from edgefer.runtime.errors import NoGpu
 from edgefer.runtime.process import quiet
 
@@ -48,8 +48,8 @@ def _version(packed: int, vendor: int) -> str:
     return f"{packed >> 22}.{packed >> 12 & 0x3FF}.{packed & 0xFFF}"
 
 
-def told(net: Any, gpu: Gpu) -> tuple[str, list[str]]:
-    """What runs a loaded net, and a line on the layers that do not run on the GPU."""
+def told(net: Any, gpu: Gpu) -> tuple[str, list[RunWarning]]:
+    """What runs a loaded net, and a warning of the layers that do not run on the GPU."""
     layers = [layer for layer in net.layers() if layer.type != "Input"]
     stayed = Counter(layer.type for layer in layers if not layer.support_vulkan)
     total = sum(stayed.values())
@@ -58,5 +58,6 @@ def told(net: Any, gpu: Gpu) -> tuple[str, list[str]]:
             f"ncnn {ncnn.__version__} gives none of this model's layers to {gpu.name}: it has no kernels for it."
         )
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(stayed.items()))
-    notes = [f"fallback: {total} of {len(layers)} layers run on the processor ({kinds})"] if stayed else []
-    return f"Vulkan, {len(layers) - total} of {len(layers)} layers", notes
+    values: dict[str, float | str] = {"layers": total, "total": len(layers), "kinds": kinds}
+    fallback = RunWarning(WarningKind.FALLBACK, "{layers} of {total} layers run on the processor ({kinds})", values)
+    return f"Vulkan, {len(layers) - total} of {len(layers)} layers", [fallback] if stayed else []

@@ -13,7 +13,7 @@ import pytest
 from edgefer.benchmark.workload import Task, open_workload
 from edgefer.devices import registry
 from edgefer.runtime import records
-from edgefer.runtime.bench_record import BenchRecord, Run, Settings
+from edgefer.runtime.bench_record import BenchRecord, Run, Settings, WarningKind
 from edgefer.runtime.protocol import Answer
 from tests.devices.ssh.conftest import Host, MakeBoard
 from tests.devices.ssh.made import Board, until
@@ -183,7 +183,7 @@ def test_a_busy_board_is_waited_for_and_then_told(
     finally:
         loop.kill()
         loop.wait()
-    assert any(warning.startswith("busy:") for warning in run_of(answer).warnings)
+    assert any(warning.kind is WarningKind.BUSY for warning in run_of(answer).warnings)
 
 
 def test_a_run_that_throttles_is_invalid(kitchen: Board, measure: Measure) -> None:
@@ -193,6 +193,6 @@ def test_a_run_that_throttles_is_invalid(kitchen: Board, measure: Measure) -> No
     (kitchen.home / "vcgencmd").write_text(script)
     (kitchen.home / "vcgencmd").chmod(0o755)
     first, second, third = map(run_of, measure(3))
-    assert [run.invalid for run in (first, second, third)] == [[], ["throttled: under-voltage"], []]
+    assert [list(map(str, run.invalid)) for run in (first, second, third)] == [[], ["throttled: under-voltage"], []]
     assert [run.timed for run in (first, second, third)] == [True, False, True]
     assert third.after.since_boot == ["under-voltage"]
