@@ -6,7 +6,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -120,26 +121,35 @@ def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
     assert own <= source_fingerprint.files().keys()
 
 
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """The package of this edgefer, without weights."""
-    ignored = shutil.ignore_patterns("__pycache__", "weights")
-    return Path(shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=ignored))
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of this edgefer, without weights; a test puts back what it changes."""
+    ignored, folder = shutil.ignore_patterns("__pycache__", "weights"), tmp_path_factory.mktemp("copied")
+    copy = Path(shutil.copytree(source_fingerprint.PACKAGE, folder / "edgefer", ignore=ignored))
+    assert source_fingerprint.checksum.__wrapped__(copy) == source_fingerprint.checksum()
+    return copy
+
+
+@contextmanager
+def changed(path: Path) -> Iterator[None]:
+    """The file with one more line."""
+    content = path.read_bytes()
+    path.write_bytes(content + b"\n")
+    yield
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("name", [*source_fingerprint.files(), source_fingerprint.PLUGIN])
 def test_each_of_its_files_is_there_and_changes_it(name: str, copied: Path) -> None:
-    before = source_fingerprint.checksum()
-    assert source_fingerprint.checksum.__wrapped__(copied) == before
-    with (copied / name).open("a") as file:
-        file.write("\n")
-    assert source_fingerprint.checksum.__wrapped__(copied) != before
+    before = source_fingerprint.checksum.__wrapped__(copied)
+    with changed(copied / name):
+        assert source_fingerprint.checksum.__wrapped__(copied) != before
 
 
 def test_no_other_file_changes_it(copied: Path) -> None:
-    with (copied / "benchmark/run.py").open("a") as file:
-        file.write("\n")
-    assert source_fingerprint.checksum.__wrapped__(copied) == source_fingerprint.checksum()
+    before = source_fingerprint.checksum.__wrapped__(copied)
+    with changed(copied / "benchmark/run.py"):
+        assert source_fingerprint.checksum.__wrapped__(copied) == before
 
 
 def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
