@@ -190,6 +190,7 @@ def test_a_watched_run(monkeypatch: pytest.MonkeyPatch, told: Gpu | None) -> Non
 
     monkeypatch.setattr(gpu_state, "cards", cards)
     monkeypatch.setattr(machine, "state", look)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # it would hide the card
     loaded = LoadedWorkload("torch 2.0", "eager", None, lambda: None, [], told, 0.0, lambda: [3.0, 1.0, 2.0])
     provider = "vulkan" if told else "cuda"
     found, describe = gpu_state.measure(measure, lambda: loaded, Settings(), provider)  # type: ignore[arg-type]
