@@ -61,16 +61,16 @@ engine_option = click.option(
 )
 
 
-def weights_file(given: Path) -> Path:
+def weights_file(path: Path) -> Path:
     """The path; a network's name stands for its shipped weights, if there is no such file."""
     from edgefer.runtime.files import shipped_folder
 
-    shipped = shipped_folder("weights") / f"{given}.safetensors"
-    return shipped if shipped.is_file() and not given.exists() else given
+    shipped = shipped_folder("weights") / f"{path}.safetensors"
+    return shipped if shipped.is_file() and not path.exists() else path
 
 
-def _teacher_files(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(weights_file(path) for path in given)
+def _teacher_files(_context: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(weights_file(path) for path in paths)
 
 
 def teacher_option(more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -73,12 +73,12 @@ def sweep(
     if not name and not archs:
         _list(as_json)
         return
-    chosen = _chosen(name, archs, recipe, grid)
+    definition = _definition(name, archs, recipe, grid)
     more = pairs(settings) | ({} if epochs is None else {LENGTH: str(epochs)})
     cores = threads or (1 if address else os.cpu_count() or 1)
-    runs = expand(chosen, SweepOptions(more, seeds, cores, teachers, only))
-    outcomes = {} if data is None else _do(runs, data, out, address)
-    _tell(chosen, runs, out, as_json)
+    runs = expand(definition, SweepOptions(more, seeds, cores, teachers, only))
+    outcomes = {} if data is None else _train(runs, data, out, address)
+    _print_table(definition, runs, out, as_json)
     elsewhere = sum(outcome == "elsewhere" for outcome in outcomes.values())
     if elsewhere:
         click.echo(f"{elsewhere} runs are being done by other processes: the same command shows them later.", err=True)
@@ -95,18 +95,20 @@ def _list(as_json: bool) -> None:
     click.echo(table(("sweep", "what it varies", "source", "recipe", "rows"), rows))
 
 
-def _chosen(name: str | None, archs: tuple[str, ...], recipe: str | None, grid: tuple[str, ...]) -> Sweep:
+def _definition(name: str | None, archs: tuple[str, ...], recipe: str | None, grid: tuple[str, ...]) -> Sweep:
     from edgefer.papers import sweeps
-    from edgefer.sweep.grid import grid as own_grid
+    from edgefer.sweep.grid import grid as grid_of_options
 
     if name and (archs or recipe or grid):
         raise click.UsageError("a sweep with a name has its networks and settings: leave --arch, --recipe, --grid out.")
     if name:
         return sweeps.sweep(name)
-    return own_grid(archs, recipe or "plain", {key: text.split(",") for key, text in pairs(grid, "--grid").items()})
+    return grid_of_options(
+        archs, recipe or "plain", {key: text.split(",") for key, text in pairs(grid, "--grid").items()}
+    )
 
 
-def _do(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str, Outcome]:
+def _train(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[str, Outcome]:
     from edgefer.runtime.files import require_folder
 
     require_folder(out)
@@ -136,11 +138,11 @@ def _bar(screen: Console, run: Run, images: int) -> AbstractContextManager[Liste
     return training(screen, run.plan.arch.name, run.plan.recipe.most_epochs, -(-images // run.plan.recipe.batch))
 
 
-def _tell(chosen: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
+def _print_table(definition: Sweep, runs: list[Run], out: Path, as_json: bool) -> None:
     from edgefer.runtime.terminal_table import markdown, table
     from edgefer.sweep import report
 
-    record = report.collect(chosen, runs, out, shlex.join(["edgefer", *sys.argv[1:]]))
+    record = report.collect(definition, runs, out, shlex.join(["edgefer", *sys.argv[1:]]))
     files = report.write(record, out, markdown)
     if as_json:
         print_json(record)

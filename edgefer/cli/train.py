@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,16 +48,6 @@ def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
     return current_names(values)
 
 
-def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
-    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
-    from edgefer.data.dataset import match_classes
-
-    matched = match_classes(faces, network.labels, network.name)
-    for name, count in matched.left_out.items():
-        shown.progress.note(f"{network.name} has no class {name}: {count} images are left out")
-    return matched.faces
-
-
 @dataclass(frozen=True)
 class Splits:
     """How --fold and --hold-out divide the faces anew; without them they stay as they are."""
@@ -66,17 +59,37 @@ class Splits:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command line that makes them again."""
+        """The options that make them again."""
         fold = () if self.fold is None else ("--fold", str(self.fold), "--folds", str(self.folds), "--by", self.by)
         return fold + (() if self.hold_out is None else ("--hold-out", str(self.hold_out)))
 
-    def made_from(self, faces: Dataset) -> Dataset:
+    def apply(self, faces: Dataset) -> Dataset:
         """The faces in these splits; raises BadData or UnknownName."""
         from edgefer.data import folds
 
         if self.fold is not None:
             faces = folds.as_splits(faces, folds.assign(faces, self.folds, self.by), self.fold)
         return faces if self.hold_out is None else folds.hold_out(faces, self.hold_out)
+
+
+def splits_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--fold, --folds, --by and --hold-out, which the command gets as one `splits`."""
+
+    @functools.wraps(command)
+    def with_splits(*, fold: int | None, folds: int, by: str, hold_out: int | None, **options: Any) -> Any:
+        return command(splits=Splits(fold, folds, by, hold_out), **options)
+
+    for option in reversed(_SPLITS):
+        with_splits = option(with_splits)
+    return with_splits
+
+
+_SPLITS = (
+    click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one."),
+    click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds."),
+    click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image)."),
+    click.option("--hold-out", type=click.IntRange(2), help="Without PublicTest: one in so many to choose by."),
+)
 
 
 @click.command()
@@ -90,15 +103,14 @@ class Splits:
     "--pretrained",
     type=PATH,
     metavar="WEIGHTS",
-    callback=lambda _context, _option, given: given and weights_file(given),
+    callback=lambda _context, _option, path: path and weights_file(path),
     help="Start from these weights of the network, a file or its name for the shipped ones; default: random ones.",
 )
-@click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one.")
-@click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds.")
-@click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image).")
-@click.option("--hold-out", type=click.IntRange(2), help="Where there is no PublicTest: one in so many to choose by.")
+@splits_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=lambda: os.cpu_count() or 1, help="CPU threads; default: all cores."
+)
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),
@@ -115,17 +127,10 @@ def train(
     recipe: str,
     epochs: int | None,
     settings: tuple[str, ...],
-    teachers: tuple[Path, ...],
-    pretrained: Path | None,
-    fold: int | None,
-    folds: int,
-    by: str,
-    hold_out: int | None,
-    seed: int,
-    threads: int | None,
-    device: str,
+    splits: Splits,
     out: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a network and write its weights, record and learning curves.
 
@@ -140,22 +145,17 @@ def train(
     Example: edgefer train --arch lcnn --recipe distill --teacher weights/ean.safetensors --set temperature=4 \\
                  --data fer2013.csv
     """
-    import os
-
     from edgefer.arch import get_arch
     from edgefer.runtime.files import require_folder
     from edgefer.training import recipes
 
     require_folder(out)
-    network, chosen = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
-    chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
-    splits = Splits(fold, folds, by, hold_out)
-    plan = recipes.Plan(
-        network, chosen, seed, threads or os.cpu_count() or 1, teachers, splits.words, device, pretrained
-    )
+    network, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
+    changed = changed if epochs is None else replace(changed, epochs=epochs)
+    plan = recipes.Plan(arch=network, recipe=changed, split_options=splits.words, **options)
     recipes.check_teachers(plan)
     with display() as shown:
-        faces = splits.made_from(_of_the_network(shown, read_data(shown, data, network.resize, reading), network))
+        faces = splits.apply(_of_the_network(shown, read_data(shown, data, network.resize, reading), network))
         load_torch(shown)
     record = _run(shown.console, plan, faces, out)
     if record is None:
@@ -163,7 +163,17 @@ def train(
     if as_json:
         print_json(record)
     else:
-        _tell(record, out / network.name)
+        _print_scores(record, out / network.name)
+
+
+def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
+    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
+    from edgefer.data.dataset import match_classes
+
+    matched = match_classes(faces, network.labels, network.name)
+    for name, count in matched.left_out.items():
+        shown.progress.note(f"{network.name} has no class {name}: {count} images are left out")
+    return matched.faces
 
 
 def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingRecord | None:
@@ -181,12 +191,12 @@ def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingReco
         return run(plan, faces, out, listener)
 
 
-def _tell(record: TrainingRecord, made: Path) -> None:
-    """What the training reached, and the files, which have the name `made` and a suffix."""
+def _print_scores(record: TrainingRecord, stem: Path) -> None:
+    """What the training reached, and the files, which are called `stem` with a suffix."""
     click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
     private = record.private
     if private is not None:
         click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")
         if private.unseen is not None:
             click.echo(f"on the {private.unseen_images} images that Training does not hold: {private.unseen:.2f} %")
-    click.echo(f"wrote {made}.safetensors, .json (the record), .png (the curves), .md (the model card)")
+    click.echo(f"wrote {stem}.safetensors, .json (the record), .png (the curves), .md (the model card)")

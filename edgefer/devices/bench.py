@@ -1,4 +1,4 @@
-"""From what may be asked of a bench to its records, one for each device."""
+"""From the options of a bench to its records, one for each device."""
 
 from __future__ import annotations
 

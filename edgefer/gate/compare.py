@@ -1,4 +1,4 @@
-"""From what may be asked of the gate to its record."""
+"""From the options of the gate to its record."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
 
 def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> Tools:
     """What the gate calls; raises WrongOptions, or NotSetUp for a board that is not made."""
-    found = [registry.ready_device(name) for name in devices]
-    timed = any(device.timed for device in found)
+    ready = [registry.ready_device(name) for name in devices]
+    timed = any(device.timed for device in ready)
     if not timed and not options.instructions:
         raise WrongOptions("instructions are what an emulated board tells: leave --no-instructions out.")
     return Tools(
-        counters={device.name: device.count for device in found} if options.instructions else {},
+        counters={device.name: device.count for device in ready} if options.instructions else {},
         accuracy=None if options.data is None else _accuracy(options.data, options, progress),
         latency=timed and not options.exact_only,
         notes=[] if timed else ["latency not compared: an emulated board has none"],

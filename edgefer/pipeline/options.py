@@ -1,4 +1,4 @@
-"""What may be asked of a build, and the bundles that it makes; needs torch only once something is built."""
+"""The options of a build, and the bundles that it makes; torch is imported only once something is built."""
 
 from __future__ import annotations
 
