@@ -44,7 +44,7 @@ def test_bug_keeps_its_traceback(run: Run, made: Path, monkeypatch: pytest.Monke
 def test_debug_shows_the_traceback(run: Run) -> None:
     ran = run("--debug", "verify", "none")
     assert ran.code == 4
-    assert "in read\n" in ran.err and ran.err.splitlines()[-1].startswith("edgefer: no bundle at none")
+    assert "in read_bundle\n" in ran.err and ran.err.splitlines()[-1].startswith("edgefer: no bundle at none")
 
 
 def test_light_half_names_the_extra() -> None:
