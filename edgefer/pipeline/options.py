@@ -101,7 +101,8 @@ def _tell_stage(progress: Progress, task: str, stage: str) -> None:
 
 def _network(options: BuildOptions) -> tuple[Arch, TrainedModel]:
     from edgefer.arch import get_arch
-    from edgefer.pipeline.user_model import contract_file, load
+    from edgefer.pipeline.user_model import load
+    from edgefer.pipeline.user_model.contract_file import read_contract_file
     from edgefer.training import random_init, weights
 
     if options.arch is not None:
@@ -109,7 +110,7 @@ def _network(options: BuildOptions) -> tuple[Arch, TrainedModel]:
         if options.untrained is not None:
             return arch, random_init.make(arch, options.untrained)
         return arch, weights.load_trained_model(arch, options.weights)
-    contract = contract_file.read(options.contract, name=options.name, labels=options.labels, input=options.input)
+    contract = read_contract_file(options.contract, name=options.name, labels=options.labels, input=options.input)
     if options.onnx is not None:
         return load.from_onnx(options.onnx, contract)
     assert options.model is not None and options.weights is not None  # `check` has seen to that

@@ -25,8 +25,8 @@ from edgefer.pipeline import calibration
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.export import import_exporter, to_onnx
-from edgefer.pipeline.export.openvino_patches import cut
-from edgefer.pipeline.export.tflite_pool import pad_apart
+from edgefer.pipeline.export.to_openvino import cut
+from edgefer.pipeline.export.to_tflite import pad_apart
 from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.fold import DeployableModel, called
 from edgefer.pipeline.ranges import METHODS, Method

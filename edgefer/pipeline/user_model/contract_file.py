@@ -22,8 +22,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-from edgefer.arch import ARCHS
-from edgefer.arch.model_contract import Color, Output
+from edgefer.arch import ARCHS, Arch
+from edgefer.arch.model_contract import Color, ModelContract, Output
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile
 
@@ -41,7 +41,7 @@ _LABEL = re.compile(r"[^\s,]+( [^\s,]+)*")
 
 
 @dataclass(frozen=True)
-class Stated:
+class ContractFile:
     """See the module; None where the user said nothing."""
 
     name: str | None = None
@@ -78,22 +78,22 @@ def require_square(size: Size) -> Size:
     return size
 
 
-def read(
+def read_contract_file(
     path: Path | None,
     *,
     name: str | None = None,
     labels: tuple[str, ...] | None = None,
     input: str | None = None,
-) -> Stated:
+) -> ContractFile:
     """A contract's file, if there is one, and what options say, which goes before; raises MissingFile, BadRecord."""
-    stated = Stated() if path is None else _from_file(path)
-    labels = stated.labels if labels is None else labels
-    stated = replace(stated, name=name or stated.name, labels=labels, input=input or stated.input)
-    _check(stated)
-    return stated
+    contract = ContractFile() if path is None else _from_file(path)
+    labels = contract.labels if labels is None else labels
+    contract = replace(contract, name=name or contract.name, labels=labels, input=input or contract.input)
+    _check(contract)
+    return contract
 
 
-def _from_file(path: Path) -> Stated:
+def _from_file(path: Path) -> ContractFile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -102,21 +102,21 @@ def _from_file(path: Path) -> Stated:
         raise BadRecord(f"{path} is not TOML ({error}): correct it.") from error
     if isinstance(content.get("labels"), str):  # would be read as a list of letters
         content["labels"] = [label.strip() for label in content["labels"].split(",")]
-    return records.structure(Stated, content, str(path))
+    return records.structure(ContractFile, content, str(path))
 
 
-def _check(stated: Stated) -> None:
-    _ = stated.size
-    low, high = stated.range
+def _check(contract: ContractFile) -> None:
+    _ = contract.size
+    low, high = contract.range
     if not (isfinite(low) and isfinite(high) and low < high):
         raise BadRecord(f"the range {low:g} to {high:g} is none: give two numbers, the smaller first, like [0, 1].")
-    for key, values in (("mean", stated.mean), ("std", stated.std)):
+    for key, values in (("mean", contract.mean), ("std", contract.std)):
         if values is not None and not all(map(isfinite, values)):
             raise BadRecord(f"{key} has a value that is no finite number: {list(values)}.")
-    if stated.std is not None and not all(value > 0 for value in stated.std):
-        raise BadRecord(f"std must be positive, it is {list(stated.std)}.")
-    if stated.labels is not None:
-        _check_labels(stated.labels)
+    if contract.std is not None and not all(value > 0 for value in contract.std):
+        raise BadRecord(f"std must be positive, it is {list(contract.std)}.")
+    if contract.labels is not None:
+        _check_labels(contract.labels)
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:
@@ -136,3 +136,59 @@ def require_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadRecord(f"{name!r} can't be a network's name (letters, digits, - and _ only): give one with --name.")
     return name
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network comes from; name is what it is called if the user says nothing, the others see ModelContract."""
+
+    source: str
+    name: str
+    sha256: str
+
+
+def user_arch(contract: ContractFile, origin: Origin, size: Size, output: Output) -> Arch:
+    """The Arch of a network that takes `size` and gives `output`; raises BadRecord for what doesn't fit together."""
+    channels, side, _ = size
+    if contract.labels is None:
+        raise BadRecord("the labels are not known: give them in the order of the outputs with --labels angry,happy,...")
+    if contract.crop not in (None, side):
+        raise BadRecord(f"the crop is {contract.crop} pixels, the network takes {side}: they must be equal.")
+    resize = contract.resize or side
+    if resize < side:
+        raise BadRecord(f"a face resized to {resize} pixels has no centre of {side}: resize must be at least that.")
+    return Arch(
+        name=require_name(contract.name or origin.name),
+        paper=f"the user's own network, {origin.source}",
+        module="",
+        variant="",
+        resize=resize,
+        crop=side,
+        channels=1 if channels == 1 else 3,
+        classes=len(contract.labels),
+        labels=contract.labels,
+        user_model=ModelContract(
+            source=origin.source,
+            sha256=origin.sha256,
+            color=_color(contract, channels),
+            value_range=contract.range,
+            mean=_each("mean", contract.mean, 0.0, channels),
+            std=_each("std", contract.std, 1.0, channels),
+            output=output,
+        ),
+    )
+
+
+def _color(contract: ContractFile, channels: int) -> Color:
+    color = contract.color or ("grey" if channels == 1 else "rgb")
+    if channels == 1 and color != "grey":
+        raise BadRecord(f"one channel can't be {color}: color must be grey.")
+    return color
+
+
+def _each(key: str, values: tuple[float, ...] | None, default: float, channels: int) -> tuple[float, ...]:
+    if values is None:
+        return (default,) * channels
+    if len(values) != channels:
+        raise BadRecord(f"{key} has {len(values)} values, the network takes {channels} channels: give one for each.")
+    return values

@@ -1,59 +1,67 @@
-"""From what the user names to what the pipeline takes: an Arch and weights, proved to be the user's network."""
+"""From what the user names (module:callable, or an ONNX file) to an Arch and weights, proved to be the user's network.
+
+The code that the user names, and no other, makes a torch network.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from edgefer.arch import Arch
 from edgefer.pipeline.fold import DeployableModel
-from edgefer.pipeline.user_model import callables, onnx_import, onnx_read, probe
-from edgefer.pipeline.user_model.arch_entry import Origin, user_arch
-from edgefer.pipeline.user_model.contract_file import Size, Stated
-from edgefer.runtime.errors import BadNetwork, ExportFailed
+from edgefer.pipeline.user_model import onnx_import, probe
+from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
+from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed
 from edgefer.runtime.files import sha256
+from edgefer.training import weights
 from edgefer.training.weights import TrainedModel
 
 TOLERANCE = 1e-4  # in probability, between the user's network and the one that takes pixels
 
 
-def from_torch(spec: str, weights: Path, stated: Stated) -> tuple[Arch, TrainedModel]:
+def from_torch(spec: str, weights: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
     """The network that <module>:<callable> makes, with its weights.
 
     Raises BadNetwork, BadWeights, BadRecord (the contract), MissingFile or ExportFailed.
     """
-    size = stated.size
+    size = contract.size
     if size is None:
         raise BadNetwork(f"the size of the input of {spec} is not known: say it with --input, like --input 1x64x64.")
-    if stated.layout == "NHWC":
+    if contract.layout == "NHWC":
         raise BadNetwork(f'{spec} is a torch network, which takes NCHW: layout = "NHWC" is for ONNX files.')
-    network = callables.make(spec)
-    callables.fill(network, weights, spec)
+    network = make_network(spec)
+    fill_weights(network, weights, spec)
     network.eval()
     graph = probe.require_traceable(network, spec)
-    arch = _probed_arch(graph, stated, Origin(spec, callables.default_name(spec), sha256(weights)), size)
+    arch = _probed_arch(graph, contract, Origin(spec, default_name(spec), sha256(weights)), size)
     return arch, _proved(graph, network, arch, size)
 
 
-def from_onnx(path: Path, stated: Stated) -> tuple[Arch, TrainedModel]:
+def from_onnx(path: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
     """The network of an ONNX file; raises what `from_torch` does."""
-    source = onnx_read.read(path, stated)
+    source = onnx_import.read_onnx(path, contract)
     network = onnx_import.convert(source).eval()
-    arch = _probed_arch(network, stated, Origin(path.name, path.stem, sha256(path)), source.size)
+    arch = _probed_arch(network, contract, Origin(path.name, path.stem, sha256(path)), source.size)
     assert arch.user_model is not None
     onnx_import.require_same(source, network, probe.to_network(probe.faces(source.size), arch.user_model.affine))
     return arch, _proved(network, network, arch, source.size)
 
 
-def _probed_arch(network: nn.Module, stated: Stated, origin: Origin, size: Size) -> Arch:
+def _probed_arch(network: nn.Module, contract: ContractFile, origin: Origin, size: Size) -> Arch:
     """Two steps: whether the outputs are logits is seen only when they are there."""
-    guess = user_arch(stated, origin, size, stated.output or "logits")
+    guess = user_arch(contract, origin, size, contract.output or "logits")
     assert guess.user_model is not None
     found = probe.answers(network, probe.to_network(probe.faces(size), guess.user_model.affine), origin.source)
     probe.require_labels(guess.labels, found, origin.source)
-    return user_arch(stated, origin, size, probe.output(found, stated.output, origin.source))
+    return user_arch(contract, origin, size, probe.output(found, contract.output, origin.source))
 
 
 def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> TrainedModel:
@@ -78,3 +86,94 @@ def _identity(graph: fx.GraphModule, arch: Arch) -> str:
     contract = str(arch.user_model).replace("ModelContract(", "Own(", 1)  # the checksum that earlier bundles have
     parts = (contract, arch.resize, arch.crop, arch.labels, graph, graph.code)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+_COUNTER = ".num_batches_tracked"  # of batch norms, for training only; some files leave it out
+
+
+def default_name(spec: str) -> str:
+    """What the network is called if the user says nothing: mypkg.net:make -> net."""
+    return spec.partition(":")[0].rpartition(".")[2]
+
+
+def make_network(spec: str) -> nn.Module:
+    """The network that <module>:<callable> returns, in float32; raises BadNetwork.
+
+    Modules of the working directory are found, as `python -m` finds them.
+    """
+    module, _, attribute = spec.partition(":")
+    if not (module and attribute):
+        raise BadNetwork(f"{spec!r} names no network: give --model as module:callable, like mypkg.net:make.")
+    with _working_directory():
+        maker = _find(_import(module), module, attribute)
+        network = maker if isinstance(maker, nn.Module) else _call(maker, spec)
+    if not isinstance(network, nn.Module):
+        raise BadNetwork(f"{spec} returned a {type(network).__name__}: it must return a torch.nn.Module.")
+    return network.float()
+
+
+@contextlib.contextmanager
+def _working_directory() -> Iterator[None]:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _import(module: str) -> object:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise BadNetwork(
+                f"there is no module {error.name}: install it, or run in the folder that it lies in."
+            ) from error
+        raise _raised(f"importing {module}", error) from error
+    except (Exception, SystemExit) as error:  # the user's code raises what it likes
+        raise _raised(f"importing {module}", error) from error
+
+
+def _find(found: object, module: str, path: str) -> Any:
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise BadNetwork(f"the module {module} has no {path}: give --model as module:callable.")
+        found = getattr(found, part)
+    if not callable(found):
+        raise BadNetwork(f"{module}:{path} is a {type(found).__name__}: it must be callable, or a torch.nn.Module.")
+    return found
+
+
+def _call(maker: Any, spec: str) -> object:
+    try:
+        return maker()
+    except (Exception, SystemExit) as error:
+        raise _raised(f"{spec}()", error) from error
+
+
+def _raised(what: str, error: BaseException) -> BadNetwork:
+    return BadNetwork(f"{what} raised {type(error).__name__}: {str(error)[:300]} (`edgefer --debug` shows where).")
+
+
+def fill_weights(network: nn.Module, path: Path, spec: str) -> None:
+    """Give the network the weights of a .safetensors file; raises MissingFile or BadWeights."""
+    found = weights.read_tensors(path)
+    expected: dict[str, Tensor] = network.state_dict()
+    missing = [name for name in expected if name not in found and not name.endswith(_COUNTER)]
+    unexpected = [name for name in found if name not in expected]
+    if missing or unexpected:
+        parts = [f"{_listed(missing)} missing"] * bool(missing) + [f"{_listed(unexpected)} unknown"] * bool(unexpected)
+        raise BadWeights(f"{path} does not fit {spec}: {', '.join(parts)}. Give the weights of this network.")
+    for name, value in found.items():
+        if value.shape != expected[name].shape:
+            raise BadWeights(
+                f"{path} does not fit {spec}: {name} is {tuple(value.shape)}, the network has "
+                f"{tuple(expected[name].shape)}. Give the weights of this network."
+            )
+    weights.require_finite(path, found)
+    network.load_state_dict(found, strict=False)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -46,7 +46,7 @@ class Value:
         return self.axes[index]
 
 
-Given = Value | Tensor  # an activation or a constant
+Operand = Value | Tensor  # an activation or a constant
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class Op:
 
     kind: str
     name: str
-    inputs: tuple[Given | None, ...]
+    inputs: tuple[Operand | None, ...]
     attributes: dict[str, Any]
     outputs: int
 
-    def given(self, index: int) -> Given:
+    def operand(self, index: int) -> Operand:
         """An input that must be there."""
         found = self.inputs[index] if index < len(self.inputs) else None
         if found is None:
@@ -68,14 +68,14 @@ class Op:
 
     def activation(self, index: int = 0) -> Value:
         """An input that depends on the face."""
-        found = self.given(index)
+        found = self.operand(index)
         if not isinstance(found, Value):
             raise ExportFailed(f"the ONNX node {self.name} ({self.kind}) takes a constant where edgefer knows none.")
         return found
 
     def constant(self, index: int) -> Tensor:
         """An input that must not depend on the face."""
-        found = self.given(index)
+        found = self.operand(index)
         if isinstance(found, Value):
             raise self.refused(f"input {index} depends on the face")
         return found

@@ -28,7 +28,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 def binary(build: Builder, op: Op) -> Value:
     """The operator on whatever its two inputs are."""
-    left, right = op.given(0), op.given(1)
+    left, right = op.operand(0), op.operand(1)
     if isinstance(left, Value) and isinstance(right, Value):
         return _both(build, op, left, right)
     if isinstance(left, Value):

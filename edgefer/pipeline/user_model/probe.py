@@ -65,14 +65,14 @@ def answers(network: nn.Module, given: Tensor, source: str) -> Tensor:
     return found
 
 
-def output(found: Tensor, stated: Output | None, source: str) -> Output:
-    """What the answers are; raises BadNetwork if they are not what is stated."""
+def output(found: Tensor, expected: Output | None, source: str) -> Output:
+    """What the answers are; raises BadNetwork if they are not `expected`."""
     sums = bool(((found.sum(1) - 1).abs() < _SUM).all())
     seen: Output = "probabilities" if sums and bool((found >= 0).all()) else "logits"
-    if stated in (None, seen):
+    if expected in (None, seen):
         return seen
     why = "a second softmax would flatten them" if seen == "probabilities" else "they do not sum to 1"
-    raise BadNetwork(f'the outputs of {source} are {seen}, output = "{stated}" is stated: {why}.')
+    raise BadNetwork(f'the outputs of {source} are {seen}, output = "{expected}" is stated: {why}.')
 
 
 def require_labels(labels: tuple[str, ...], found: Tensor, source: str) -> None:

@@ -138,7 +138,7 @@ def test_what_is_said(build: Run, some: Path, words: tuple[str, ...], code: int,
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour = 'grey'", ("c.toml", "colour", "Stated has the keys name, labels, input")),
+        ("colour = 'grey'", ("c.toml", "colour", "ContractFile has the keys name, labels, input")),
         ("color = 'green'", ("c.toml", "color")),
         ("output = 'scores'", ("c.toml", "output")),
         ("range = [1, 0]", ("the range 1 to 0 is none",)),
@@ -168,7 +168,7 @@ def test_one_channel_is_grey(build: Run, some: Path, tmp_path: Path) -> None:
 
 def test_labels_of_a_contract_in_one_string(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("labels = 'happy, very sad'\n")
-    assert contract_file.read(tmp_path / "c.toml").labels == ("happy", "very sad")
+    assert contract_file.read_contract_file(tmp_path / "c.toml").labels == ("happy", "very sad")
 
 
 @pytest.mark.parametrize(

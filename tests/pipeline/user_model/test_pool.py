@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgefer.pipeline.export.tflite_pool import pad_apart
+from edgefer.pipeline.export.to_tflite import pad_apart
 from edgefer.pipeline.fold import DeployableModel
 from tests.made import shake
 from tests.pipeline.user_model.test_preprocess import OWN
