@@ -1,4 +1,4 @@
-"""This machine's GPU: every way to it that is installed, each tried before it is measured.
+"""This machine's GPU: every engine's provider that is installed, each tried before it is measured.
 
 Signs of a GPU cost nothing to look for: no engine is imported, no driver loaded. `root` is / but in tests.
 """
@@ -29,7 +29,7 @@ ICDS = ("usr/share/vulkan/icd.d", "usr/local/share/vulkan/icd.d", "etc/vulkan/ic
 ICD_VARIABLES = ("VK_DRIVER_FILES", "VK_ADD_DRIVER_FILES", "VK_ICD_FILENAMES")
 NEEDS_NVIDIA = ("cuda", "cuda-graph", "tensorrt")
 MISSING = (NoGpu, MissingEngine)
-REFUSALS = (*MISSING, GoldenMismatch, WorkerFailed)  # what ends one way to the GPU, but not the others
+REFUSALS = (*MISSING, GoldenMismatch, WorkerFailed)  # what ends one provider, but not the others
 
 
 def has_nvidia(root: Path = Path("/")) -> bool:
@@ -103,21 +103,21 @@ class LocalGpu:
         if task.workload.provider is not None:
             return ask(task)
         if task.check is None or task.workload.bundle is None:
-            raise ValueError("only a bundle's check may leave the way to the GPU open")
-        return self._every_way(task, task.workload.bundle, say)
+            raise ValueError("only a bundle's check may leave the provider open")
+        return self._check_by_all(task, task.workload.bundle, say)
 
-    def _every_way(self, task: Task, bundle: Bundle, say: Say) -> Answer:
+    def _check_by_all(self, task: Task, bundle: Bundle, say: Say) -> Answer:
         """A check by all providers; the answer of the one that is furthest off."""
         answers, refused = [], []
-        for way in ways(task.workload):
-            say(way.name)
+        for workload in by_provider(task.workload):
+            say(workload.name)
             try:
-                self._require_driver(way)
-                answers.append(ask(replace(task, workload=way)))
+                self._require_driver(workload)
+                answers.append(ask(replace(task, workload=workload)))
             except MISSING as error:
-                refused.append(f"{way.provider}: {error}")
+                refused.append(f"{workload.provider}: {error}")
         if not answers:
-            raise NoGpu(f"{task.workload.name} runs on no GPU here: {' '.join(refused) or no_way(bundle)}")
+            raise NoGpu(f"{task.workload.name} runs on no GPU here: {' '.join(refused) or no_provider(bundle)}")
         return max(answers, key=lambda answer: answer.golden.difference if answer.golden else 0.0)
 
     def count(self, workload: Workload) -> Counted:
@@ -130,42 +130,41 @@ class LocalGpu:
         running: list[Workload] = []
         refused: dict[str, list[str]] = {}  # reason -> names
         for workload in workloads:
-            possible = ways(workload)
-            if not possible and workload.bundle is not None:
-                refused.setdefault(no_way(workload.bundle), []).append(workload.name)
-            for way in possible:
-                error = self._refusal(way)
+            variants = by_provider(workload)
+            if not variants and workload.bundle is not None:
+                refused.setdefault(no_provider(workload.bundle), []).append(workload.name)
+            for variant in variants:
+                error = self._refusal(variant)
                 if error is None:
-                    running.append(way)
+                    running.append(variant)
                 else:
-                    refused.setdefault(str(error), []).append(way.name)
+                    refused.setdefault(str(error), []).append(variant.name)
         self.left_out = [f"{', '.join(names)}: {reason}" for reason, names in refused.items()]
         if not running:
             raise NoGpu(f"nothing that was asked for runs on a GPU here: {' '.join(self.left_out)}")
         return running
 
-    def _refusal(self, way: Workload) -> EdgeferError | None:
+    def _refusal(self, workload: Workload) -> EdgeferError | None:
         """Why it can't be measured, from a try: the golden pair in a fresh process."""
         try:
-            self._require_driver(way)
-            ask(Task(way, Settings(), check=Check()))
+            self._require_driver(workload)
+            ask(Task(workload, Settings(), check=Check()))
         except REFUSALS as error:
             return error
         return None
 
-    def _require_driver(self, way: Workload) -> None:
-        if way.provider in NEEDS_NVIDIA and not self._nvidia:
+    def _require_driver(self, workload: Workload) -> None:
+        if workload.provider in NEEDS_NVIDIA and not self._nvidia:
             raise NoGpu("no NVIDIA driver is here (nvidia-smi, /proc/driver/nvidia): install it.")
 
 
-def ways(workload: Workload) -> list[Workload]:
+def by_provider(workload: Workload) -> list[Workload]:
     """The workload by each provider of its format: ean.onnx-fp32:cuda, ean.torch-cuda."""
     bundle = workload.bundle
     providers = TORCH_PROVIDERS if bundle is None else engines.ENGINES[bundle.manifest.format].providers
     return [replace(workload, provider=provider) for provider in providers]
 
 
-def no_way(bundle: Bundle) -> str:
-    """Why a bundle has no way at all."""
-    kind = bundle.manifest.format
-    return f"edgefer knows no way of {kind}'s engine to a GPU; measure another format of the network."
+def no_provider(bundle: Bundle) -> str:
+    """Why a bundle of a format without providers runs on no GPU."""
+    return f"edgefer has no GPU provider for {bundle.manifest.format}; measure another format of the network."

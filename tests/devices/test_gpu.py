@@ -69,14 +69,14 @@ def test_nvidia_smi_is_a_sign_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert gpu.available()
 
 
-def test_the_ways_of_a_workload(dist: Path) -> None:
-    assert [way.name for way in gpu.ways(EAGER)] == ["ean.torch-cuda", "ean.torch-cuda-graph"]
-    ways = gpu.ways(open_workload(dist / "ean.onnx-fp32"))
-    assert [(way.name, way.provider) for way in ways] == [
+def test_a_workload_by_each_provider(dist: Path) -> None:
+    assert [each.name for each in gpu.by_provider(EAGER)] == ["ean.torch-cuda", "ean.torch-cuda-graph"]
+    variants = gpu.by_provider(open_workload(dist / "ean.onnx-fp32"))
+    assert [(each.name, each.provider) for each in variants] == [
         ("ean.onnx-fp32:cuda", "cuda"),
         ("ean.onnx-fp32:tensorrt", "tensorrt"),
     ]
-    assert gpu.ways(open_workload(dist / "ean.tflite-int8")) == []
+    assert gpu.by_provider(open_workload(dist / "ean.tflite-int8")) == []
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked:
     assert tried.left_out == [
         "ean.onnx-fp32:tensorrt, ean.onnx-int8:tensorrt: the golden output is off",
         "ean.ncnn-fp32:vulkan, ean.ncnn-fp16:vulkan: ncnn finds no Vulkan device: install one.",
-        "ean.tflite-int8, ean.tflite-fp32: edgefer knows no way of tflite's engine to a GPU; "
+        "ean.tflite-int8, ean.tflite-fp32: edgefer has no GPU provider for tflite; "
         "measure another format of the network.",
     ]
 
@@ -138,16 +138,16 @@ def test_batches_of_a_fixed_bundle_are_refused_before_anything_runs(
     tmp_path: Path, dist: Path, asked: list[Request]
 ) -> None:
     batch = Settings(mode="batch", batch=8)
-    tasks = [Task(gpu.ways(workload)[0], batch) for workload in (EAGER, open_workload(dist / "ean.onnx-fp32"))]
+    tasks = [Task(gpu.by_provider(workload)[0], batch) for workload in (EAGER, open_workload(dist / "ean.onnx-fp32"))]
     with pytest.raises(NotSetUp, match=r"ean.onnx-fp32: the bundle's batch is 1"):
         place(tmp_path).answers(tasks, ignore)
     assert asked == []
     assert len(list(place(tmp_path).answers(tasks[:1], ignore))) == 1
-    one = Task(gpu.ways(open_workload(dist / "ean.onnx-fp32"))[0], Settings(mode="batch", batch=1))
+    one = Task(gpu.by_provider(open_workload(dist / "ean.onnx-fp32"))[0], Settings(mode="batch", batch=1))
     assert len(list(place(tmp_path).answers([one], ignore))) == 1
 
 
-def test_a_check_that_names_no_way_takes_every_way(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
+def test_a_check_that_names_no_provider_takes_all(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     wanted = Task(open_workload(dist / "ean.openvino-fp32"), Settings(), check=Check())
     (answer,) = place(tmp_path).answers([wanted], ignore)
     assert answer.golden == GoldenCheck("engine", 0.5, 1.0)
@@ -155,7 +155,7 @@ def test_a_check_that_names_no_way_takes_every_way(tmp_path: Path, dist: Path, a
         list(place(tmp_path).answers([Task(open_workload(dist / "ean.onnx-fp32"), Settings(), check=Check())], ignore))
     with pytest.raises(NoGpu, match=r"ean.ncnn-fp32 runs on no GPU here: vulkan: ncnn finds no"):
         list(place(tmp_path).answers([Task(open_workload(dist / "ean.ncnn-fp32"), Settings(), check=Check())], ignore))
-    with pytest.raises(NoGpu, match=r"ean.tflite-int8 runs on no GPU here: edgefer knows no way"):
+    with pytest.raises(NoGpu, match=r"ean.tflite-int8 runs on no GPU here: edgefer has no GPU provider"):
         list(
             place(tmp_path).answers([Task(open_workload(dist / "ean.tflite-int8"), Settings(), check=Check())], ignore)
         )
@@ -163,7 +163,7 @@ def test_a_check_that_names_no_way_takes_every_way(tmp_path: Path, dist: Path, a
 
 def test_a_time_is_never_the_processor_s(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     wanted = Task(open_workload(dist / "ean.onnx-fp32"), Settings())
-    with pytest.raises(ValueError, match="way to the GPU"):
+    with pytest.raises(ValueError, match="leave the provider open"):
         list(place(tmp_path).answers([wanted], ignore))
     assert place(tmp_path).count(EAGER).instructions is None
 
@@ -223,5 +223,5 @@ def test_a_real_bench_through_vulkan(tmp_path: Path, dist: Path) -> None:
         assert len(taken.samples) == 3
         assert taken.provider.startswith("Vulkan, ")
         assert ("software" in {warning.kind for warning in taken.warnings}) == found.machine.gpu.software
-    assert any(line.startswith("ean.tflite-int8: edgefer knows no way") for line in found.left_out)
+    assert any(line.startswith("ean.tflite-int8: edgefer has no GPU provider") for line in found.left_out)
     assert json.loads(out.read_text())["left_out"] == found.left_out
