@@ -13,6 +13,7 @@ torchsummary_modules   the same, and what activations and poolings give
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import nn
@@ -79,6 +80,7 @@ def skeleton(arch: Arch, classes: int | None = None) -> nn.Module:
         return arch.build(classes or arch.classes).eval()
 
 
+@cache
 def count_arch(arch: Arch, classes: int | None = None) -> Count:
     """Count a network, with as many classes as the paper's figures by default."""
     return count(skeleton(arch, classes), arch.crop, arch.channels)
