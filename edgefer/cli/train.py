@@ -43,14 +43,15 @@ def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
         if "=" not in text:
             raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
     values = dict(text.split("=", 1) for text in settings)
-    for key in values.keys() & RENAMED.keys():
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one says it
+    for key in sorted(values.keys() & RENAMED.keys()) if first else ():
         click.echo(f"the setting {key} is called {RENAMED[key]} now", err=True)
     return current_names(values)
 
 
 @dataclass(frozen=True)
 class Splits:
-    """How --fold and --hold-out divide the faces anew; without them they stay as they are."""
+    """How --fold and --hold-out divide the faces; without them the data set's own splits stay."""
 
     fold: int | None
     folds: int
@@ -116,9 +117,15 @@ _SPLITS = (
     type=click.Choice(("cpu", "cuda")),
     default="cpu",
     show_default=True,
-    help="Where it computes; cuda: a GPU.",
+    help="cuda: on a GPU, under torchrun on one GPU per process (not tested on a GPU).",
 )
-@click.option("--out", type=PATH, default=Path("weights"), show_default=True, help="Folder for what is made.")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("weights"),
+    show_default=True,
+    help="Folder for the weights, the record, the curves and the model card.",
+)
 @json_option
 def train(
     arch: str,

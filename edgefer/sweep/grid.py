@@ -37,9 +37,9 @@ class Sweep:
 
 def grid(archs: Sequence[str], recipe: str, values: Mapping[str, Sequence[str]]) -> Sweep:
     """Every network with every combination of the settings' values; raises BadSetting where a value comes twice."""
-    for key, given in {"arch": archs, **values}.items():
-        if len(set(given)) < len(given):
-            raise BadSetting(f"{key}={','.join(given)}: a value comes twice: give each once.")
+    for key, texts in {"arch": archs, **values}.items():
+        if len(set(texts)) < len(texts):
+            raise BadSetting(f"{key}={','.join(texts)}: a value comes twice: give each once.")
     rows = tuple(
         Row(", ".join([arch, *(f"{key} {value}" for key, value in zip(values, point, strict=True))]), arch,
             dict(zip(values, point, strict=True)))

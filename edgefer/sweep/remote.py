@@ -28,7 +28,7 @@ SILENT = Listener(lambda _epoch: None, lambda _loss: None)
 
 @dataclass(frozen=True)
 class Job:
-    """A run as it travels: with its teachers' weights, and how to tell whether the folder `out` is there too."""
+    """A run for a worker, with its teachers' weights; `out` is shared if the file `mark` is in it on the worker too."""
 
     run: Run
     out: Path
@@ -47,12 +47,12 @@ class Answer:
 
 
 def work(job: Job, data: Dataset) -> Answer:
-    """On a worker: do the run, in the common folder where there is one, else in one of this machine's own."""
+    """Perform the run on a worker: in the shared folder where there is one, else in a folder of this machine."""
     shared = (job.out / job.mark).is_file()
     out = job.out if shared else Path(tempfile.gettempdir()) / f"edgefer-sweep{job.mark}"
-    folder = job.run.folder(out)
     try:
         run = job.run if shared else _with_teachers(job, out)
+        folder = run.folder(out)  # of the teachers' content: their files need not be on this machine
         outcome = perform(run, data, folder, SILENT, wait=True)
     except EdgeferError as error:
         return Answer("elsewhere", {}, str(error), error.exit_code)
@@ -73,7 +73,7 @@ def _with_teachers(job: Job, out: Path) -> Run:
 def perform_on_ray(
     runs: Sequence[Run], faces: Faces, out: Path, address: str, on_outcome: Callable[[Run, Outcome], None]
 ) -> dict[str, Outcome]:
-    """All runs, one Ray task each, as many at a time as the cluster has cores for; how each ended, by name.
+    """Perform all runs, one Ray task each, as many at a time as the cluster has cores for; how each ended, by name.
 
     The faces go into the object store once. Raises MissingEngine without ray, Unreachable without a cluster,
     WorkerFailed for a run that was cut off RETRIES times, and what a run raised.
@@ -116,7 +116,7 @@ def _result(ray: Any, task: Any, run: Run, out: Path) -> Outcome:
 
 @contextlib.contextmanager
 def _marked(out: Path) -> Iterator[str]:
-    """A file by which a worker sees whether it has this folder."""
+    """Write a file by which a worker sees whether it has this folder; the block gets its name."""
     mark = f".{uuid.uuid4().hex}"
     write_atomic(out / mark, b"")
     try:

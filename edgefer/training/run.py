@@ -41,20 +41,20 @@ class Listener:
 
 
 def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
-    """Write <out>/<arch>.safetensors, .json, .png and .md (the model card); resumes <out>/<arch>.checkpoint.
+    """Write <out>/<arch>.safetensors, .json, .png and .md (the model card); resume <out>/<arch>.checkpoint.
 
-    Under torchrun the processes share the work and the folder; the first of them writes (training.parallel).
-    Training is trained on, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
+    Under torchrun the processes share the work and the folder; the main process writes (training.parallel).
+    The network learns from Training, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint,
     OutputFailed.
     """
-    _require(plan.device)
+    _require_device(plan.device)
     keep_freed_pages()
     with parallel.process_group(plan.device), torch_threads(plan.threads), deterministic(plan.device == "cpu"):
         return _train(plan, data, out, listener)
 
 
-def _require(device: str) -> None:
+def _require_device(device: str) -> None:
     """Raise BadSetting where torch has no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise BadSetting(
@@ -164,8 +164,9 @@ def _file_and_checksum(path: Path) -> dict[str, str]:
 
 def command(plan: Plan, data: Dataset) -> str:
     """The command line that trains these weights again."""
-    several = ["torchrun", "--nproc-per-node", str(parallel.world_size()), "-m"] if parallel.world_size() > 1 else []
-    line = [*several, "edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
+    processes = parallel.world_size()
+    torchrun = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+    line = [*torchrun, "edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get_recipe(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,14 @@ def test_what_does_not_fit_is_told() -> None:
         runs.expand(GRID, SweepOptions({}, 1, 1, only=("M*",)))
 
 
-def heard(out: Path, faces: runs.Faces) -> tuple[dict[str, runs.Outcome], list[int]]:
+def perform_all(out: Path, faces: runs.Faces) -> tuple[dict[str, runs.Outcome], list[int]]:
     epochs: list[int] = []
 
     @contextlib.contextmanager
-    def listening(_run: Run) -> Iterator[Listener]:
+    def listener_of(_run: Run) -> Iterator[Listener]:
         yield Listener(lambda epoch: epochs.append(epoch.epoch), lambda _loss: None)
 
-    return runs.one_by_one(runs.expand(GRID, TINY), faces, out, listening), epochs
+    return runs.one_by_one(runs.expand(GRID, TINY), faces, out, listener_of), epochs
 
 
 class Killed(BaseException):
@@ -75,10 +76,10 @@ def test_a_sweep_goes_on_where_it_stopped_and_does_nothing_twice(faces: runs.Fac
         runs.perform(first, faces[96], first.folder(tmp_path), Listener(stop, lambda _loss: None))
     early = report.collect(GRID, [first, second], tmp_path, "edgefer sweep")
     assert [row.missing for row in early.rows] == [1, 1]
-    outcomes, epochs = heard(tmp_path, faces)
+    outcomes, epochs = perform_all(tmp_path, faces)
     assert (list(outcomes.values()), epochs) == (["trained", "trained"], [1, 2, 1, 2])
     assert runs.attempts(first.folder(tmp_path)) == ["started", "resumed", "finished"]
-    assert heard(tmp_path, faces) == ({first.name: "found", second.name: "found"}, [])
+    assert perform_all(tmp_path, faces) == ({first.name: "found", second.name: "found"}, [])
     assert runs.attempts(second.folder(tmp_path)) == ["started", "finished"]
 
 
@@ -116,7 +117,7 @@ with run_lock(Path({str(folder)!r}), False):
 
 
 def test_a_finished_run_of_other_faces_is_not_taken(faces: runs.Faces, csv: Path, tmp_path: Path) -> None:
-    heard(tmp_path, faces)
+    perform_all(tmp_path, faces)
     run = runs.expand(GRID, TINY)[0]
     less = load(csv, 96).take(faces[96].rows[:-1])
     with pytest.raises(BadCheckpoint, match="another data: use another --out"):
@@ -138,11 +139,16 @@ def test_a_run_with_settings_of_older_names_is_not_done_again(faces: runs.Faces,
 
 
 def test_a_machine_without_the_folder_sends_what_it_made(faces: runs.Faces, tmp_path: Path) -> None:
+    """The teacher's file isn't there either."""
     sweep = Sweep("s", "", "", "distill", (Row("r", "microexpnet-xxs"),), taught=True)
-    run = runs.expand(sweep, TINY)[0]
-    teacher = (shipped_folder("weights") / "teacher.safetensors").read_bytes()
-    answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (teacher,)), faces[96])
+    content = (shipped_folder("weights") / "teacher.safetensors").read_bytes()
+    teacher = tmp_path / "teacher.safetensors"
+    teacher.write_bytes(content)
+    run = runs.expand(sweep, replace(TINY, teachers=(teacher,)))[0]
+    teacher.unlink()
+    answer = remote.work(remote.Job(run, tmp_path / "unknown", f".{tmp_path.name}", (content,)), faces[96])
     assert answer.outcome == "trained"
+    teacher.write_bytes(content)
     assert {"microexpnet-xxs.json", "microexpnet-xxs.safetensors", runs.LOG} <= answer.files.keys()
     folder = run.folder(tmp_path)
     folder.mkdir(parents=True)
