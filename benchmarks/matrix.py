@@ -22,7 +22,7 @@ from typing import Any
 
 from edgefer.arch import ARCHS
 from edgefer.pipeline.targets import all_targets, get_target
-from edgefer.runtime import environment, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.terminal_table import markdown
 
@@ -140,7 +140,7 @@ def main() -> None:
         if RECORD.is_file()
         else {"schema": "edgefer/matrix/1", "networks": {}, "cpus": {}}
     )
-    record["environment"] = records.plain(environment.describe(PACKAGES, os.cpu_count() or 1))
+    record["environment"] = records.plain(machine.describe_environment(PACKAGES, os.cpu_count() or 1))
     for network in given.networks or ARCHS:
         cells = {} if given.again else record["networks"].get(network, {})
         record["networks"][network] = cells

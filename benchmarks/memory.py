@@ -25,7 +25,7 @@ from PIL import Image
 from edgefer.data import decode
 from edgefer.data.listing import ReadOptions
 from edgefer.data.load import load
-from edgefer.runtime import environment, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.terminal_table import markdown
 
@@ -125,7 +125,7 @@ def collect(folder: Path) -> dict[str, Any]:
         shutil.rmtree(cache)
     if any(len({row["pixel_sum"] for row in rows if row["images"] == images}) != 1 for images in SIZES):
         raise SystemExit("the ways did not give the same pixels: no record is written")
-    return {"rows": rows, "environment": records.plain(environment.describe(("numpy", "pillow"), 1))}
+    return {"rows": rows, "environment": records.plain(machine.describe_environment(("numpy", "pillow"), 1))}
 
 
 def per_image(record: dict[str, Any]) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.pipeline.targets import all_targets
-from edgefer.runtime import environment, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.terminal_table import markdown
 
 HERE = Path(__file__).parent
@@ -48,7 +48,7 @@ def measure(arch: str, data: Path) -> dict[str, Any]:
     return {
         "schema": "edgefer/targets/1",
         "arch": arch,
-        "environment": records.plain(environment.describe(PACKAGES, 2)),
+        "environment": records.plain(machine.describe_environment(PACKAGES, 2)),
         "bundles": rows,
     }
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgefer.arch import get_arch
-from edgefer.runtime import environment, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.terminal_table import markdown
 from edgefer.training import loop, recipes
 from edgefer.training.augment import augment, grey
@@ -97,7 +97,7 @@ def measure() -> dict[str, Any]:
     return {
         "seconds": found,
         "precision": precisions(),
-        "environment": records.plain(environment.describe(("torch",), THREADS)),
+        "environment": records.plain(machine.describe_environment(("torch",), THREADS)),
     }
 
 

@@ -11,7 +11,7 @@ from edgefer.benchmark.emulator import EMULATORS
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.devices.engine_packages import ENGINE_TITLES
-from edgefer.runtime import environment, machine
+from edgefer.runtime import machine
 from edgefer.runtime.protocol import Answer
 
 Say = Callable[[str], None]
@@ -83,7 +83,8 @@ class ThisMachine:
     def doctor(self) -> list[Finding]:
         """The processor, and the engines of this Python."""
         here = machine.describe()
-        engines = [f"{ENGINE_TITLES[name]} {version}" for name, version in environment.versions(ENGINE_TITLES).items()]
+        versions = machine.package_versions(ENGINE_TITLES)
+        engines = [f"{ENGINE_TITLES[name]} {version}" for name, version in versions.items()]
         qemu = EMULATORS.get(self.name)
         lacking = instructions.lacking(qemu) if qemu else f"not counted: no emulator for {self.name} is known"
         return [

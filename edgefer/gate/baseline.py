@@ -10,7 +10,7 @@ from statistics import median
 from edgefer.benchmark.instructions import Counted
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Process
-from edgefer.runtime import environment, records, worker
+from edgefer.runtime import machine, records, worker
 from edgefer.runtime.bench_record import BenchRecord, Machine, Result, Run
 from edgefer.runtime.engines import ENGINES
 
@@ -26,7 +26,7 @@ def read(path: Path) -> BenchRecord:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that move latencies, here."""
-    return {"python": sys.version.split()[0]} | environment.versions(PACKAGES)
+    return {"python": sys.version.split()[0]} | machine.package_versions(PACKAGES)
 
 
 def differences(baseline: BenchRecord, result: Result, machine: Machine, found: dict[str, str], run: Run) -> list[str]:

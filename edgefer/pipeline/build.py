@@ -24,7 +24,7 @@ from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import __version__, contract, engines, environment, records
+from edgefer.runtime import __version__, contract, engines, machine, records
 from edgefer.runtime.bundle import (
     CALIBRATION,
     GOLDEN_INPUT,
@@ -135,7 +135,7 @@ def build_bundle(
         training=training,
         accuracy=_accuracy(job, record),
         needs=job.target.needs,
-        versions=environment.versions(engines.ENGINES[job.target.format].converters),
+        versions=machine.package_versions(engines.ENGINES[job.target.format].converters),
         files=file_entries(files),
         own=None if user_model is None else asdict(user_model) | {"preprocessing": network.preprocessing},
     )

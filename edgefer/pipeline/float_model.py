@@ -11,7 +11,7 @@ from edgefer.pipeline.calibration import CalibrationRecord
 from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method, estimate
-from edgefer.runtime import environment
+from edgefer.runtime import machine
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
@@ -61,7 +61,7 @@ class FloatModel:
                 arch=self.arch.name,
                 weights_sha256=self.weights.sha256,
                 engine=graph,
-                versions=environment.versions(ENGINES[graph].converters),
+                versions=machine.package_versions(ENGINES[graph].converters),
                 method=method,
                 faces=chosen,
                 ranges=ranges,

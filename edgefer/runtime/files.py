@@ -9,12 +9,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from edgefer.runtime.errors import EdgeferError, MissingFile, OutputFailed
 from edgefer.runtime.process import defer_signals
 
 PACKAGE = Path(__file__).parents[1]
+COUNTING_PLUGIN = "benchmark/tcg_count.c"  # it decides what is counted, and stays on the machine that counts
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -151,3 +153,25 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path  # boards don't have it, and keep nothing
 
     return user_cache_path("edgefer", appauthor=False)
+
+
+def runtime_files(package: Path = PACKAGE) -> dict[str, bytes]:
+    """What a board gets: all files of the runtime, by their paths in the package edgefer (runtime/worker.py)."""
+    paths = (path for path in sorted((package / "runtime").rglob("*")) if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(package).as_posix(): path.read_bytes() for path in paths}
+
+
+@cache
+def runtime_checksum(package: Path = PACKAGE) -> str:
+    """By which counts of instructions compare: 16 hexadecimal digits of the runtime's files and the plugin.
+
+    Counts of two commits may be compared if it is equal, whatever else changed between them. Where the plugin is
+    missing it counts as empty.
+    """
+    plugin = package / COUNTING_PLUGIN
+    counted = {**runtime_files(package), COUNTING_PLUGIN: plugin.read_bytes() if plugin.is_file() else b""}
+    digest = hashlib.sha256()
+    for name, content in counted.items():
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]

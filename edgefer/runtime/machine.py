@@ -1,15 +1,18 @@
-"""What a machine is, and the state it is in before and after a run."""
+"""What a machine is, what is installed on it, and the state it is in before and after a run."""
 
 from __future__ import annotations
 
 import os
 import platform
 import time
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from edgefer.runtime import proc, shell
 from edgefer.runtime.bench_record import Machine, MachineState
 from edgefer.runtime.errors import UnknownName
+from edgefer.runtime.records import Environment
 
 CPU = "sys/devices/system/cpu"
 # Bits of `vcgencmd get_throttled`; bit n + 16 is the same at some time since boot.
@@ -29,6 +32,29 @@ def describe(root: Path = proc.ROOT) -> Machine:
         kernel=platform.release(),
         architecture=platform.machine(),
         board=proc.emulated() or proc.text(root / "proc/device-tree/model"),
+    )
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Installed versions of `packages`; those that are absent are left out."""
+    installed = {}
+    for name in packages:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def describe_environment(packages: Iterable[str], threads: int) -> Environment:
+    """What a record says of the machine and of the packages behind its figures, of a run with `threads` threads."""
+    return Environment(
+        cpu=describe().cpu,
+        cores=os.cpu_count() or 1,
+        threads=threads,
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        packages=package_versions(packages),
     )
 
 

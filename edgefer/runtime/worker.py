@@ -15,12 +15,11 @@ import numpy as np
 
 from edgefer.runtime import (
     contract,
-    environment,
+    files,
     machine,
     proc,
     records,
     sampling,
-    source_fingerprint,
     verify,
     warnings,
     workload,
@@ -83,7 +82,7 @@ def answer(
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
     versions = (
-        {"python": sys.version.split()[0]} | environment.versions(PACKAGES) | {"worker": source_fingerprint.checksum()}
+        {"python": sys.version.split()[0]} | machine.package_versions(PACKAGES) | {"worker": files.runtime_checksum()}
     )
     golden, outputs = checked or (None, None)
     here = machine.describe()

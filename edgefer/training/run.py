@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from edgefer.data.dataset import Dataset, fingerprint
-from edgefer.runtime import __version__, environment, records
+from edgefer.runtime import __version__, machine, records
 from edgefer.runtime.errors import BadSetting, BadWeights
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.training import (
@@ -146,7 +146,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         public=evaluation.scores(network, plan.arch, data, "PublicTest"),
         private=private,
         seconds=round(sum(e.seconds for e in state.curve), 1),
-        environment=environment.describe(PACKAGES, plan.threads),
+        environment=machine.describe_environment(PACKAGES, plan.threads),
         gpu=torch.cuda.get_device_name() if plan.device == "cuda" else None,
         curve=state.curve,
         teachers=[_file_and_checksum(path) for path in plan.teachers],

@@ -17,7 +17,7 @@ from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.emulator import EMULATORS, Emulator, Guest
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload, open_workload
-from edgefer.runtime import client, shell, source_fingerprint, workload
+from edgefer.runtime import client, files, shell, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
@@ -94,7 +94,7 @@ def test_two_counts_are_equal(dist: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert found.instructions is not None
     assert 1e6 < found.instructions < 1e7
     assert len(list((tmp_path / "edgefer").glob("tcg_count-*.so"))) == 1
-    assert found.versions["worker"] == source_fingerprint.checksum()
+    assert found.versions["worker"] == files.runtime_checksum()
 
 
 def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
@@ -112,21 +112,17 @@ def test_what_runs_while_it_is_counted_is_in_the_checksum(dist: Path) -> None:
             model.step()
         finally:
             sys.setprofile(None)
-    own = {
-        Path(name).relative_to(source_fingerprint.PACKAGE).as_posix()
-        for name in entered
-        if name.startswith(str(source_fingerprint.PACKAGE))
-    }
+    own = {Path(name).relative_to(files.PACKAGE).as_posix() for name in entered if name.startswith(str(files.PACKAGE))}
     assert any(name.startswith("runtime/") for name in own)
-    assert own <= source_fingerprint.files().keys()
+    assert own <= files.runtime_files().keys()
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of this edgefer, without weights; a test puts back what it changes."""
     ignored, folder = shutil.ignore_patterns("__pycache__", "weights"), tmp_path_factory.mktemp("copied")
-    copy = Path(shutil.copytree(source_fingerprint.PACKAGE, folder / "edgefer", ignore=ignored))
-    assert source_fingerprint.checksum.__wrapped__(copy) == source_fingerprint.checksum()
+    copy = Path(shutil.copytree(files.PACKAGE, folder / "edgefer", ignore=ignored))
+    assert files.runtime_checksum.__wrapped__(copy) == files.runtime_checksum()
     return copy
 
 
@@ -139,17 +135,17 @@ def changed(path: Path) -> Iterator[None]:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", [*source_fingerprint.files(), source_fingerprint.PLUGIN])
+@pytest.mark.parametrize("name", [*files.runtime_files(), files.COUNTING_PLUGIN])
 def test_each_of_its_files_is_there_and_changes_it(name: str, copied: Path) -> None:
-    before = source_fingerprint.checksum.__wrapped__(copied)
+    before = files.runtime_checksum.__wrapped__(copied)
     with changed(copied / name):
-        assert source_fingerprint.checksum.__wrapped__(copied) != before
+        assert files.runtime_checksum.__wrapped__(copied) != before
 
 
 def test_no_other_file_changes_it(copied: Path) -> None:
-    before = source_fingerprint.checksum.__wrapped__(copied)
+    before = files.runtime_checksum.__wrapped__(copied)
     with changed(copied / "benchmark/run.py"):
-        assert source_fingerprint.checksum.__wrapped__(copied) == before
+        assert files.runtime_checksum.__wrapped__(copied) == before
 
 
 def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edgefer.devices.emulated import rootfs
 from edgefer.devices.emulated.device import EmulatedBoard
 from edgefer.devices.emulated.image_build import Image
 from edgefer.devices.engine_packages import engine_set
-from edgefer.runtime import records, source_fingerprint
+from edgefer.runtime import files, records
 from edgefer.runtime.bench_record import BenchRecord, Settings, WarningKind
 from edgefer.runtime.errors import NotSetUp, UnknownName
 from edgefer.runtime.protocol import Check
@@ -156,7 +156,7 @@ def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path
     assert found.machine.board == f"Raspberry Pi 4 Model B, emulated by QEMU {found.versions['qemu']} (cortex-a72)"
     assert (found.machine.memory, found.machine.cores, found.machine.architecture) == (None, 4, "aarch64")
     assert (run.before.governor, run.before.frequency, run.before.temperature) == (None, None, None)
-    assert found.versions["worker"] == source_fingerprint.checksum()
+    assert found.versions["worker"] == files.runtime_checksum()
 
 
 @pytest.mark.usefixtures("boards")

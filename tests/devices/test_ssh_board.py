@@ -25,7 +25,7 @@ from edgefer.devices.board import job, setup
 from edgefer.devices.board.device import SshBoard
 from edgefer.devices.config import RemoteBoard
 from edgefer.devices.engine_packages import engine_set
-from edgefer.runtime import source_fingerprint
+from edgefer.runtime import files
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import (
     AccessDenied,
@@ -268,8 +268,8 @@ def test_only_a_change_in_the_runtime_is_another_run(
         return job.pack("kitchen", asked(workload), engine_set(None), 0.0).id
 
     before, ignored = name(), shutil.ignore_patterns("__pycache__", "weights")
-    copied = Path(shutil.copytree(source_fingerprint.PACKAGE, tmp_path / "edgefer", ignore=ignored))
-    monkeypatch.setattr(source_fingerprint, "files", partial(source_fingerprint.files, copied))
+    copied = Path(shutil.copytree(files.PACKAGE, tmp_path / "edgefer", ignore=ignored))
+    monkeypatch.setattr(files, "runtime_files", partial(files.runtime_files, copied))
     assert name() == before
     with (copied / changed).open("a") as file:
         file.write("\n")

@@ -18,7 +18,7 @@ from edgefer.benchmark.workload import Task
 from edgefer.devices.board.ssh import CONNECT, Link, refused, was_lost
 from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import DEFAULT, EngineSet
-from edgefer.runtime import records, source_fingerprint
+from edgefer.runtime import files, records
 from edgefer.runtime.bundle import MANIFEST, Bundle
 from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
 from edgefer.runtime.process import defer_signals
@@ -94,37 +94,37 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
     Raises BadData for what a board can't run.
     """
     # Without the first file Python would prefer an edgefer that is installed on the board.
-    files = {"edgefer/__init__.py": b""}
-    files |= {f"edgefer/{name}": content for name, content in source_fingerprint.files().items()}
+    packed = {"edgefer/__init__.py": b""}
+    packed |= {f"edgefer/{name}": content for name, content in files.runtime_files().items()}
     requests = []
     for task in tasks:
         if task.workload.bundle is None:
             raise BadData(f"{task.workload.name} needs torch, which is not brought to {device}: leave it out there.")
-        folder = _add_bundle(task.workload.bundle, files)
-        check = None if task.check is None else replace(task.check, faces=_add_faces(task.check, files))
+        folder = _add_bundle(task.workload.bundle, packed)
+        check = None if task.check is None else replace(task.check, faces=_add_faces(task.check, packed))
         requests.append(replace(task.request, folder=folder, check=check))
     job = RemoteJob(requests, engines.name, load_wait)
-    files[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
-    content = _tar(files.items())
+    packed[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
+    content = _tar(packed.items())
     return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 3, mtime=0))
 
 
-def _add_bundle(bundle: Bundle, files: dict[str, bytes]) -> str:
+def _add_bundle(bundle: Bundle, packed: dict[str, bytes]) -> str:
     """Add the bundle unless it is there; returns its folder on the board."""
     # The manifest has the checksums of the rest; two bundles may have the same name.
     folder = f"bundles/{bundle.sha256[:DIGITS]}/{bundle.manifest.name}"
     for name in (MANIFEST, *sorted(bundle.manifest.files)):
-        files[f"{folder}/{name}"] = bundle.path(name).read_bytes()
+        packed[f"{folder}/{name}"] = bundle.path(name).read_bytes()
     return folder
 
 
-def _add_faces(check: Check, files: dict[str, bytes]) -> str | None:
+def _add_faces(check: Check, packed: dict[str, bytes]) -> str | None:
     """Add the check's faces if it has some; returns their path on the board."""
     if check.faces is None:
         return None
     content = Path(check.faces).read_bytes()
     path = f"faces/{hashlib.sha256(content).hexdigest()[:DIGITS]}.npy"
-    files[path] = content
+    packed[path] = content
     return path
 
 
