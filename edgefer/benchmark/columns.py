@@ -27,8 +27,8 @@ class Column:
 
 def over_runs(result: Result, figure: Callable[[Run], float | None]) -> float | None:
     """The median over the runs that tell `figure`; None if none does."""
-    told = [found for run in result.runs if (found := figure(run)) is not None]
-    return median(told) if told else None
+    figures = [value for run in result.runs if (value := figure(run)) is not None]
+    return median(figures) if figures else None
 
 
 def _runs(figure: Callable[[Run], float | None]) -> Callable[[Result], Value]:
@@ -52,8 +52,8 @@ def _cpu(run: Run) -> float | None:
 
 def _memory(name: str) -> Callable[[Result], Value]:
     def value(result: Result) -> Value:
-        found = over_runs(result, lambda run: getattr(run.memory, name))
-        return None if found is None else round(found)
+        figure = over_runs(result, lambda run: getattr(run.memory, name))
+        return None if figure is None else round(figure)
 
     return value
 

@@ -98,29 +98,29 @@ def _what(settings: Settings) -> str:
 
 def notes(record: BenchRecord, protocols: Protocols = no_protocols) -> list[str]:
     """The machine, the versions, a line for each kind of warning, and what a protocol's paper says."""
-    told = [record.machine.fingerprint, ", ".join(f"{k} {v}" for k, v in record.versions.items())]
-    told.append(f"edgefer {record.edgefer}, commit {record.commit or 'not known (no checkout)'}")
+    lines = [record.machine.fingerprint, ", ".join(f"{k} {v}" for k, v in record.versions.items())]
+    lines.append(f"edgefer {record.edgefer}, commit {record.commit or 'not known (no checkout)'}")
     if record.interrupted:
-        told.append("interrupted: not everything that was asked for was measured")
-    told += [f"not measured: {line}" for line in record.left_out]
-    told += _warnings(record)
-    return [*told, *(line for r in record.results[:1] if r.protocol for line in protocols(r.protocol).lines)]
+        lines.append("interrupted: not everything that was asked for was measured")
+    lines += [f"not measured: {line}" for line in record.left_out]
+    lines += _warnings(record)
+    return [*lines, *(line for r in record.results[:1] if r.protocol for line in protocols(r.protocol).lines)]
 
 
 def _warnings(record: BenchRecord) -> list[str]:
     """The first warning of each kind, how many there are, and of which bundles."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    noted: dict[str, list[tuple[str, str]]] = {}
     for result in record.results:
         for kind, lines in {**warnings_by_kind(result), "instructions": _instructions(result)}.items():
             if lines:
-                found.setdefault(kind, []).extend((line, result.bundle) for line in lines)
-    told = []
-    for texts in found.values():
+                noted.setdefault(kind, []).extend((line, result.bundle) for line in lines)
+    summaries = []
+    for texts in noted.values():
         different, bundles = {text for text, _ in texts}, dict.fromkeys(name for _, name in texts)
         more = f" and {len(different) - 1} more like it" if len(different) > 1 else ""
         of = f" ({', '.join(bundles)})" if len(bundles) < len(record.results) else ""
-        told.append(f"{texts[0][0]}{more}{of}")
-    return told
+        summaries.append(f"{texts[0][0]}{more}{of}")
+    return summaries
 
 
 def _instructions(result: Result) -> list[str]:
@@ -161,8 +161,8 @@ def merge(recorded: Sequence[BenchRecord]) -> Merged:
     ordered = sorted(groups.items(), key=lambda group: names.index(group[0][0]))
     results = [
         replace(result, id=f"{result.id} ({sha[:8]})") if name in apart else result
-        for (name, sha), found in ordered
-        for result in found
+        for (name, sha), group in ordered
+        for result in group
     ]
     return Merged(results, apart)
 
@@ -183,11 +183,11 @@ def as_one(recorded: Sequence[BenchRecord]) -> BenchRecord | DevicesRecord:
 def invalid_lines(recorded: Iterable[BenchRecord]) -> list[str]:
     """A line for each result that has a run whose times don't count."""
     return [
-        f"{result.id}: {len(found)} of {len(result.runs)} runs don't count, {found[0].invalid[0]}: "
+        f"{result.id}: {len(bad)} of {len(result.runs)} runs don't count, {bad[0].invalid[0]}: "
         "see to cooling and power supply, then measure again."
         for record in recorded
         for result in record.results
-        if (found := [run for run in result.runs if run.invalid])
+        if (bad := [run for run in result.runs if run.invalid])
     ]
 
 
@@ -198,8 +198,8 @@ def page(recorded: Sequence[BenchRecord], table: Table, protocols: Protocols = n
     merged = merge(recorded)
     whole = replace(recorded[0], results=merged.results)
     drawn = table(*for_people(whole, protocols))
-    told = [f"- {record.device}: {line}" for record in recorded for line in notes(record, protocols)]
-    return "\n".join([heading(whole), "", drawn, "", *told, *(f"- {line}" for line in _kept_apart(merged)), ""])
+    below = [f"- {record.device}: {line}" for record in recorded for line in notes(record, protocols)]
+    return "\n".join([heading(whole), "", drawn, "", *below, *(f"- {line}" for line in _kept_apart(merged)), ""])
 
 
 def to_csv(recorded: Sequence[BenchRecord], protocols: Protocols = no_protocols) -> str:

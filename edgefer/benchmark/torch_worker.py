@@ -152,15 +152,15 @@ class OnGpu:
     @torch.inference_mode()
     def device_seconds(self, count: int = EVENTS) -> list[float]:
         """Seconds of the GPU's own clock from the first kernel of an inference to the last, without the copies."""
-        taken = []
+        seconds = []
         for _ in range(count):
             began, over = self._cuda.Event(enable_timing=True), self._cuda.Event(enable_timing=True)
             began.record()
             self._forward()
             over.record()
             over.synchronize()
-            taken.append(began.elapsed_time(over) / 1e3)
-        return taken
+            seconds.append(began.elapsed_time(over) / 1e3)
+        return seconds
 
 
 def load_on_gpu(name: str, settings: Settings, provider: str) -> LoadedWorkload:

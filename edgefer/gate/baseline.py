@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
     return {"python": sys.version.split()[0]} | machine.package_versions(PACKAGES)
 
 
-def differences(baseline: BenchRecord, result: Result, machine: Machine, found: dict[str, str], run: Run) -> list[str]:
+def differences(baseline: BenchRecord, result: Result, machine: Machine, here: dict[str, str], run: Run) -> list[str]:
     """Why the latencies of `result` say nothing here, where `run` was measured; empty if they may be compared."""
     if not result.runs:
         return ["the baseline holds no run of it"]
@@ -40,7 +40,7 @@ def differences(baseline: BenchRecord, result: Result, machine: Machine, found: 
         "the provider": (then.provider, run.provider),
         "the number of usable cores": (_cores(then), _cores(run)),
     }
-    facts |= {name: (baseline.versions.get(name, "none"), version) for name, version in found.items()}
+    facts |= {name: (baseline.versions.get(name, "none"), version) for name, version in here.items()}
     return [f"{what} was {before}, here it is {now}" for what, (before, now) in facts.items() if before != now]
 
 
@@ -61,20 +61,20 @@ def figures(
     Instructions are comparable if `counted`, of HEAD, is of the same versions: of Python, of the engine, and of what
     edgefer itself does while they are counted.
     """
-    device, known, notes = recorded.device, result.instructions_per_frame, []
+    device, instructions, notes = recorded.device, result.instructions_per_frame, []
     here = counted.get(device)
-    if known is not None and here is not None and here.instructions is not None:
+    if instructions is not None and here is not None and here.instructions is not None:
         other = _other(recorded.versions, here.versions, kind)
         notes = [f"instructions per frame on {device} not compared: {'; '.join(other)}"] if other else []
-    instructions = {} if known is None or notes else {device: Count(known, result.instructions_spread)}
-    found = Figures(
+    counts = {} if instructions is None or notes else {device: Count(instructions, result.instructions_spread)}
+    recorded_figures = Figures(
         model_bytes=result.model_bytes,
         macs=result.macs,
         parameters=result.parameters,
         operators=result.operators,
-        instructions=instructions,
+        instructions=counts,
     )
-    return found, notes
+    return recorded_figures, notes
 
 
 def _other(then: Mapping[str, str], now: Mapping[str, str], kind: str) -> list[str]:

@@ -51,7 +51,7 @@ class Plan:
 
 
 @dataclass
-class Taken:
+class Rounds:
     """The rounds so far, and how many processes ran while the machine was busy or throttled."""
 
     rounds: list[list[Process]] = field(default_factory=list)
@@ -61,17 +61,17 @@ class Taken:
         """A line for each kind of disturbance."""
         count = sum(map(len, self.rounds))
         return [
-            f"{found} of {count} processes ran on a machine that was {what}" for what, found in self.disturbed.items()
+            f"{times} of {count} processes ran on a machine that was {kind}" for kind, times in self.disturbed.items()
         ]
 
 
-def take(plan: Plan, measure: Measure, tick: Tick) -> Taken:
+def measure_rounds(plan: Plan, measure: Measure, tick: Tick) -> Rounds:
     """A round, and one that confirms it if it says that HEAD is slower; raises what `measure` raises."""
-    taken = Taken()
-    if _round(plan, measure, tick, taken).state == "slower":
+    measured = Rounds()
+    if _round(plan, measure, tick, measured).state == "slower":
         tick(f"{plan.name}: slower, measuring again")
-        _round(plan, measure, tick, taken)
-    return taken
+        _round(plan, measure, tick, measured)
+    return measured
 
 
 def order(roles: Sequence[Role], block: int) -> list[Role]:
@@ -85,23 +85,23 @@ def order(roles: Sequence[Role], block: int) -> list[Role]:
     return [*there, *reversed(there)]
 
 
-def _round(plan: Plan, measure: Measure, tick: Tick, taken: Taken) -> Estimate:
-    found = list(plan.recorded)
-    taken.rounds.append(found)
+def _round(plan: Plan, measure: Measure, tick: Tick, measured: Rounds) -> Estimate:
+    processes = list(plan.recorded)
+    measured.rounds.append(processes)
     roles = list(plan.bundles)
     first, last = (max(2, ceil(count / (2 * len(roles)))) for count in (plan.effort.first, plan.effort.budget))
     looks = {*range(first, last, STEP), last}
     for block in range(last):
         for role in order(roles, block):
-            tick(f"{plan.name}: process {len(found) - len(plan.recorded) + 1}, {role}")
+            tick(f"{plan.name}: process {len(processes) - len(plan.recorded) + 1}, {role}")
             run = measure(plan.bundles[role], plan.settings)
-            found.append(Process(role, block, median(run.samples)))
-            taken.disturbed.update({warning.kind for warning in run.warnings if warning.kind in _DISTURBED})
+            processes.append(Process(role, block, median(run.samples)))
+            measured.disturbed.update({warning.kind for warning in run.warnings if warning.kind in _DISTURBED})
         if block + 1 in looks:
-            told = estimate(found, plan.thresholds, bool(plan.recorded))
-            if told.state != "open":
+            current = estimate(processes, plan.thresholds, bool(plan.recorded))
+            if current.state != "open":
                 break
-    return told
+    return current
 
 
 @contextmanager

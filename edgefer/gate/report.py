@@ -68,7 +68,7 @@ def heading(record: GateRecord) -> str:
 def notes(record: GateRecord) -> list[str]:
     """The rules, the machine, and what was noted of the bundles."""
     limits = record.thresholds
-    told = [
+    lines = [
         f"regressed: slower by more than {units.percent(100 * limits.latency)} and than the noise floor in two rounds, "
         f"each at p of at most {limits.alpha:g}; or an exact figure worse by more than {limits.exact:g} %",
         f"ok: less than {units.percent(100 * limits.latency)} slower, {100 * (1 - limits.alpha):g} % sure; "
@@ -82,7 +82,7 @@ def notes(record: GateRecord) -> list[str]:
         for note in verdict.notes:
             of.setdefault(note, []).append(verdict.name)
     count = len(record.verdicts)
-    return told + [note if len(names) == count else f"{note} ({', '.join(names)})" for note, names in of.items()]
+    return lines + [note if len(names) == count else f"{note} ({', '.join(names)})" for note, names in of.items()]
 
 
 def _row(verdict: Verdict) -> list[str]:

@@ -12,7 +12,7 @@ from edgefer.benchmark.workload import EAGER, Workload
 from edgefer.data.dataset import Dataset, match_classes
 from edgefer.gate import baseline, interleave, static_metrics
 from edgefer.gate.base_and_head import Pair, Side
-from edgefer.gate.interleave import Effort, Measure, Plan, Taken, Tick
+from edgefer.gate.interleave import Effort, Measure, Plan, Rounds, Tick
 from edgefer.gate.static_metrics import Count, Figures
 from edgefer.gate.verdict import Role, Thresholds, Verdict, added, judge, missing
 from edgefer.pipeline import float_baseline
@@ -73,9 +73,9 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
         same = pair.head.folder == pair.base.folder
         head = base if same else _figures(pair.head, tools, _counted(pair.head, tools))
         bundles: dict[Role, Bundle] = {"base": pair.base, "head": pair.head, "control": pair.base}
-        taken = _take(pair.name, bundles, tools, limits) if tools.latency else Taken()
+        measured = _measure(pair.name, bundles, tools, limits) if tools.latency else Rounds()
         slack = ENGINES[pair.head.manifest.format].same_host
-        verdicts.append(_judge(pair.name, (base, head), taken, limits, slack, tools.notes))
+        verdicts.append(_judge(pair.name, (base, head), measured, limits, slack, tools.notes))
     return verdicts
 
 
@@ -95,8 +95,11 @@ def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> 
 def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:
     name = result.bundle
     counted, kind = _counted(bundle, tools), bundle.manifest.format
-    sides = [baseline.figures(recorded, result, counted, kind), _figures(bundle, tools, counted)]
-    taken, notes = Taken(), ["latency compared with another day's: this machine's drift since then is not cancelled"]
+    base_and_head = [baseline.figures(recorded, result, counted, kind), _figures(bundle, tools, counted)]
+    measured, notes = (
+        Rounds(),
+        ["latency compared with another day's: this machine's drift since then is not cancelled"],
+    )
     if tools.latency:
         tools.tick(f"{name}: comparing this machine with the baseline's")
         probe = tools.measure(bundle, result.settings)
@@ -105,14 +108,14 @@ def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools
             notes = [f"latency not compared: {'; '.join(other)}"]
         else:
             bundles: dict[Role, Bundle] = {"head": bundle, "control": bundle}
-            taken = _take(name, bundles, tools, limits, result)
-    told = [*tools.notes, *(notes if tools.latency else [])]
-    return _judge(name, sides, taken, limits, ENGINES[kind].other_host, told, recorded=True)
+            measured = _measure(name, bundles, tools, limits, result)
+    all_notes = [*tools.notes, *(notes if tools.latency else [])]
+    return _judge(name, base_and_head, measured, limits, ENGINES[kind].other_host, all_notes, recorded=True)
 
 
-def _take(
+def _measure(
     name: str, bundles: dict[Role, Bundle], tools: Tools, limits: Limits, recorded: Result | None = None
-) -> Taken:
+) -> Rounds:
     with interleave.copies(bundles) as copies:
         plan = Plan(
             name=name,
@@ -122,16 +125,16 @@ def _take(
             thresholds=limits.thresholds,
             recorded=() if recorded is None else baseline.processes(recorded),
         )
-        return interleave.take(plan, tools.measure, tools.tick)
+        return interleave.measure_rounds(plan, tools.measure, tools.tick)
 
 
 def _counted(bundle: Bundle, tools: Tools) -> dict[str, Counted]:
     """Instructions by device, those too that can't be counted."""
-    found = {}
+    counted = {}
     for device, count in tools.counters.items():
         tools.tick(f"{bundle.manifest.name}: counting instructions on {device}")
-        found[device] = count(Workload(bundle))
-    return found
+        counted[device] = count(Workload(bundle))
+    return counted
 
 
 def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tuple[Figures, list[str]]:
@@ -141,7 +144,7 @@ def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tu
     accuracy = None if tools.accuracy is None else tools.accuracy(bundle)
     if accuracy is not None and accuracy.agreement is None:
         notes.append("agreement with float not known: no fp32 bundle of the same weights, nor those weights, at hand")
-    found = Figures(
+    figures = Figures(
         model_bytes=manifest.model_bytes,
         macs=manifest.macs,
         parameters=manifest.parameters,
@@ -154,23 +157,23 @@ def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tu
         accuracy=None if accuracy is None else accuracy.accuracy,
         agreement=None if accuracy is None else accuracy.agreement,
     )
-    return found, notes
+    return figures, notes
 
 
 def _judge(
     name: str,
-    sides: Sequence[tuple[Figures, list[str]]],
-    taken: Taken,
+    base_and_head: Sequence[tuple[Figures, list[str]]],
+    measured: Rounds,
     limits: Limits,
     slack: float,
     notes: Sequence[str] = (),
     recorded: bool = False,
 ) -> Verdict:
-    (base, base_notes), (head, head_notes) = sides
+    (base, base_notes), (head, head_notes) = base_and_head
     lost = [f"{figure} not compared: one side does not know it" for figure in static_metrics.unknown(base, head)]
-    told = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *taken.notes()]))
+    all_notes = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *measured.notes()]))
     changes = static_metrics.compare(base, head, limits.thresholds.exact, slack)
-    return judge(name, taken.rounds, changes, limits.thresholds, recorded and bool(taken.rounds), told)
+    return judge(name, measured.rounds, changes, limits.thresholds, recorded and bool(measured.rounds), all_notes)
 
 
 def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Accuracy:

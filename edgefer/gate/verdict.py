@@ -162,10 +162,10 @@ def _state(effect: float, high: float | None, p: float, floor: float | None, thr
 
 
 def _seconds(processes: Sequence[Process], roles: Set[Role]) -> float:
-    found = [each.seconds for each in processes if each.role in roles]
-    if not found:
+    seconds = [each.seconds for each in processes if each.role in roles]
+    if not seconds:
         raise ValueError(f"no process of {' or '.join(sorted(roles))}")
-    return median(found)
+    return median(seconds)
 
 
 def _spread(processes: Sequence[Process], roles: Set[Role]) -> float:
@@ -193,10 +193,10 @@ def _floor(processes: Sequence[Process], recorded: bool) -> float | None:
     compared = Comparison(_blocks([each for each in processes if each.role != outside], {"control"}))
     if not compared.can_reject(1 - CHANCE):
         return None
-    found = max(abs(compared.effect), compared.chance(CHANCE))
+    floor = max(abs(compared.effect), compared.chance(CHANCE))
     if recorded:
-        found = max(found, _spread(processes, {"head", "control"}), _spread(processes, {"base"}))
-    return expm1(found)
+        floor = max(floor, _spread(processes, {"head", "control"}), _spread(processes, {"base"}))
+    return expm1(floor)
 
 
 def _latency(estimates: Sequence[Estimate], thresholds: Thresholds) -> str:

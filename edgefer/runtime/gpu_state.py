@@ -121,8 +121,8 @@ class Watch:
         return self._mine(while_working(self._model.step, cards)) if self._cards else None
 
     def _mine(self, cards: Sequence[Card]) -> Card | None:
-        told = self._model.gpu if self._model else None
-        return choose(cards, self._provider, told, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        named = self._model.gpu if self._model else None
+        return choose(cards, self._provider, named, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
     def complete(self, run: Run) -> Run:
         """The run with the GPU's memory, its own time, and what is to be said of it."""
@@ -142,8 +142,8 @@ class Watch:
     def describe(self, here: Machine) -> Machine:
         """The machine with its GPU: nvidia-smi's words where it knows the card, the engine's otherwise."""
         card = self._mine(self._cards)
-        told = self._model.gpu if self._model else None
-        return replace(here, gpu=card.gpu if card else told)
+        named = self._model.gpu if self._model else None
+        return replace(here, gpu=card.gpu if card else named)
 
 
 def while_working(step: Step, ask: Callable[[], T]) -> T:
@@ -155,13 +155,13 @@ def while_working(step: Step, ask: Callable[[], T]) -> T:
     return asked.result()
 
 
-def choose(cards: Sequence[Card], provider: str, told: Gpu | None, visible: str | None) -> Card | None:
+def choose(cards: Sequence[Card], provider: str, named: Gpu | None, visible: str | None) -> Card | None:
     """The card that a model runs on: for CUDA the first one that is visible to it, otherwise the one of that name.
 
     `visible` is CUDA_VISIBLE_DEVICES, with CUDA_DEVICE_ORDER=PCI_BUS_ID, which is nvidia-smi's order too.
     """
     if provider not in CUDA:
-        return next((card for card in cards if told is not None and card.gpu.name == told.name), None)
+        return next((card for card in cards if named is not None and card.gpu.name == named.name), None)
     if visible is None:
         return next(iter(cards), None)
     first = visible.partition(",")[0].strip()
@@ -192,8 +192,8 @@ def cards() -> list[Card]:
     for question in QUESTIONS:
         line = ["nvidia-smi", f"--query-gpu={','.join(question)}", "--format=csv,noheader,nounits"]
         output = shell.run_or_none(line, PATIENCE)
-        if output is not None and (found := parse_cards(output, question)):
-            return found
+        if output is not None and (answered := parse_cards(output, question)):
+            return answered
     return []
 
 

@@ -34,7 +34,7 @@ def _number(word: str | None) -> float | None:
 
 def numbers(root: Path, pattern: str) -> list[float]:
     """The numbers in all files that match, those that can be read."""
-    return [found for path in sorted(root.glob(pattern)) if (found := number(path)) is not None]
+    return [value for path in sorted(root.glob(pattern)) if (value := number(path)) is not None]
 
 
 def field(path: Path, *names: str) -> str | None:
@@ -50,8 +50,8 @@ def field(path: Path, *names: str) -> str | None:
 
 def kibibytes(path: Path, name: str) -> int | None:
     """A `name: 123 kB` line, in bytes."""
-    found = _number((field(path, name) or "").partition(" ")[0])
-    return None if found is None else int(found) * 1024
+    count = _number((field(path, name) or "").partition(" ")[0])
+    return None if count is None else int(count) * 1024
 
 
 def load_average(root: Path) -> float | None:
@@ -107,8 +107,8 @@ def peak(root: Path = ROOT) -> int | None:
     """The most that it ever had; None in an emulator, where only the present can be told apart."""
     if emulated():
         return None
-    found = kibibytes(root / "proc/self/status", "VmHWM")
-    return _peak_elsewhere() if found is None else found
+    peak_bytes = kibibytes(root / "proc/self/status", "VmHWM")
+    return _peak_elsewhere() if peak_bytes is None else peak_bytes
 
 
 def _peak_elsewhere() -> int | None:

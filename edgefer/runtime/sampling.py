@@ -65,10 +65,10 @@ def timed(step: Step) -> float:
 def warm_up(step: Step, count: int, seconds: float) -> list[float]:
     """At least `count` calls and for at least `seconds`; the time of each."""
     end = _now() + seconds * 1e9
-    taken = [timed(step) for _ in range(count)]
+    times = [timed(step) for _ in range(count)]
     while seconds and _now() < end:
-        taken.append(timed(step))
-    return taken
+        times.append(timed(step))
+    return times
 
 
 @contextmanager
@@ -86,23 +86,23 @@ def undisturbed() -> Iterator[None]:
 
 def back_to_back(step: Step, loops: int, count: int, seconds: float | None) -> list[float]:
     """`count` samples, each the mean of `loops` calls; fewer, but one at least, after `seconds`."""
-    taken, done = [0] * count, 0
+    times, done = [0] * count, 0
     end = math.inf if seconds is None else _now() + seconds * 1e9
     while done < count:
         began = _now()
         for _ in repeat(None, loops):
             step()
         over = _now()
-        taken[done] = over - began
+        times[done] = over - began
         done += 1
         if over > end:
             break
-    return [nanoseconds / loops / 1e9 for nanoseconds in taken[:done]]
+    return [nanoseconds / loops / 1e9 for nanoseconds in times[:done]]
 
 
 def paced(step: Step, fps: float, count: int, seconds: float | None) -> list[float]:
     """One call per tick of a camera of `fps`; a tick that is already over when its turn comes is skipped."""
-    taken, done = [0] * count, 0
+    times, done = [0] * count, 0
     period = round(1e9 / fps)
     end = math.inf if seconds is None else _now() + seconds * 1e9
     tick = _now() + period
@@ -111,9 +111,9 @@ def paced(step: Step, fps: float, count: int, seconds: float | None) -> list[flo
         began = _now()
         step()
         over = _now()
-        taken[done] = over - began
+        times[done] = over - began
         done += 1
         if over > end:
             break
         tick += period * max(1, math.ceil((over - tick) / period))
-    return [nanoseconds / 1e9 for nanoseconds in taken[:done]]
+    return [nanoseconds / 1e9 for nanoseconds in times[:done]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 
 from edgefer.benchmark import emulator, instructions
+from edgefer.benchmark.emulator import Emulator
 from edgefer.benchmark.run import Plan, bench
+from edgefer.benchmark.selection import select
 from edgefer.benchmark.workload import Task, Workload, ask, open_workload
 from edgefer.devices import config, engine_packages, registry
+from edgefer.devices.board import job
 from edgefer.devices.emulated import rootfs
 from edgefer.devices.emulated.device import EmulatedBoard
 from edgefer.devices.emulated.image_build import Image
@@ -21,7 +25,9 @@ from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime import files, records
 from edgefer.runtime.bench_record import BenchRecord, Settings, WarningKind
 from edgefer.runtime.errors import NotSetUp, UnknownName
-from edgefer.runtime.protocol import Check
+from edgefer.runtime.files import sha256
+from edgefer.runtime.protocol import Answer, Check
+from tests.benchmark import made
 
 BOARDS = list(config.emulated_processors())
 TARGETS = (
@@ -55,6 +61,29 @@ def test_every_row_is_a_processor(name: str) -> None:
     assert row.source.startswith("https://") and row.caches_source.startswith("https://")
     assert [cache.level for cache in row.caches] == sorted(cache.level for cache in row.caches)
     assert rootfs.midr(row) >> 4 & 0xFFF == int(row.part, 16)
+
+
+def test_a_bundle_is_opened_once_on_its_way_to_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its selector to the worker in the emulator, and to the archive for a board: each file is hashed once."""
+    hashed: Counter[str] = Counter()
+
+    def counting(path: Path) -> str:
+        hashed[path.name] += 1
+        return sha256(path)
+
+    def ask(task: Task, qemu: Emulator) -> Answer:
+        return Answer(made.run(), made.record([]).machine, {}, None)
+
+    made.bundle(tmp_path / "ean.onnx-fp32")
+    monkeypatch.setattr("edgefer.runtime.bundle.sha256", counting)
+    monkeypatch.setattr(emulator, "ask", ask)
+    board = emulated(BOARDS[0])
+    vars(board).update(_emulator=emulator.EMULATORS["x86"], _versions={})  # as if it were set up
+    workloads = select([], tmp_path)
+    found = bench(Plan(board.expand(workloads), Settings(), 3, board))
+    job.pack("kitchen", [Task(workload, Settings()) for workload in workloads], engine_set(None), 0.0)
+    assert [len(result.runs) for result in found.results] == [3]
+    assert set(hashed.values()) == {1} and "model.onnx" in hashed
 
 
 def test_the_identification_register_is_linux_s() -> None:

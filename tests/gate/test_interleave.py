@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer.gate.interleave import SETTINGS, Effort, Plan, Taken, copies, order, take
+from edgefer.gate.interleave import SETTINGS, Effort, Plan, Rounds, copies, measure_rounds, order
 from edgefer.gate.verdict import Role, Thresholds
 from edgefer.runtime.bench_record import Run, RunWarning, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
@@ -38,8 +38,8 @@ class Measured:
         return made.run(self._seconds.get(role, made.FRAME) * next(self._machine))
 
 
-def taken(measure: Measured, effort: Effort = Effort()) -> Taken:  # noqa: B008
-    return take(Plan("ean.x", BUNDLES, SETTINGS, effort, Thresholds()), measure, lambda _: None)
+def taken(measure: Measured, effort: Effort = Effort()) -> Rounds:  # noqa: B008
+    return measure_rounds(Plan("ean.x", BUNDLES, SETTINGS, effort, Thresholds()), measure, lambda _: None)
 
 
 def test_a_block_goes_there_and_back() -> None:
@@ -73,7 +73,9 @@ def test_busy_processes_are_counted() -> None:
         return made.run(made.FRAME, warnings=[RunWarning.from_text(text) for text in texts])
 
     plan = Plan("ean.x", BUNDLES, SETTINGS, Effort(12, 12), Thresholds())
-    assert take(plan, measure, lambda _: None).notes() == ["12 of 12 processes ran on a machine that was busy"]
+    assert measure_rounds(plan, measure, lambda _: None).notes() == [
+        "12 of 12 processes ran on a machine that was busy"
+    ]
 
 
 def test_a_failing_measurement_is_not_swallowed() -> None:
@@ -81,7 +83,7 @@ def test_a_failing_measurement_is_not_swallowed() -> None:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        take(Plan("ean.x", BUNDLES, SETTINGS, ONE_BLOCK, Thresholds()), measure, lambda _: None)
+        measure_rounds(Plan("ean.x", BUNDLES, SETTINGS, ONE_BLOCK, Thresholds()), measure, lambda _: None)
 
 
 def test_copies_have_paths_of_one_length_and_go_away(tmp_path: Path) -> None:
