@@ -12,7 +12,8 @@ import pytest
 from edgefer.runtime import engines, verify
 from edgefer.runtime.bench_record import Gpu
 from edgefer.runtime.bundle import read_bundle
-from edgefer.runtime.engines import onnx_gpu, openvino_gpu, vulkan
+from edgefer.runtime.engines import ncnn as ncnn_engine
+from edgefer.runtime.engines import onnx_gpu, openvino
 from edgefer.runtime.errors import NoGpu, UnknownName
 from tests.runtime.made import Info, Layer, Net, Part, Session, need_vulkan
 
@@ -125,10 +126,10 @@ class Core:
 
 
 def test_openvino_names_the_gpu_or_what_there_is() -> None:
-    assert openvino_gpu.find(Core("CPU", "GPU.1")) == Gpu("A GPU.1", "not told", 2**30)
-    assert openvino_gpu.find(Core("GPU", memory=False)).memory is None
+    assert openvino.find_gpu(Core("CPU", "GPU.1")) == Gpu("A GPU.1", "not told", 2**30)
+    assert openvino.find_gpu(Core("GPU", memory=False)).memory is None
     with pytest.raises(NoGpu, match="finds no GPU here, only CPU, NPU"):
-        openvino_gpu.find(Core("CPU", "NPU"))
+        openvino.find_gpu(Core("CPU", "NPU"))
 
 
 @pytest.mark.parametrize(
@@ -141,26 +142,26 @@ def test_openvino_names_the_gpu_or_what_there_is() -> None:
     ],
 )
 def test_a_vulkan_device_in_our_words(info: Info, gpu: Gpu) -> None:
-    assert vulkan.describe(info) == gpu
+    assert ncnn_engine.describe_gpu(info) == gpu
 
 
 def test_layers_that_stay_on_the_processor_are_told() -> None:
     layers = [Layer("Input", False), Layer("Convolution", True), Layer("ExpandDims", False), Layer("Squeeze", False)]
-    provider, notes = vulkan.told(Net([*layers, layers[2]]), CARD)
+    provider, notes = ncnn_engine.layers_on_vulkan(Net([*layers, layers[2]]), CARD)
     assert provider == "Vulkan, 1 of 4 layers"
     assert list(map(str, notes)) == ["fallback: 3 of 4 layers run on the processor (2 ExpandDims, 1 Squeeze)"]
-    assert vulkan.told(Net(layers[:2]), CARD) == ("Vulkan, 1 of 1 layers", [])
+    assert ncnn_engine.layers_on_vulkan(Net(layers[:2]), CARD) == ("Vulkan, 1 of 1 layers", [])
     with pytest.raises(NoGpu, match="none of this model's layers to A card"):
-        vulkan.told(Net([layers[0], layers[2]]), CARD)
+        ncnn_engine.layers_on_vulkan(Net([layers[0], layers[2]]), CARD)
 
 
 def test_ncnn_without_a_device_or_without_vulkan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ncnn, "get_gpu_count", lambda: 0)
     with pytest.raises(NoGpu, match="finds no Vulkan device: install"):
-        vulkan.start(ncnn.Net())
+        ncnn_engine.start_vulkan(ncnn.Net())
     monkeypatch.delattr(ncnn, "get_gpu_count")
     with pytest.raises(NoGpu, match="built without Vulkan"):
-        vulkan.start(ncnn.Net())
+        ncnn_engine.start_vulkan(ncnn.Net())
 
 
 def test_without_a_provider_nothing_of_a_gpu_is_told(dist: Path) -> None:

@@ -25,7 +25,7 @@ FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
 OF_GPUS = {
     "edgefer.benchmark.torch_worker",
     *(f"edgefer.runtime.{name}" for name in ("gpu_state", "nvidia")),
-    *(f"edgefer.runtime.engines.{name}" for name in ("onnx_gpu", "openvino_gpu", "vulkan")),
+    "edgefer.runtime.engines.onnx_gpu",
 }
 LOADED = """
 import json, sys

@@ -9,13 +9,15 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from edgefer.runtime.bench_record import Gpu
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.errors import NoGpu
 
 # Without the hint the plugin computes an fp32 model in bf16 on processors that have it: fast, but
 # not what the file says.
-EXACT = "f32"
+PRECISION = "f32"
 DEVICES = {None: "CPU", "gpu": "GPU"}
+INSTALL = "install Intel's compute runtime (Debian: apt install intel-opencl-icd) on a machine with an Intel GPU"
 
 
 class OpenVINOModel:
@@ -26,13 +28,11 @@ class OpenVINOModel:
 
     def __init__(self, path: Path, threads: int, provider: str | None = None) -> None:
         core = openvino.Core()
-        settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": EXACT}
+        settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": PRECISION}
         if provider is None:
             settings["INFERENCE_NUM_THREADS"] = threads
         else:
-            from edgefer.runtime.engines import openvino_gpu
-
-            self.gpu = openvino_gpu.find(core)
+            self.gpu = find_gpu(core)
         self._model = core.compile_model(path, DEVICES[provider], settings)
         self.provider = ", ".join(self._model.get_property("EXECUTION_DEVICES"))
         if provider is not None and not self.provider.startswith(DEVICES[provider]):
@@ -59,3 +59,24 @@ def _spec(port: Any) -> TensorSpec:
 def load(path: Path, threads: int, provider: str | None = None) -> OpenVINOModel:
     """Open an .xml file with the .bin beside it; raises NoGpu if a GPU is asked for and OpenVINO finds none."""
     return OpenVINOModel(path, threads, provider)
+
+
+def find_gpu(core: Any) -> Gpu:
+    """The first GPU; raises NoGpu."""
+    there = list(core.available_devices)
+    device = next((name for name in there if name.partition(".")[0] == "GPU"), None)
+    if device is None:
+        raise NoGpu(f"OpenVINO finds no GPU here, only {', '.join(there)}: {INSTALL}.")
+    return Gpu(
+        name=str(core.get_property(device, "FULL_DEVICE_NAME")),
+        driver="not told",
+        memory=_memory(core, device),
+    )
+
+
+def _memory(core: Any, device: str) -> int | None:
+    """Bytes that the plugin may use; not every version tells."""
+    try:
+        return int(core.get_property(device, "GPU_DEVICE_TOTAL_MEM_SIZE"))
+    except RuntimeError:
+        return None
