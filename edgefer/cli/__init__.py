@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from edgefer.cli.bank import bank
 from edgefer.cli.bench import bench, report
 from edgefer.cli.build import build
 from edgefer.cli.count import count
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
     "Data and training": {
         data: "Look at a data set before trusting it.",
         train: "Train a network.",
+        bank: "Store teachers' logits, for trainings to come.",
         evaluate: "Score the float network, before any export.",
         sweep: "Train a grid of networks and settings.",
     },

@@ -100,6 +100,7 @@ _SPLITS = (
 @click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
 @teacher_option("Several are an ensemble.")
+@click.option("--bank", type=PATH, metavar="FILE", help="Instead of --teacher: logits that `edgefer bank` stored.")
 @click.option(
     "--pretrained",
     type=PATH,
@@ -200,7 +201,8 @@ def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingReco
 
 def _print_scores(record: TrainingRecord, stem: Path) -> None:
     """What the training reached, and the files, which are called `stem` with a suffix."""
-    click.echo(f"epoch {record.best_epoch} was the best on PublicTest: {record.public.accuracy:.2f} %")
+    which = "the last" if record.recipe.get("choose") == "last" else "the best on PublicTest"
+    click.echo(f"epoch {record.best_epoch} was {which}: {record.public.accuracy:.2f} % on PublicTest")
     private = record.private
     if private is not None:
         click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")

@@ -228,6 +228,12 @@ class BadSetting(EdgeferError):
     exit_code = 27
 
 
+class BadBank(EdgeferError):
+    """A bank of teacher logits that is broken, unfinished, or of other faces or teachers."""
+
+    exit_code = 28
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

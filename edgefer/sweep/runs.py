@@ -106,7 +106,7 @@ def finished(run: Run, folder: Path, data: dict[str, object] | None = None) -> T
     record = records.read(TrainingRecord, path)
     pairs: Sequence[tuple[str, object, object]] = (
         ("network", record.arch, name),
-        ("recipe", recipes.current_names(record.recipe), asdict(run.plan.recipe)),
+        ("recipe", recipes.recorded_settings(record.recipe), asdict(run.plan.recipe)),
         ("seed", record.seed, run.plan.seed),
         ("teacher", [each["sha256"] for each in record.teachers], [sha256(path) for path in run.plan.teachers]),
         ("data", record.data, data or record.data),

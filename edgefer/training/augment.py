@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from edgefer.arch import Arch
 from edgefer.runtime.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
+from edgefer.training.recipes import Augmentation
 
 CPU = torch.device("cpu")
+DRAWS = 12  # random numbers behind a view of a face: 5 of its place, 2 of its light, 5 of what is hidden
 ERASED = (8, 16)  # pixels: the least and the greatest side of a square that is erased
 
 
@@ -40,19 +42,47 @@ def centre(pixels: Pixels, arch: Arch, device: torch.device = CPU) -> Tensor:
     return to_network(centre_crop(pixels, arch.crop), arch, device)
 
 
-def augment(faces: Tensor, crop: int, rotation: float, scale: float, generator: torch.Generator) -> Tensor:
-    """Random crop, flip, rotation and scale in one bilinear sampling.
+def augment(faces: Tensor, crop: int, how: Augmentation, generator: torch.Generator) -> Tensor:
+    """A random view of each face: float32 (N, 1, H, W) in [0, 1] -> (N, 1, crop, crop).
 
-    faces float32 (N, 1, H, W) -> (N, 1, crop, crop); rotation in degrees, scale as a fraction, both
-    uniform in +-. The crop's offset is uniform over the image, as in the papers' four corners and centre.
-    With no rotation and no scale, offsets are whole pixels and nothing is sampled. Here and below `generator` draws on
-    the CPU whatever the faces' device, so that a seed means the same on all of them.
+    With no rotation and no scale, crops are at whole pixels and nothing is sampled. Here and below `generator` draws
+    on the CPU whatever the faces' device, so that a seed means the same on all of them.
     """
-    if not rotation and not scale:
-        return crops_and_flips(faces, crop, generator)
+    if how.rotation or how.scale:
+        return view(faces, crop, how, draw(how, len(faces), generator))
+    cropped = crops_and_flips(faces, crop, generator)
+    return _hide_and_relight(cropped, how, draw(how, len(faces), generator))
+
+
+def draw(how: Augmentation, count: int, generator: torch.Generator) -> Tensor:
+    """The random numbers behind a view of each of `count` faces: float32 (DRAWS, count) in [0, 1).
+
+    Only what `how` varies is drawn; the rest is 0.
+    """
+    varied = ((5, how.rotation or how.scale), (2, how.contrast or how.brightness), (5, how.erase))
+    return torch.cat(
+        [torch.rand(rows, count, generator=generator) if used else torch.zeros(rows, count) for rows, used in varied]
+    )
+
+
+def view(faces: Tensor, crop: int, how: Augmentation, draws: Tensor) -> Tensor:
+    """The view of each face that its column of `draws` (DRAWS, N) means: (N, 1, H, W) -> (N, 1, crop, crop)."""
+    return _hide_and_relight(warp(faces, crop, how, draws), how, draws)
+
+
+def _hide_and_relight(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
+    return erase(relight(faces, how, draws[5:7]), how, draws[7:])
+
+
+def warp(faces: Tensor, crop: int, how: Augmentation, draws: Tensor) -> Tensor:
+    """Crop, flip, rotation and scale in one bilinear sampling: (N, 1, H, W) -> (N, 1, crop, crop).
+
+    rotation in degrees, scale as a fraction, both uniform in +-. The crop's offset is uniform over the image, as in the
+    papers' four corners and centre. draws (5 or more, N) in [0, 1).
+    """
     count, _, height, _ = faces.shape
-    u = (torch.rand(5, count, generator=generator) * 2 - 1).to(faces.device)
-    angle, factor = u[0] * math.radians(rotation), (crop / height) * (1 + u[1] * scale)
+    u = (draws * 2 - 1).to(faces.device)
+    angle, factor = u[0] * math.radians(how.rotation), (crop / height) * (1 + u[1] * how.scale)
     flip = torch.where(u[4] < 0, -1.0, 1.0)
     room = 1 - crop / height
     cos, sin = torch.cos(angle) * factor, torch.sin(angle) * factor
@@ -73,34 +103,35 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     return faces[each[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
-def relight(faces: Tensor, contrast: float, brightness: float, generator: torch.Generator) -> Tensor:
+def relight(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
     """Other light on grey faces (N, 1, S, S) in [0, 1], and in [0, 1] again.
 
     A face's distances from its mean grey are scaled by 1 +- contrast, then its mean is shifted by +- brightness,
-    both uniform; with 0 and 0 they stay as they are.
+    both uniform; with 0 and 0 they stay as they are. draws (2, N) in [0, 1).
     """
-    if not contrast and not brightness:
+    if not how.contrast and not how.brightness:
         return faces
-    u = (torch.rand(2, len(faces), 1, 1, 1, generator=generator) * 2 - 1).to(faces.device)
+    u = (draws * 2 - 1).view(2, -1, 1, 1, 1).to(faces.device)
     mean = faces.mean((2, 3), keepdim=True)
-    return ((faces - mean) * (1 + u[0] * contrast) + mean + u[1] * brightness).clamp(0, 1)
+    return ((faces - mean) * (1 + u[0] * how.contrast) + mean + u[1] * how.brightness).clamp(0, 1)
 
 
-def erase(faces: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """A square of one random grey over `share` of the faces (N, 1, S, S) (Zhong et al., "Random erasing", AAAI 2020).
+def erase(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
+    """A square of one random grey over the share `how.erase` of the faces (N, 1, S, S).
 
-    Its side is uniform in ERASED, it lies wholly in the face.
+    Its side is uniform in ERASED, it lies wholly in the face. draws (5, N) in [0, 1). Zhong et al., "Random erasing",
+    AAAI 2020.
     """
-    if not share:
+    if not how.erase:
         return faces
-    u = torch.rand(5, len(faces), 1, 1, generator=generator).to(faces.device)
+    u = draws.view(5, -1, 1, 1).to(faces.device)
     size = faces.shape[-1]
     side = (ERASED[0] + u[1] * (ERASED[1] - ERASED[0])).round()
     at = torch.arange(size, device=faces.device)
     top, left = (u[2] * (size - side + 1)).floor(), (u[3] * (size - side + 1)).floor()
     rows = (at[None, :, None] >= top) & (at[None, :, None] < top + side)
     columns = (at[None, None, :] >= left) & (at[None, None, :] < left + side)
-    inside = rows & columns & (u[0] < share)
+    inside = rows & columns & (u[0] < how.erase)
     return torch.where(inside.unsqueeze(1), u[4].unsqueeze(1), faces)
 
 

@@ -18,7 +18,7 @@ from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Epoch
 from edgefer.training.loop import State
-from edgefer.training.recipes import current_names
+from edgefer.training.recipes import recorded_settings
 
 
 def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ def load_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
     """Fill `state` from the file; raises BadCheckpoint if it is broken or of other settings."""
     try:
         parts = torch.load(path, map_location="cpu", weights_only=True)
-        saved = {**parts["settings"], "recipe": current_names(parts["settings"]["recipe"])}
+        saved = {**parts["settings"], "recipe": recorded_settings(parts["settings"]["recipe"])}
         teacher = parts["teacher"] if "teacher" in parts else parts["master"]  # the older name
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} can't be read: remove it to start again.") from error

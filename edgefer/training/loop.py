@@ -6,7 +6,6 @@ resumed gives the weights of one that was not.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +19,11 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.runtime.records import Epoch
 from edgefer.training import evaluation, losses, parallel, schedule
-from edgefer.training.augment import augment, erase, grey, mix, relight, to_channels
+from edgefer.training.augment import augment, grey, mix, to_channels
+from edgefer.training.bank import Bank
 from edgefer.training.losses import Teacher
 from edgefer.training.recipes import Plan, Recipe
+from edgefer.training.torch_settings import precision
 
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
 RANK_SEEDS = 1 << 48  # beyond the seeds of all epochs, so that no two processes draw the same dropout
@@ -51,20 +52,33 @@ class State:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What does not change: the faces of Training with soft labels (N, classes), PublicTest, teachers from outside."""
+    """What does not change: the faces of Training with soft labels (N, classes), PublicTest, teachers from outside.
+
+    With a bank its logits stand in for teachers.
+    """
 
     faces: Dataset
     labels: Tensor
     public: Dataset
     teachers: Sequence[Teacher] = ()
+    bank: Bank | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Grey faces (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device."""
+    """Grey faces (N, 1, S, S) in [0, 1] and their soft labels (N, classes), on one device.
+
+    teacher_logits (teachers, N, classes) where they come from a bank.
+    """
 
     faces: Tensor
     labels: Tensor
+    teacher_logits: Tensor | None = None
+
+    def share(self, rows: slice) -> Batch:
+        """These rows of the batch."""
+        logits = None if self.teacher_logits is None else self.teacher_logits[:, rows]
+        return Batch(self.faces[rows], self.labels[rows], logits)
 
 
 def _stride_before_pointwise(network: nn.Module) -> None:
@@ -136,7 +150,7 @@ def epochs(state: State, plan: Plan, data: TrainingData, tick: Callable[[float],
         took = time.perf_counter() - began
         epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * share, took, state.round)
         state.curve.append(epoch)
-        if schedule.best_epoch(state.curve) is epoch:
+        if schedule.chosen_epoch(plan.recipe, state.curve) is epoch:
             state.best = parallel.of_main_process(lambda: _copied(state.evaluated))
         yield epoch
 
@@ -157,11 +171,6 @@ def _teachers(state: State, plan: Plan, data: TrainingData) -> list[Teacher]:
     return teachers
 
 
-def precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Convolutions and products in it compute with numbers of that type; weights and sums stay float32."""
-    return torch.autocast(device.type, torch.bfloat16) if name == "bfloat16" else contextlib.nullcontext()
-
-
 def step(
     state: State,
     model: nn.Module,
@@ -179,7 +188,9 @@ def step(
         logits = model(to_channels(batch.faces, arch).contiguous(memory_format=torch.channels_last)).float()
     with precision(recipe.teacher_precision, batch.faces.device):
         probabilities = None
-        if teachers:
+        if batch.teacher_logits is not None:
+            probabilities = losses.mean_probabilities(batch.teacher_logits, recipe.temperature)
+        elif teachers:
             probabilities = losses.teacher_probabilities(teachers, batch.faces, recipe.temperature)
     loss = losses.loss(logits, batch.labels, probabilities, recipe)
     state.optimizer.zero_grad()
@@ -190,14 +201,14 @@ def step(
     return loss.detach(), logits.detach()
 
 
-def _batch(plan: Plan, data: TrainingData, index: Tensor, generator: torch.Generator) -> Batch:
-    """The faces `index` of Training as the recipe shows them, on the device."""
-    recipe, device = plan.recipe, torch.device(plan.device)
-    faces = grey(data.faces.pixels[index.numpy()], device)
-    faces = augment(faces, plan.arch.crop, recipe.rotation, recipe.scale, generator)
-    faces = relight(faces, recipe.contrast, recipe.brightness, generator)
-    faces = erase(faces, recipe.erase, generator)
-    return Batch(*mix(faces, data.labels[index].to(device), recipe.mixup, generator))
+def _batch(plan: Plan, data: TrainingData, epoch: int, index: Tensor, generator: torch.Generator) -> Batch:
+    """The faces `index` of Training as the recipe shows them, or as the bank did, on the device."""
+    device = torch.device(plan.device)
+    faces, labels = grey(data.faces.pixels[index.numpy()], device), data.labels[index].to(device)
+    if data.bank is not None:
+        return Batch(data.bank.view(epoch, faces, index), labels, data.bank.teacher_logits(epoch, index).to(device))
+    faces = augment(faces, plan.arch.crop, plan.recipe.augmentation, generator)
+    return Batch(*mix(faces, labels, plan.recipe.mixup, generator))
 
 
 def _one_epoch(
@@ -219,10 +230,9 @@ def _one_epoch(
         index = order[number * recipe.batch : (number + 1) * recipe.batch]
         for group in state.optimizer.param_groups:
             group["lr"] = schedule.learning_rate(recipe, earlier, state.round, (number + 1) / steps)
-        batch = _batch(plan, data, index, generator)
+        batch = _batch(plan, data, len(state.curve), index, generator)
         share = parallel.share_of(len(index))
-        shown = Batch(batch.faces[share.rows], batch.labels[share.rows])
-        mean, logits = step(state, model, recipe, plan.arch, teachers, shown, share.weight)
+        mean, logits = step(state, model, recipe, plan.arch, teachers, batch.share(share.rows), share.weight)
         loss, answers = mean.item(), logits.argmax(1).cpu().numpy()
         if share.weight:
             total += loss * len(answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,11 @@ from torch.nn import functional
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
-from edgefer.runtime.errors import EmptyData
+from edgefer.runtime.errors import BadWeights, EmptyData
 from edgefer.runtime.labels import ferplus_columns
 from edgefer.training.augment import to_channels
 from edgefer.training.recipes import Recipe
+from edgefer.training.weights import arch_of_weights, load_trained_model
 
 VOTE_FOLDS, VOTE_RIDGE, VOTE_STEPS = 5, 1e-5, 150  # of the fits in calibrated_votes
 
@@ -97,11 +99,34 @@ class Teacher:
     network: nn.Module
 
 
+def load_teachers(paths: Sequence[Path], arch: Arch, device: str) -> list[Teacher]:
+    """The teachers of a network of `arch` from their weights files; raises BadWeights where labels differ."""
+    teachers = []
+    for path in paths:
+        of = arch_of_weights(path)
+        if of.labels != arch.labels:
+            raise BadWeights(f"the teacher {path} knows {', '.join(of.labels)}; it must know {arch.name}'s labels.")
+        network = load_trained_model(of, path).network
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        teachers.append(Teacher(of, network))
+    return teachers
+
+
 def teacher_probabilities(teachers: Sequence[Teacher], faces: Tensor, temperature: float) -> Tensor:
     """The teachers' mean softened distribution (EAN, equation 1) of grey faces (N, 1, S, S) in [0, 1]: (N, classes)."""
+    return mean_probabilities([teacher_logits(each, faces) for each in teachers], temperature)
+
+
+def teacher_logits(teacher: Teacher, faces: Tensor) -> Tensor:
+    """float32 (N, classes) of grey faces (N, 1, S, S) in [0, 1]."""
     with torch.no_grad():
-        logits = (each.network(_teacher_input(faces, each.arch)).float() for each in teachers)
-        return torch.as_tensor(sum(torch.softmax(each / temperature, 1) for each in logits)) / len(teachers)
+        logits: Tensor = teacher.network(_teacher_input(faces, teacher.arch)).float()
+        return logits
+
+
+def mean_probabilities(logits: Sequence[Tensor] | Tensor, temperature: float) -> Tensor:
+    """The mean softened distribution of several teachers' logits, (N, classes) each: (N, classes)."""
+    return torch.as_tensor(sum(torch.softmax(each / temperature, 1) for each in logits)) / len(logits)
 
 
 def _teacher_input(faces: Tensor, arch: Arch) -> Tensor:

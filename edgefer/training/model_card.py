@@ -9,7 +9,6 @@ from pathlib import Path
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Epoch, Scores, TrainingRecord
 from edgefer.runtime.terminal_table import markdown
-from edgefer.training.schedule import best_epoch
 
 BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's colour-blind safe set
 _LIMITS = """\
@@ -52,8 +51,7 @@ def render(record: TrainingRecord) -> str:
         "",
         "## Data",
         "",
-        f"{_images(record)}. Training was trained on, PublicTest chose the epoch ({record.best_epoch} of "
-        f"{len(record.curve)}, {best_epoch(record.curve).public_accuracy:.2f} %), PrivateTest was scored once. "
+        f"{_images(record)}. Training was trained on, {_choice(record)}, PrivateTest was scored once. "
         f"SHA-256 of pixels, labels and splits: {record.data['sha256']}.",
         "",
         f"## Accuracy on {name}",
@@ -71,6 +69,14 @@ def render(record: TrainingRecord) -> str:
         _USES,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _choice(record: TrainingRecord) -> str:
+    """Which epoch's weights these are."""
+    kept = next(epoch for epoch in record.curve if epoch.epoch == record.best_epoch)
+    if record.recipe.get("choose") == "last":
+        return f"the last of {len(record.curve)} epochs was kept ({kept.public_accuracy:.2f} % on PublicTest)"
+    return f"PublicTest chose the epoch ({kept.epoch} of {len(record.curve)}, {kept.public_accuracy:.2f} %)"
 
 
 def _started(record: TrainingRecord) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,14 +15,27 @@ SCHEDULES = ("cosine", "linear", "plateau")
 OPTIMIZERS = ("sgd", "adam")
 LABELS = ("hard", "votes", "calibrated-votes")
 PRECISIONS = ("float32", "bfloat16")
+CHOICES = ("best", "last")
 ALLOWED = {
     "schedule": SCHEDULES,
     "optimizer": OPTIMIZERS,
     "labels": LABELS,
     "precision": PRECISIONS,
     "teacher_precision": PRECISIONS,
+    "choose": CHOICES,
 }
 RENAMED = {"turn": "rotation", "zoom": "scale"}  # settings in older records and checkpoints, and on the command line
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a face is varied at random: the settings of a recipe by these names."""
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    erase: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,7 @@ class Recipe:
     precision      of the convolutions and products while training; teacher_precision: of the teachers'. bfloat16 pays
                    for dense convolutions on processors that have it (benchmarks/tables/training.md)
     balanced       classes are drawn equally often (EfficientFace's oversampling, training.schedule)
+    choose         the epoch that is kept: the best on PublicTest, or the last one
     average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
     """
 
@@ -82,6 +96,12 @@ class Recipe:
     round_lr: float = 0.1
     hand_over: bool = True
     balanced: bool = False
+    choose: str = "best"
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How faces are varied."""
+        return Augmentation(self.rotation, self.scale, self.contrast, self.brightness, self.erase)
 
     @property
     def most_epochs(self) -> int:
@@ -94,7 +114,8 @@ class Plan:
     """A training as it was asked for: everything but the data.
 
     teachers are weights files of any networks; pretrained are the network's own to start from (None: random ones);
-    split_options are the words of the command line that made the splits; device is cpu or cuda.
+    split_options are the words of the command line that made the splits; device is cpu or cuda. bank has the logits of
+    teachers, and how faces are varied, which then goes before the recipe (training.bank).
     """
 
     arch: Arch
@@ -105,15 +126,29 @@ class Plan:
     split_options: tuple[str, ...] = ()
     device: str = "cpu"
     pretrained: Path | None = None
+    bank: Path | None = None
 
 
 def check_teachers(plan: Plan) -> None:
     """Raise BadSetting where a recipe lacks the teacher that it learns from, or has one that it doesn't use."""
     recipe = plan.recipe
+    if plan.bank is not None:
+        _check_bank(plan)
+        return
     if recipe.alpha and not recipe.rounds and not plan.teachers:
         raise BadSetting(f"recipe {recipe.name} learns from a teacher: give one with --teacher WEIGHTS.safetensors.")
     if plan.teachers and not recipe.alpha:
         raise BadSetting(f"recipe {recipe.name} hears no teacher (alpha is 0): leave --teacher out or --set alpha=0.5.")
+
+
+def _check_bank(plan: Plan) -> None:
+    recipe = plan.recipe
+    if plan.teachers:
+        raise BadSetting("a bank has the logits of its teachers: leave --teacher out, or --bank.")
+    if not recipe.alpha:
+        raise BadSetting(f"recipe {recipe.name} learns from no teacher (alpha is 0): leave --bank out or set alpha.")
+    if recipe.mixup or recipe.rounds:
+        raise BadSetting("the logits of a bank are of single faces and of one round: --set mixup=0 --set rounds=0.")
 
 
 _ALL = (
@@ -153,6 +188,11 @@ _ALL = (
         "edgefer", 96, weight_decay=1e-4, schedule="linear", rotation=10.0, scale=0.1, average=0.999, alpha=0.7,
         temperature=2.0, teacher_precision="bfloat16",
     ),
+    # Ours, on a bank of several teachers' logits: no hard labels, and long, since a step costs no teacher.
+    Recipe(
+        "edgefer-bank", 300, schedule="linear", rotation=10.0, scale=0.1, average=0.999, alpha=1.0, temperature=2.0,
+        choose="last",
+    ),
     # Ours, without a larger network: EAN's iteration with a higher rate, a running average, softer labels.
     Recipe(
         "edgefer-alone", 70, weight_decay=2e-4, schedule="linear", label_smoothing=0.1, average=0.999, alpha=0.5,
@@ -183,6 +223,12 @@ def older_names(settings: Mapping[str, T]) -> dict[str, T]:
     """The opposite of current_names."""
     older = {new: old for old, new in RENAMED.items()}
     return {older.get(key, key): value for key, value in settings.items()}
+
+
+def recorded_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an older record or checkpoint as they would be recorded now: later ones had their defaults."""
+    defaults = {f.name: f.default for f in fields(Recipe) if f.default is not MISSING}
+    return defaults | current_names(settings)
 
 
 def change(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:

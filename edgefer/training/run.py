@@ -13,9 +13,10 @@ from safetensors.torch import save as to_safetensors
 
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadSetting, BadWeights
+from edgefer.runtime.errors import BadSetting
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.training import (
+    bank,
     checkpoint,
     evaluation,
     loop,
@@ -91,23 +92,9 @@ def _training_data(plan: Plan, data: Dataset) -> loop.TrainingData:
     recipes.check_teachers(plan)
     faces, public = data.split("Training"), data.split("PublicTest")
     faces.require_every_class()
-    return loop.TrainingData(faces, losses.soft_labels(faces, plan.recipe), public, _teachers(plan))
-
-
-def _teachers(plan: Plan) -> list[losses.Teacher]:
-    teachers = []
-    for path in plan.teachers:
-        arch = weights.arch_of_weights(path)
-        if arch.labels != plan.arch.labels:
-            raise BadWeights(
-                f"the teacher {path} knows {', '.join(arch.labels)}; it must know {plan.arch.name}'s labels."
-            )
-        teachers.append(losses.Teacher(arch, _on_device(weights.load_trained_model(arch, path).network, plan.device)))
-    return teachers
-
-
-def _on_device(network: torch.nn.Module, device: str) -> torch.nn.Module:
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    teachers = losses.load_teachers(plan.teachers, plan.arch, plan.device)
+    opened = None if plan.bank is None else bank.open_bank(plan.bank, faces, plan.arch)
+    return loop.TrainingData(faces, losses.soft_labels(faces, plan.recipe), public, teachers, opened)
 
 
 def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
@@ -122,6 +109,7 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
         "device": plan.device,
         **({"processes": parallel.world_size()} if parallel.world_size() > 1 else {}),
         **({"pretrained": sha256(plan.pretrained)} if plan.pretrained else {}),
+        **({"bank": sha256(plan.bank)} if plan.bank else {}),
     }
 
 
@@ -132,7 +120,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
     path = out / f"{name}.safetensors"
     tensors = {key: value.contiguous() for key, value in state.best.items()}
     write_atomic(path, to_safetensors(tensors, metadata={"arch": name}))
-    best = schedule.best_epoch(state.curve).epoch
+    best = schedule.chosen_epoch(plan.recipe, state.curve).epoch
     private = evaluation.scores(network, plan.arch, data, "PrivateTest") if data.has("PrivateTest") else None
     record = records.TrainingRecord(
         arch=name,
@@ -149,13 +137,20 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
         environment=machine.describe_environment(PACKAGES, plan.threads),
         gpu=torch.cuda.get_device_name() if plan.device == "cuda" else None,
         curve=state.curve,
-        teachers=[_file_and_checksum(path) for path in plan.teachers],
+        teachers=_teachers_on_record(plan),
         pretrained=None if plan.pretrained is None else _file_and_checksum(plan.pretrained),
     )
     records.write(out / f"{name}.json", record)
     write_atomic(out / f"{name}.md", model_card.render(record).encode())
     model_card.draw_curves(out / f"{name}.png", f"{name}, recipe {plan.recipe.name}", state.curve, best)
     return record
+
+
+def _teachers_on_record(plan: Plan) -> list[dict[str, str]]:
+    """The teachers' weights; of a bank its file too, and the teachers whose logits it holds."""
+    if plan.bank is None:
+        return [_file_and_checksum(path) for path in plan.teachers]
+    return [_file_and_checksum(plan.bank), *bank.read_settings(plan.bank).teachers]
 
 
 def _file_and_checksum(path: Path) -> dict[str, str]:
@@ -171,6 +166,7 @@ def command(plan: Plan, data: Dataset) -> str:
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get_recipe(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
     line += [word for path in plan.teachers for word in ("--teacher", _command_line_name(path))]
+    line += [] if plan.bank is None else ["--bank", plan.bank.name]
     line += [] if plan.pretrained is None else ["--pretrained", _command_line_name(plan.pretrained)]
     line += plan.split_options
     line += [] if plan.device == "cpu" else ["--device", plan.device]

@@ -51,6 +51,11 @@ def best_epoch(curve: Sequence[Epoch]) -> Epoch:
     return max(curve, key=lambda epoch: (epoch.public_accuracy, -epoch.epoch))
 
 
+def chosen_epoch(recipe: Recipe, curve: Sequence[Epoch]) -> Epoch:
+    """The epoch whose weights are kept."""
+    return curve[-1] if recipe.choose == "last" else best_epoch(curve)
+
+
 def round_over(recipe: Recipe, curve: Sequence[Epoch], number: int) -> bool:
     """Whether round `number` has had its epochs, or no better one for `patience` of them."""
     epochs = epochs_of_round(curve, number)

@@ -41,6 +41,11 @@ def deterministic(enabled: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
+def precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Convolutions and products in it compute with numbers of that type; weights and sums stay float32."""
+    return torch.autocast(device.type, torch.bfloat16) if name == "bfloat16" else contextlib.nullcontext()
+
+
 def keep_freed_pages() -> None:
     """Ask glibc not to return the memory of freed tensors to the system; elsewhere do nothing. It can't be set back.
 

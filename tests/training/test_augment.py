@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from edgefer.arch import get_arch
-from edgefer.training.augment import augment, centre, erase, grey, relight
+from edgefer.training.augment import augment, centre, draw, erase, grey, relight
+from edgefer.training.recipes import Augmentation
 
 
 def test_augmentation_keeps_within_the_face() -> None:
     """With a rotation and a scale too small to see, the samples lie on whole pixels or between two, never outside."""
     faces = grey(load_ramp())
-    out = augment(faces, 44, 1e-6, 1e-6, torch.Generator().manual_seed(0))
+    out = augment(faces, 44, Augmentation(rotation=1e-6, scale=1e-6), torch.Generator().manual_seed(0))
     assert out.shape == (4, 1, 44, 44)
     assert out.min() >= faces.min() and out.max() <= faces.max()
     steps = (out[:, :, 1:] - out[:, :, :-1]) * 255
@@ -23,7 +24,7 @@ def test_augmentation_keeps_within_the_face() -> None:
 
 def test_augmentation_without_rotation_and_scale_is_a_crop_or_its_mirror() -> None:
     faces = torch.arange(48 * 48, dtype=torch.float32).view(1, 1, 48, 48).repeat(64, 1, 1, 1)
-    out = augment(faces, 44, 0.0, 0.0, torch.Generator().manual_seed(0))
+    out = augment(faces, 44, Augmentation(), torch.Generator().manual_seed(0))
     assert out.shape == (64, 1, 44, 44)
     corners, mirrored = set(), 0
     for view in out[:, 0]:
@@ -39,17 +40,22 @@ def test_augmentation_without_rotation_and_scale_is_a_crop_or_its_mirror() -> No
 
 def test_other_light_scales_around_the_mean_and_shifts_it() -> None:
     views = torch.rand(200, 1, 44, 44, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
-    out = relight(views, 0.4, 0.15, torch.Generator().manual_seed(0))
+    how = Augmentation(contrast=0.4, brightness=0.15)
+    out = relight(views, how, draw(how, 200, torch.Generator().manual_seed(0))[5:7])
     scales, shifts = out.std((2, 3)) / views.std((2, 3)), out.mean((2, 3)) - views.mean((2, 3))
     assert 0.6 <= scales.min() < 0.65 and 1.35 < scales.max() <= 1.4
     assert -0.15 <= shifts.min() < -0.13 and 0.13 < shifts.max() <= 0.15
-    assert relight(torch.ones(9, 1, 4, 4), 0.4, 0.9, torch.Generator().manual_seed(0)).max() == 1.0
-    assert relight(views, 0.0, 0.0, torch.Generator()) is views
+    bright = Augmentation(contrast=0.4, brightness=0.9)
+    draws = draw(bright, 9, torch.Generator().manual_seed(0))[5:7]
+    assert relight(torch.ones(9, 1, 4, 4), bright, draws).max() == 1.0
+    assert relight(views, Augmentation(), draws) is views
 
 
 def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
     views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
-    out = erase(views, 0.5, torch.Generator().manual_seed(0))
+    how = Augmentation(erase=0.5)
+    draws = draw(how, 400, torch.Generator().manual_seed(0))[7:]
+    out = erase(views, how, draws)
     hidden = (out != views)[:, 0]
     sides = set()
     for view, where in zip(out[:, 0], hidden, strict=True):
@@ -59,7 +65,7 @@ def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
             sides.add(side)
     assert sides == set(range(8, 17))
     assert 160 <= int(hidden.any((1, 2)).sum()) <= 240
-    assert erase(views, 0.0, torch.Generator()) is views
+    assert erase(views, Augmentation(), draws) is views
 
 
 def load_ramp() -> NDArray[np.uint8]:

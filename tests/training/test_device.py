@@ -34,7 +34,7 @@ def test_whole_step_is_on_the_device(name: str, data: Dataset) -> None:
     plan = recipes.Plan(EAN, recipe, 0, 1, device="meta")
     training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
     state = loop.start(EAN, recipe, "meta")
-    batch = loop._batch(plan, training_data, torch.arange(8), torch.Generator().manual_seed(0))
+    batch = loop._batch(plan, training_data, 0, torch.arange(8), torch.Generator().manual_seed(0))
     heard = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
     loss, out = loop.step(state, state.network, recipe, EAN, heard, batch)
     assert {batch.faces.device, batch.labels.device, loss.device, out.device} == {META}
@@ -78,7 +78,7 @@ def test_bfloat16_is_computed_with(data: Dataset) -> None:
     """Its rounding is seen, and the weights stay float32."""
     plan = recipes.Plan(EAN, recipes.get_recipe("plain"), 0, 1)
     training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
-    batch = loop._batch(plan, training_data, torch.arange(8), torch.Generator().manual_seed(0))
+    batch = loop._batch(plan, training_data, 0, torch.arange(8), torch.Generator().manual_seed(0))
     found = []
     for precision in recipes.PRECISIONS:
         torch.manual_seed(0)
