@@ -41,23 +41,23 @@ WAYS = {  # in this order: the second row of a size finds the file that the firs
 
 def pictures() -> list[bytes]:
     """The different JPEGs."""
-    random, found = np.random.default_rng(0), []
+    random, jpegs = np.random.default_rng(0), []
     gradient = np.linspace(0, 150, SIDE)[None] + np.zeros((SIDE, 1))
     for _ in range(DIFFERENT):
         file = io.BytesIO()
         pixels = np.rot90(gradient, random.integers(4)) + random.integers(0, 100, (SIDE, SIDE))
         Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG", quality=75)
-        found.append(file.getvalue())
-    return found
+        jpegs.append(file.getvalue())
+    return jpegs
 
 
-def make(folder: Path, images: int) -> None:
+def write_set(folder: Path, images: int) -> None:
     """A set of so many images."""
-    made = pictures()
+    jpegs = pictures()
     for name in LABELS:
         (folder / "train" / name).mkdir(parents=True)
     for number in range(images):
-        (folder / "train" / LABELS[number % 7] / f"{number:07}.jpg").write_bytes(made[number % DIFFERENT])
+        (folder / "train" / LABELS[number % 7] / f"{number:07}.jpg").write_bytes(jpegs[number % DIFFERENT])
 
 
 def resident() -> dict[str, int]:
@@ -115,13 +115,13 @@ def collect(folder: Path) -> dict[str, Any]:
     """All rows, smallest set first."""
     rows = []
     for images in SIZES:
-        made, cache = folder / f"set-{images}", folder / f"cache-{images}"
-        make(made, images)
+        images_folder, cache = folder / f"set-{images}", folder / f"cache-{images}"
+        write_set(images_folder, images)
         for way in WAYS:
-            command = [sys.executable, __file__, str(made), str(cache), way]
+            command = [sys.executable, __file__, str(images_folder), str(cache), way]
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
             print(rows[-1], flush=True)
-        shutil.rmtree(made)
+        shutil.rmtree(images_folder)
         shutil.rmtree(cache)
     if any(len({row["pixel_sum"] for row in rows if row["images"] == images}) != 1 for images in SIZES):
         raise SystemExit("the ways did not give the same pixels: no record is written")

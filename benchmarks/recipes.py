@@ -21,6 +21,7 @@ import torch
 from edgefer.runtime import records
 from edgefer.runtime.records import TrainingRecord
 from edgefer.runtime.terminal_table import markdown
+from edgefer.training.recipes import RENAMED
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "recipes.json", HERE / "tables" / "recipes.md"
@@ -95,13 +96,13 @@ def render_seeds(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         seed = re.search(r" --seed (\d+)", row["command"])
         if seed and row["private_ten"] is not None:
-            groups[row["command"].replace(seed[0], "")][int(seed[1])] = row
+            groups[_current_names(row["command"]).replace(seed[0], "")][int(seed[1])] = row
     keys = ("public", "private", "private_ten")
     cells = [
         (
             f"`{command}`",
             ", ".join(map(str, sorted(seeds))),
-            *(_spread([r[key] for r in seeds.values()]) for key in keys),
+            *(_mean_and_deviation([r[key] for r in seeds.values()]) for key in keys),
         )
         for command, seeds in groups.items()
         if len(seeds) > 1
@@ -114,7 +115,14 @@ def render_seeds(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _spread(values: list[float]) -> str:
+def _current_names(command: str) -> str:
+    """The command with the names that its settings have now."""
+    for older, name in RENAMED.items():
+        command = command.replace(f" --set {older}=", f" --set {name}=")
+    return command
+
+
+def _mean_and_deviation(values: list[float]) -> str:
     return f"{mean(values):.2f} ± {stdev(values):.2f} %"
 
 
@@ -123,10 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", nargs="*", type=Path)
     parser.add_argument("--cut", nargs=2, action="append", default=[], metavar=("CHECKPOINT", "COMMAND"))
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     rows = json.loads(RECORD.read_text()) if RECORD.is_file() else []
-    new = [ended(records.read(TrainingRecord, path)) for path in given.records]
-    new += [cut(Path(path), command) for path, command in given.cut]
+    new = [ended(records.read(TrainingRecord, path)) for path in arguments.records]
+    new += [cut(Path(path), command) for path, command in arguments.cut]
     commands = {row["command"] for row in new}
     rows = [row for row in rows if row["command"] not in commands] + new
     RECORD.write_text(json.dumps(rows, indent=2) + "\n")

@@ -67,11 +67,11 @@ def batches(layout: torch.memory_format) -> Iterator[tuple[Tensor, Tensor]]:
         yield x.contiguous(memory_format=layout), LABELS[index]
 
 
-def seconds(given: Iterator[tuple[Tensor, Tensor]], network: nn.Module) -> float:
+def seconds(shown: Iterator[tuple[Tensor, Tensor]], network: nn.Module) -> float:
     """Median seconds from batch to batch."""
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, nesterov=True)
     taken, began = [], time.perf_counter()
-    for x, y in given:
+    for x, y in shown:
         optimizer.zero_grad()
         functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -85,17 +85,17 @@ def measure() -> dict[str, Any]:
     torch.set_num_threads(THREADS)
     ean, last = get_arch("ean"), torch.channels_last
     plain = torch.contiguous_format
-    found = {
+    settings = {
         f"naive: PIL, DataLoader with {WORKERS} workers": seconds(naive(), ean.build(seed=0)),
         "faces in memory, augmented in batches": seconds(batches(plain), ean.build(seed=0)),
         "and channels last": seconds(batches(last), ean.build(seed=0).to(memory_format=last)),  # type: ignore[call-overload]
     }
     keep_freed_pages()
-    found["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
+    settings["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
     network = loop.start(ean, recipes.get_recipe("plain")).network.train()
-    found["and ReLU in place, which is edgefer's loop"] = seconds(batches(last), network)
+    settings["and ReLU in place, which is edgefer's loop"] = seconds(batches(last), network)
     return {
-        "seconds": found,
+        "seconds": settings,
         "precision": precisions(),
         "environment": records.plain(machine.describe_environment(("torch",), THREADS)),
     }
@@ -103,7 +103,7 @@ def measure() -> dict[str, Any]:
 
 def precisions() -> dict[str, dict[str, float]]:
     """By network and precision, edgefer's own step: seconds a batch."""
-    found: dict[str, dict[str, float]] = {}
+    speeds: dict[str, dict[str, float]] = {}
     for arch in (get_arch("ean"), get_arch("teacher")):
         for name in recipes.PRECISIONS:
             recipe = replace(recipes.get_recipe("plain"), precision=name)
@@ -114,16 +114,17 @@ def precisions() -> dict[str, dict[str, float]]:
                 began = time.perf_counter()
                 loop.step(state, state.network, recipe, arch, [], batch)
                 taken.append(time.perf_counter() - began)
-            found.setdefault(arch.name, {})[name] = median(taken)
-    return found
+            speeds.setdefault(arch.name, {})[name] = median(taken)
+    return speeds
 
 
 def render(record: dict[str, Any]) -> str:
     """The table, as Markdown."""
-    found = record["seconds"]
-    first = next(iter(found.values()))
+    settings = record["seconds"]
+    first = next(iter(settings.values()))
     rows = [
-        (name, f"{1000 * took:.0f} ms", f"{BATCH / took:,.0f}", f"{first / took:.2f}") for name, took in found.items()
+        (name, f"{1000 * took:.0f} ms", f"{BATCH / took:,.0f}", f"{first / took:.2f}")
+        for name, took in settings.items()
     ]
     speeds = [
         (name, *(f"{BATCH / took[each]:,.0f}" for each in recipes.PRECISIONS))

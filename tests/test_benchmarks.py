@@ -126,7 +126,7 @@ def test_memory_does_not_grow_with_the_pixels() -> None:
 
 def test_the_memory_script_measures_a_small_set(tmp_path: Path) -> None:
     memory = script("memory")
-    memory.make(tmp_path / "set", 70)
+    memory.write_set(tmp_path / "set", 70)
     rows = []
     for way in memory.WAYS:
         command = [sys.executable, BENCHMARKS / "memory.py", tmp_path / "set", tmp_path / "cache", way]

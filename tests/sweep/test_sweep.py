@@ -43,7 +43,7 @@ def faces(csv: Path) -> runs.Faces:
     return {96: load(csv, 96)}
 
 
-def test_what_does_not_fit_is_told() -> None:
+def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(BadSetting, match="comes twice"):
         grid(["ean"], "plain", {"lr": ["1", "1"]})
     with pytest.raises(BadSetting, match="sets lr itself"):
@@ -116,7 +116,7 @@ with run_lock(Path({str(folder)!r}), False):
     assert runs.perform(run, faces[96], folder, SILENT) == "trained", "a killed process leaves no lock"
 
 
-def test_a_finished_run_of_other_faces_is_not_taken(faces: runs.Faces, csv: Path, tmp_path: Path) -> None:
+def test_a_finished_run_of_other_faces_is_refused(faces: runs.Faces, csv: Path, tmp_path: Path) -> None:
     perform_all(tmp_path, faces)
     run = runs.expand(GRID, TINY)[0]
     less = load(csv, 96).take(faces[96].rows[:-1])
@@ -138,7 +138,7 @@ def test_a_run_with_settings_of_older_names_is_not_done_again(faces: runs.Faces,
     assert runs.perform(run, faces[96], run.folder(tmp_path), SILENT) == "found"
 
 
-def test_a_machine_without_the_folder_sends_what_it_made(faces: runs.Faces, tmp_path: Path) -> None:
+def test_a_machine_without_the_folder_sends_its_files(faces: runs.Faces, tmp_path: Path) -> None:
     """The teacher's file isn't there either."""
     sweep = Sweep("s", "", "", "distill", (Row("r", "microexpnet-xxs"),), taught=True)
     content = (shipped_folder("weights") / "teacher.safetensors").read_bytes()
@@ -158,7 +158,7 @@ def test_a_machine_without_the_folder_sends_what_it_made(faces: runs.Faces, tmp_
     assert not (tmp_path / "unknown").exists()
 
 
-def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingEngine, match=r"pip install 'edgefer\[ray\]'"):
         remote.perform_on_ray([], {}, tmp_path, "local", lambda _run, _outcome: None)
@@ -198,7 +198,7 @@ def test_the_command_makes_the_table(edgefer: made.Run, csv: Path, tmp_path: Pat
         (("ean-table2", "--data", "/none.csv"), 4, "no data at"),
     ],
 )
-def test_a_wrong_command_line_is_told_and_does_nothing(
+def test_a_wrong_command_line_is_refused_and_does_nothing(
     edgefer: made.Run, tmp_path: Path, line: tuple[str, ...], code: int, said: str
 ) -> None:
     done = edgefer("sweep", *line, "--out", tmp_path / "out")

@@ -35,13 +35,13 @@ def test_whole_step_is_on_the_device(name: str, data: Dataset) -> None:
     training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
     state = loop.start(EAN, recipe, "meta")
     batch = loop._batch(plan, training_data, 0, torch.arange(8), torch.Generator().manual_seed(0))
-    heard = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
-    loss, out = loop.step(state, state.network, recipe, EAN, heard, batch)
+    teachers = [losses.Teacher(EAN, EAN.build().to(META).eval())] if recipe.alpha else []
+    loss, out = loop.step(state, state.network, recipe, EAN, teachers, batch)
     assert {batch.faces.device, batch.labels.device, loss.device, out.device} == {META}
     assert {value.device for value in state.evaluated.state_dict().values()} == {META}
 
 
-def test_a_tensor_left_behind_is_found(data: Dataset) -> None:
+def test_a_tensor_left_on_the_cpu_is_an_error(data: Dataset) -> None:
     recipe = recipes.get_recipe("plain")
     state = loop.start(EAN, recipe, "meta")
     left = loop.Batch(torch.rand(8, 1, 44, 44), torch.rand(8, 7))
@@ -65,13 +65,13 @@ def test_trains_on_a_gpu(data: Dataset, tmp_path: Path) -> None:
 def test_mixed_labels_say_what_is_in_the_picture() -> None:
     """One pixel a class: a mixed image holds as much of each class as its label says."""
     labels = torch.eye(7)
-    views = labels.view(7, 1, 1, 7)
-    shown, told = mix(views, labels, 0.4, torch.Generator().manual_seed(1))
-    assert torch.equal(shown.view(7, 7), told) and not torch.equal(told, labels)
-    assert torch.allclose(told.sum(1), torch.ones(7)) and torch.allclose(told.sum(0), torch.ones(7))
-    again: tuple[Tensor, Tensor] = mix(views, labels, 0.4, torch.Generator().manual_seed(1))
-    assert torch.equal(again[0], shown)
-    assert mix(views, labels, 0.0, torch.Generator()) == (views, labels)
+    faces = labels.view(7, 1, 1, 7)
+    mixed, soft = mix(faces, labels, 0.4, torch.Generator().manual_seed(1))
+    assert torch.equal(mixed.view(7, 7), soft) and not torch.equal(soft, labels)
+    assert torch.allclose(soft.sum(1), torch.ones(7)) and torch.allclose(soft.sum(0), torch.ones(7))
+    again: tuple[Tensor, Tensor] = mix(faces, labels, 0.4, torch.Generator().manual_seed(1))
+    assert torch.equal(again[0], mixed)
+    assert mix(faces, labels, 0.0, torch.Generator()) == (faces, labels)
 
 
 def test_bfloat16_is_computed_with(data: Dataset) -> None:
@@ -79,12 +79,12 @@ def test_bfloat16_is_computed_with(data: Dataset) -> None:
     plan = recipes.Plan(EAN, recipes.get_recipe("plain"), 0, 1)
     training_data = loop.TrainingData(data.split("Training"), torch.rand(28, 7), data.split("PublicTest"))
     batch = loop._batch(plan, training_data, 0, torch.arange(8), torch.Generator().manual_seed(0))
-    found = []
+    logits = []
     for precision in recipes.PRECISIONS:
         torch.manual_seed(0)
         recipe = replace(plan.recipe, precision=precision)
         state = loop.start(EAN, recipe)
-        found.append(loop.step(state, state.network, recipe, EAN, [], batch)[1])
+        logits.append(loop.step(state, state.network, recipe, EAN, [], batch)[1])
         assert {p.dtype for p in state.network.parameters()} == {torch.float32}
-    float32, bfloat16 = found
+    float32, bfloat16 = logits
     assert not torch.equal(float32, bfloat16) and torch.allclose(float32, bfloat16, atol=0.1)

@@ -32,11 +32,11 @@ def test_ten_crops_are_corners_and_centre_and_their_mirrors() -> None:
 def test_probabilities_are_the_mean_of_the_ten(tmp_path: Path) -> None:
     data = load(write_csv(tmp_path / "fer2013.csv", {"PublicTest": 2}))
     network = untrained("ean")
-    found = evaluation.ten_crop_probabilities(network, data, EAN)
+    probabilities = evaluation.ten_crop_probabilities(network, data, EAN)
     with torch.no_grad():
         shown = [torch.softmax(network(view), 1) for view in evaluation.ten_crops(whole(data.pixels[:]), 44)]
         alone = torch.softmax(network(centre(data.pixels[:], EAN)), 1)
-    assert torch.allclose(found, torch.stack(shown).mean(0), atol=1e-6)
+    assert torch.allclose(probabilities, torch.stack(shown).mean(0), atol=1e-6)
     assert torch.allclose(shown[8], alone, atol=1e-6)
 
 
@@ -50,11 +50,11 @@ def test_confusion_and_agreement_with_ferplus(tmp_path: Path) -> None:
     data = load(path)
     answers = data.labels.copy()
     answers[:3] = 6  # three faces (angry, disgust, fear) taken for neutral
-    found = metrics.score(np.eye(7)[answers], data)
-    assert found.confusion is not None
-    matrix = np.array(found.confusion)
+    scores = metrics.score(np.eye(7)[answers], data)
+    assert scores.confusion is not None
+    matrix = np.array(scores.confusion)
     assert matrix.sum() == 21 and matrix.sum(1).tolist() == [3] * 7
     assert matrix[[0, 1, 2], 6].tolist() == [1, 1, 1] and np.trace(matrix) == 18
-    assert found.accuracy == pytest.approx(100 * 18 / 21, abs=1e-3)
-    assert found.ferplus == pytest.approx(100 * 18 / 21, abs=1e-3)
+    assert scores.accuracy == pytest.approx(100 * 18 / 21, abs=1e-3)
+    assert scores.ferplus == pytest.approx(100 * 18 / 21, abs=1e-3)
     assert metrics.score(np.eye(7)[answers], replace(data, votes=None)).ferplus is None

@@ -46,26 +46,26 @@ def test_votes_without_one_for_these_classes_say_nothing() -> None:
 def made_votes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Faces whose true class is k get nine votes for column (k + 1) % 7: another labelling, which can be learnt."""
     labels = torch.arange(7).repeat(count)
-    found = torch.zeros(len(labels), 10, dtype=torch.int64)
-    found[torch.arange(len(labels)), (labels + 1) % 7] = 9
-    found[:, 8] = 1
-    return found, labels
+    votes = torch.zeros(len(labels), 10, dtype=torch.int64)
+    votes[torch.arange(len(labels)), (labels + 1) % 7] = 9
+    votes[:, 8] = 1
+    return votes, labels
 
 
 def test_calibrated_votes_speak_of_the_labels() -> None:
-    found, labels = made_votes(40)
-    soft = losses.calibrated_votes(found, labels, 7)
+    votes, labels = made_votes(40)
+    soft = losses.calibrated_votes(votes, labels, 7)
     assert torch.allclose(soft.sum(1), torch.ones(len(soft)), atol=1e-5)
     assert (soft.argmax(1) == labels).all() and soft.max(1).values.min() > 0.9
-    assert torch.equal(soft, losses.calibrated_votes(found, labels, 7))
+    assert torch.equal(soft, losses.calibrated_votes(votes, labels, 7))
 
 
 def test_a_face_s_soft_label_is_fitted_without_its_own_label() -> None:
     """A label that is changed must not change its own face's row, though it changes others'."""
-    found, labels = made_votes(40)
+    votes, labels = made_votes(40)
     other = labels.clone()
     other[5] = (other[5] + 3) % 7
-    before, after = losses.calibrated_votes(found, labels, 7), losses.calibrated_votes(found, other, 7)
+    before, after = losses.calibrated_votes(votes, labels, 7), losses.calibrated_votes(votes, other, 7)
     assert torch.equal(before[5], after[5])
     assert not torch.equal(before, after)
 
@@ -98,7 +98,7 @@ def test_label_distribution_has_the_gradient_of_the_cross_entropy_with_the_gener
 
 
 class Says(nn.Module):
-    """A network whose logits are given, and which tells what it was shown."""
+    """A network of constant logits, which keeps the shape of its last input."""
 
     def __init__(self, *logits: float) -> None:
         super().__init__()

@@ -85,34 +85,34 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     with pytest.raises(Killed):
         run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
     assert [p.name for p in tmp_path.iterdir()] == ["ean.checkpoint"]
-    heard: list[int] = []
-    run.train(PLAN, data, tmp_path, run.Listener(lambda e: heard.append(e.epoch), lambda _: None))
-    assert heard == [1, 2, 3]
+    epochs: list[int] = []
+    run.train(PLAN, data, tmp_path, run.Listener(lambda e: epochs.append(e.epoch), lambda _: None))
+    assert epochs == [1, 2, 3]
     assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
-def test_a_training_starts_from_the_weights_it_is_given(data: Dataset, tmp_path: Path, average: float) -> None:
+def test_a_training_starts_from_pretrained_weights(data: Dataset, tmp_path: Path, average: float) -> None:
     still = replace(SHORT, epochs=1, lr=0.0, average=average)
-    given = write_weights(tmp_path / "earlier.safetensors", "ean")
-    record = run.train(replace(PLAN, recipe=still, pretrained=given), data, tmp_path, SILENT)
-    before, after = load_file(given), load_file(tmp_path / "ean.safetensors")
+    earlier = write_weights(tmp_path / "earlier.safetensors", "ean")
+    record = run.train(replace(PLAN, recipe=still, pretrained=earlier), data, tmp_path, SILENT)
+    before, after = load_file(earlier), load_file(tmp_path / "ean.safetensors")
     for name, _ in EAN.build().named_parameters():
         assert torch.allclose(before[name], after[name]), name
-    assert record.pretrained == {"file": "earlier.safetensors", "sha256": sha256(given)}
+    assert record.pretrained == {"file": "earlier.safetensors", "sha256": sha256(earlier)}
     assert "--pretrained earlier.safetensors" in record.command
-    assert sha256(given) in (tmp_path / "ean.md").read_text()
+    assert sha256(earlier) in (tmp_path / "ean.md").read_text()
 
 
-def test_a_checkpoint_is_not_gone_on_with_from_other_weights(data: Dataset, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_pretrained_weights_is_refused(data: Dataset, tmp_path: Path) -> None:
     def stop(_: records.Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
         run.train(PLAN, data, tmp_path, run.Listener(stop, lambda _: None))
-    given = write_weights(tmp_path / "earlier.safetensors", "ean")
+    earlier = write_weights(tmp_path / "earlier.safetensors", "ean")
     with pytest.raises(BadCheckpoint, match="another pretrained"):
-        run.train(replace(PLAN, pretrained=given), data, tmp_path, SILENT)
+        run.train(replace(PLAN, pretrained=earlier), data, tmp_path, SILENT)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
@@ -192,10 +192,10 @@ def test_network_sees_the_same_faces_in_training_and_in_its_bundle(name: str, tm
     record = run.train(recipes.Plan(arch, replace(SHORT, epochs=1), seed=1, threads=1), faces, tmp_path, SILENT)
     loaded = weights.load_trained_model(arch, tmp_path / f"{name}.safetensors")
     test = faces.split("PublicTest")
-    found = torch.softmax(evaluation.logits(loaded.network, test, arch), 1).numpy()
-    assert record.public.accuracy == pytest.approx(100 * (found.argmax(1) == test.labels).mean(), abs=1e-3)
+    probabilities = torch.softmax(evaluation.logits(loaded.network, test, arch), 1).numpy()
+    assert record.public.accuracy == pytest.approx(100 * (probabilities.argmax(1) == test.labels).mean(), abs=1e-3)
     job = BuildJob(arch, "onnx-fp32", get_target("onnx-fp32"), loaded, CalibrationOptions())
-    assert np.abs(verify.run_faces(build_bundle(job, tmp_path), test.pixels) - found).max() < 1e-4
+    assert np.abs(verify.run_faces(build_bundle(job, tmp_path), test.pixels) - probabilities).max() < 1e-4
     step = torch_worker.make_step(loaded.network, arch, Settings())
     assert cast(torch.Tensor, step()).shape == (1, 7)
 
@@ -216,9 +216,9 @@ def test_shipped_weights_score_what_their_record_says(fer2013: Path) -> None:
     shipped = weights.load_trained_model(EAN, None)
     assert shipped.record is not None and shipped.record.private is not None
     test = data.split("PrivateTest")
-    found = score(evaluation.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
-    assert found.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
-    assert found.unseen_images == 3589 - 288
+    scores = score(evaluation.logits(shipped.network, test, EAN).numpy(), test, unseen_rows(test, data))
+    assert scores.accuracy == pytest.approx(shipped.record.private.accuracy, abs=0.06)  # two images
+    assert scores.unseen_images == 3589 - 288
 
 
 @pytest.mark.parametrize("path", sorted(shipped_folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
@@ -229,12 +229,18 @@ def test_shipped_weights_have_their_model_card(path: Path) -> None:
     assert path.with_suffix(".png").is_file()
 
 
-def test_model_card_tells_what_the_record_holds(trained: tuple[Path, TrainingRecord]) -> None:
+def test_model_card_holds_what_the_record_does(trained: tuple[Path, TrainingRecord]) -> None:
     out, record = trained
     text = (out / "ean.md").read_text()
     assert record.private is not None and record.private.confusion is not None
-    for told in (record.command, f"{record.private.accuracy:.2f} %", record.data["sha256"], "must not", "label noise"):
-        assert told in text, told
+    for word in (
+        record.command,
+        f"{record.private.accuracy:.2f} %",
+        record.data["sha256"],
+        "must not",
+        "label noise",
+    ):
+        assert word in text, word
     for name, recall in record.private.recall.items():
         assert any(line.startswith(f"| {name} |") and f"{recall:.2f} %" in line for line in text.splitlines())
 
