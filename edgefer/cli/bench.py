@@ -59,26 +59,34 @@ class BenchCommand(click.Command):
     "devices",
     multiple=True,
     metavar="NAME",
-    help="Where to measure, may be given several times; default: this machine's CPU. `edgefer devices` lists them.",
+    help="Where to measure; may be repeated; default: this machine's CPU. `edgefer devices` lists them.",
 )
-@click.option("--all-devices", is_flag=True, help="On every device that is configured, in one table.")
+@click.option("--all-devices", is_flag=True, help="Measure on every device that is configured, in one table.")
 @engine_option
-@click.option("--dist", type=PATH, default=Path("dist"), show_default=True, help="Folder of the bundles.")
+@click.option("--dist", type=PATH, default=Path("dist"), show_default=True, help="The folder that holds the bundles.")
 @click.option(
     "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
 )
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Pace: one inference per tick of such a camera.")
+@click.option(
+    "--fps", type=click.FloatRange(0, min_open=True), help="Run one inference per frame of a camera of this rate."
+)
 @click.option(
     "--batch",
     "batches",
     type=COUNT,
     multiple=True,
     metavar="N",
-    help="Time N frames at once; may be given several times.",
+    help="Time N frames at once; may be repeated.",
 )
-@click.option("--end-to-end", is_flag=True, help="From a 640x480 frame: crop, resize and label are timed too.")
-@click.option("--samples", type=COUNT, metavar="N", help="Per process; default: 1000, but no longer than 10 s.")
-@click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
+@click.option(
+    "--end-to-end", is_flag=True, help="Start from a 640x480 frame: cropping, resizing and labelling are timed too."
+)
+@click.option(
+    "--samples", type=COUNT, metavar="N", help="Samples of a process; default: 1000, but no longer than 10 s."
+)
+@click.option(
+    "--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes for each bundle."
+)
 @click.option("--protocol", metavar="NAME", help="Measure as a paper did, for example ean-table5.")
 @click.option(
     "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
@@ -101,10 +109,10 @@ def bench(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure bundles in fresh processes: latency, memory, CPU, and static metrics.
+    """Measure latency, memory, CPU and static metrics of bundles, each in fresh processes.
 
-    SELECTOR is <arch>.<target>, a glob of it, or a bundle's folder; default: all in --dist.
-    <arch>.torch-eager is the naive baseline, the unfolded network in torch. Ctrl-C keeps what is measured.
+    SELECTOR is <arch>.<target>, a glob of that, or the folder of a bundle; default: all bundles in --dist.
+    <arch>.torch-eager is the unfolded network in torch, a naive baseline. Ctrl-C keeps what was measured.
 
     \b
     Example: edgefer bench 'ean.*' --threads 1 --out bench.json

@@ -33,16 +33,30 @@ def _split_labels(_context: click.Context, _option: click.Parameter, text: str |
 
 
 @click.command(epilog=KEYS)
-@click.option("--arch", metavar="NAME", help="Network of edgefer's; `edgefer archs` lists them.")
-@click.option("--model", metavar="MODULE:CALLABLE", help="Your own: what the callable returns, with --weights.")
-@click.option("--onnx", type=PATH, metavar="FILE", help="Your own, as an ONNX file.")
-@click.option("--contract", type=PATH, metavar="FILE", help="TOML: what your own network takes, see below.")
-@click.option("--input", metavar="CxHxW", help="Its input, like 1x64x64; goes before the contract.")
+@click.option("--arch", metavar="NAME", help="A network of edgefer's; `edgefer archs` lists them.")
 @click.option(
-    "--labels", metavar="A,B,...", callback=_split_labels, help="Its labels by output; goes before the contract."
+    "--model",
+    metavar="MODULE:CALLABLE",
+    help="A torch network of your own: the callable returns it, --weights fill it.",
 )
-@click.option("--name", metavar="NAME", help="Its name; by default that of the contract, module or file.")
-@click.option("--target", "targets", required=True, multiple=True, metavar="NAME", help="May be given several times.")
+@click.option("--onnx", type=PATH, metavar="FILE", help="A network of your own, as an ONNX file.")
+@click.option("--contract", type=PATH, metavar="FILE", help="What your own network takes, as TOML; see below.")
+@click.option("--input", metavar="CxHxW", help="Its input, like 1x64x64; overrides the contract.")
+@click.option(
+    "--labels",
+    metavar="A,B,...",
+    callback=_split_labels,
+    help="Its labels in the order of the outputs; overrides the contract.",
+)
+@click.option("--name", metavar="NAME", help="Its name; default: that of the contract, module or file.")
+@click.option(
+    "--target",
+    "targets",
+    required=True,
+    multiple=True,
+    metavar="NAME",
+    help="What to build; may be repeated; `edgefer targets` lists them.",
+)
 @weights_option
 @reading_options
 @click.option(
@@ -57,19 +71,26 @@ def _split_labels(_context: click.Context, _option: click.Parameter, text: str |
     type=click.Choice(["min-max", "percentile", "mse"]),
     default="percentile",
     show_default=True,
-    help="How a tensor's range follows from its values.",
+    help="How the range of a tensor follows from its values.",
 )
-@click.option("--calibration-count", type=click.IntRange(2), default=512, show_default=True, metavar="N")
+@click.option(
+    "--calibration-count",
+    type=click.IntRange(2),
+    default=512,
+    show_default=True,
+    metavar="N",
+    help="How many faces of a data set calibrate.",
+)
 @click.option(
     "--untrained",
     type=click.IntRange(0),
     is_flag=False,
     flag_value=0,
     metavar="[SEED]",
-    help="Random weights (by default of seed 0), to measure what a network costs; the bundle says so in its name.",
+    help="Use random weights (of seed 0 by default), to measure what a network costs; the bundle's name says so.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the calibration images.")
-@click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="Folder for the bundles.")
+@click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="The folder to write bundles into.")
 @json_option
 def build(as_json: bool, **options: Any) -> None:
     """Build bundles, by default from the shipped weights and calibration: no data needed.

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 
-arch_option = click.option("--arch", required=True, metavar="NAME", help="Network; `edgefer archs` lists them.")
+arch_option = click.option("--arch", required=True, metavar="NAME", help="The network; `edgefer archs` lists them.")
 
 
 _layout_option = click.option(
     "--layout",
     metavar="NAME",
-    help="How the image folder lies on disk, where that is not certain; `edgefer data layouts` lists them.",
+    help="The layout of the image folder, if it is not certain; `edgefer data layouts` lists them.",
 )
 _cache_option = click.option(
     "--cache",
     type=PATH,
     metavar="FOLDER",
-    help="Where the decoded faces of a large image folder are kept; default: EDGEFER_CACHE, else the user's cache.",
+    help="Where decoded faces of a large image folder are kept; default: EDGEFER_CACHE, else the user's cache.",
 )
 _path_option = click.option(
-    "--data", required=True, type=PATH, metavar="PATH", help="fer2013.csv (or .gz, .xz, .zip) or an image folder."
+    "--data", required=True, type=PATH, metavar="PATH", help="A fer2013.csv (or .gz, .xz, .zip) or an image folder."
 )
 
 
@@ -57,7 +57,7 @@ weights_option = click.option(
     "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
 )
 engine_option = click.option(
-    "--engine", metavar="NAME", help="On a board: tflite-runtime instead of LiteRT (what older boards have)."
+    "--engine", metavar="NAME", help="For boards: tflite-runtime instead of LiteRT, as older boards have it."
 )
 
 
@@ -75,13 +75,15 @@ def _teacher_files(_context: click.Context, _option: click.Parameter, paths: tup
 
 def teacher_option(more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--teacher, of which there may be several."""
-    text = f"A network to learn from: a .safetensors file, or the name of one that edgefer ships. {more}"
+    text = f"Weights to learn from: a .safetensors file, or the name of a network whose weights edgefer ships. {more}"
     return click.option(
         "--teacher", "teachers", type=PATH, multiple=True, metavar="WEIGHTS", callback=_teacher_files, help=text.strip()
     )
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the record as JSON, and nothing else, to standard output."
+)
 
 
 def _known_split(_context: click.Context, _option: click.Parameter, name: str) -> str:

@@ -34,7 +34,10 @@ MEANINGS = {
 @click.argument("name", required=False, metavar="[ARCH]")
 @click.option("--arch", "named", metavar="NAME", help="The network, as in the other commands, instead of ARCH.")
 @click.option(
-    "--classes", type=click.IntRange(min=2), metavar="N", help="Default: as many as the paper's figures have."
+    "--classes",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Classes of the network; default: as many as in the paper's figures.",
 )
 @click.option("--layers", is_flag=True, help="List every operation with what it costs.")
 @json_option

@@ -30,8 +30,8 @@ def data() -> None:
 def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
     """Count classes per split, duplicates within and across splits, and unreadable rows.
 
-    PATH is a fer2013.csv (or .gz, .xz, .zip; with fer2013new.csv beside it the FER+ votes too) or
-    an image folder; `edgefer data layouts` lists how that may look. Exits with 5 if a row or an image can't be read.
+    PATH is a fer2013.csv (or .gz, .xz, .zip; FER+ votes are read from a fer2013new.csv beside it) or an image folder;
+    `edgefer data layouts` lists how that may look. The exit code is 5 if a row or an image can't be read.
 
     \b
     Example: edgefer data check fer2013.csv --json
@@ -52,7 +52,7 @@ def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
 
 @data.command()
 @click.argument("path", type=PATH)
-@click.option("--folds", type=click.IntRange(2), default=10, show_default=True)
+@click.option("--folds", type=click.IntRange(2), default=10, show_default=True, help="How many folds.")
 @click.option(
     "--by",
     default="subject",
@@ -60,7 +60,7 @@ def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
     metavar="WAY",
     help="subject: a person is in one fold; image: random images, as MicroExpNet's tables have it.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the folds by image.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the folds by image.")
 @reading_options
 @json_option
 def folds(path: Path, folds: int, by: str, seed: int, reading: ReadOptions, as_json: bool) -> None:

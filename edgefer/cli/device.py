@@ -57,11 +57,18 @@ def device() -> None:
 @click.option(
     "--host", required=True, metavar="HOST", help="What ssh takes: an alias of ~/.ssh/config, or user@address."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Default: what ~/.ssh/config says, or 22.")
-@click.option("--folder", default=".edgefer", show_default=True, help="Of edgefer on the board, in the home folder.")
-@click.option("--board", metavar="KIND", help="The kind, for example rpi4; default: what its device tree says.")
-@click.option("--check/--no-check", default=True, help="Reach it now.")
-@click.option("--accept-new-host-key", is_flag=True, help="Trust the board's host key if this machine knows none.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port; default: what ~/.ssh/config says, or 22.")
+@click.option(
+    "--folder",
+    default=".edgefer",
+    show_default=True,
+    help="The folder for edgefer on the board, within the home folder.",
+)
+@click.option(
+    "--board", metavar="KIND", help="The kind of board, for example rpi4; default: what its device tree says."
+)
+@click.option("--check/--no-check", default=True, help="Connect to it now, or not.")
+@click.option("--accept-new-host-key", is_flag=True, help="Trust the board's host key if this machine has none yet.")
 def add(
     name: str, host: str, port: int | None, folder: str, board: str | None, check: bool, accept_new_host_key: bool
 ) -> None:
@@ -178,11 +185,11 @@ def report(name: str, findings: Sequence[Finding]) -> str:
 @device.command()
 @click.argument("name")
 @engine_option
-@click.option("--offline", is_flag=True, help="The board has no internet: download here, and send.")
+@click.option("--offline", is_flag=True, help="Download here and send, because the board has no internet.")
 def setup(name: str, engine: str | None, offline: bool) -> None:
     """Bring the engines to a board, into a virtual environment of their own; or make an emulated one.
 
-    Again is quick: what is there already stays. An interrupt leaves nothing half-made.
+    A second run is quick, because what is there stays. An interrupt leaves nothing half-made.
 
     \b
     Example: edgefer device setup kitchen

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 @data_option
 @weights_option
 @split_option
-@click.option("--ten-crop", is_flag=True, help="Also the mean of ten crops (EAN, Figure 8): ten times the work.")
+@click.option(
+    "--ten-crop", is_flag=True, help="Also score the mean of ten crops (EAN, Figure 8); takes ten times as long."
+)
 @json_option
 def evaluate(
     arch: str, data: Path, reading: ReadOptions, weights: Path | None, split: str, ten_crop: bool, as_json: bool
 ) -> None:
-    """Score the float network on one split, centre crop.
+    """Score the float network on the centre crops of one split.
 
     \b
     Example: edgefer eval --arch ean --data fer2013.csv

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     "devices",
     multiple=True,
     metavar="NAME",
-    help="Where; may be given several times. Default: this machine's processor, or the baseline's emulated board. "
-    "An emulated board tells instructions, no latency.",
+    help="Where to compare; may be repeated; default: this machine's processor, or the baseline's emulated board. "
+    "An emulated board has instructions, but no latency.",
 )
 @click.option(
     "--threshold",
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default=5.0,
     show_default=True,
     metavar="PERCENT",
-    help="How much slower is still fine.",
+    help="HEAD may be this much slower.",
 )
 @click.option(
     "--tolerance",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     default=0.0,
     show_default=True,
     metavar="PERCENT",
-    help="How much worse an exact figure may get; points for accuracy and agreement.",
+    help="A static metric may be this much worse; in points for accuracy and agreement.",
 )
 @click.option(
     "--processes",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     default=24,
     show_default=True,
     metavar="N",
-    help="Fresh processes of a round before the first look.",
+    help="Fresh processes of a round before the first test.",
 )
 @click.option(
     "--budget",
@@ -57,25 +57,27 @@ if TYPE_CHECKING:
     default=72,
     show_default=True,
     metavar="N",
-    help="At most so many processes a round; then the answer is inconclusive.",
+    help="The most processes of a round; after them the answer is inconclusive.",
 )
-@click.option("--exact-only", is_flag=True, help="Leave the latency out.")
+@click.option("--exact-only", is_flag=True, help="Compare static metrics only, no latency.")
 @click.option(
     "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
 )
-@click.option("--data", type=PATH, metavar="PATH", help="Gate accuracy and agreement on this data set too.")
+@click.option("--data", type=PATH, metavar="PATH", help="Also compare accuracy and agreement on this data set.")
 @reading_options
 @split_option
 @click.option("--arch", metavar="NAME", help="For git refs: the network to build.")
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="For git refs: may be given several times.")
-@click.option("--weights", type=PATH, metavar="FILE", help="For git refs: weights within the repository.")
+@click.option(
+    "--target", "targets", multiple=True, metavar="NAME", help="For git refs: the target to build; may be repeated."
+)
+@click.option("--weights", type=PATH, metavar="FILE", help="For git refs: the weights, a path within the repository.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write the report as Markdown.")
 @json_option
 def gate(sides: tuple[str, ...], markdown: Path | None, as_json: bool, **options: Any) -> None:
     """Tell whether HEAD is slower, larger or less accurate than BASE on this machine, or costs an emulated board more.
 
-    BASE and HEAD are bundles, folders of bundles (compared by name), or git refs (built first, with --arch and
-    --target). Exits with 0 if HEAD is fine, 18 if it regressed, 19 if this machine can't tell.
+    BASE and HEAD are bundles, folders of bundles (compared by name), or git refs, which are built first (with --arch
+    and --target). The exit code is 0 if HEAD is as good, 18 if it regressed, and 19 if this machine can't tell.
 
     \b
     Example: edgefer gate dist-main/ dist/

@@ -23,23 +23,33 @@ if TYPE_CHECKING:
     from edgefer.training.run import Listener
 
 COUNT = click.IntRange(1)
-DATA = "fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table of what is finished."
+DATA = "A fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table of finished runs is shown."
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--data", type=PATH, metavar="PATH", help=DATA)
-@click.option("--out", type=PATH, default=Path("sweeps"), show_default=True, help="Folder for runs and tables.")
-@click.option("--arch", "archs", multiple=True, metavar="NAME", help="Of a grid of your own; may be repeated.")
-@click.option("--recipe", metavar="NAME", help="Of a grid of your own; default: plain.")
+@click.option("--out", type=PATH, default=Path("sweeps"), show_default=True, help="The folder for runs and tables.")
+@click.option(
+    "--arch", "archs", multiple=True, metavar="NAME", help="A network of a grid of your own; may be repeated."
+)
+@click.option("--recipe", metavar="NAME", help="The recipe of a grid of your own; default: plain.")
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a recipe's setting; may be repeated.")
-@click.option("--only", multiple=True, metavar="PATTERN", help="Only rows with such a name, as in 'XXS*'.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only rows whose name matches, for example 'XXS*'.")
 @click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Runs per row: seeds 0 to N - 1.")
-@click.option("--epochs", type=COUNT, help="Another length than the recipe's (of its first round).")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the rows that don't set it.")
+@click.option("--epochs", type=COUNT, help="Train for another length than the recipe's (in its first round).")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting for the rows that have none; may be repeated.",
+)
 @teacher_option("Default: the shipped teacher.")
 @click.option("--threads", type=COUNT, help="CPU threads of a run; default: all cores, with --ray 1.")
-@click.option("--ray", "address", metavar="ADDRESS", help="Of a Ray cluster, or 'local' for one on this machine.")
+@click.option(
+    "--ray", "address", metavar="ADDRESS", help="The address of a Ray cluster, or 'local' for one on this machine."
+)
 @json_option
 def sweep(
     name: str | None,
@@ -59,8 +69,8 @@ def sweep(
 ) -> None:
     """Train a grid of networks and settings; without NAME and --arch: list the sweeps.
 
-    Every run is a training in a folder of its own. Stop it whenever you like: the same command goes on, and does
-    nothing twice; several at once share the runs among them.
+    Every run is a training in a folder of its own. You may stop it at any time: the same command goes on and repeats
+    nothing. Several processes with the same command share the runs.
 
     \b
     Example: edgefer sweep ean-table2 --data fer2013.csv

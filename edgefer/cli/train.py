@@ -96,20 +96,26 @@ _SPLITS = (
 @click.command()
 @arch_option
 @data_option
-@click.option("--recipe", default="plain", show_default=True, metavar="NAME", help="`edgefer recipes` lists them.")
-@click.option("--epochs", type=click.IntRange(1), help="Another length than the recipe's (of its first round).")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another setting than the recipe's.")
-@teacher_option("Several are an ensemble.")
+@click.option(
+    "--recipe", default="plain", show_default=True, metavar="NAME", help="How to train; `edgefer recipes` lists them."
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Train for another length than the recipe's (in its first round)."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated."
+)
+@teacher_option("Several of them are an ensemble.")
 @click.option("--bank", type=PATH, metavar="FILE", help="Instead of --teacher: logits that `edgefer bank` stored.")
 @click.option(
     "--pretrained",
     type=PATH,
     metavar="WEIGHTS",
     callback=lambda _context, _option, path: path and weights_file(path),
-    help="Start from these weights of the network, a file or its name for the shipped ones; default: random ones.",
+    help="Weights to start from: a file, or the network's name for the shipped ones; default: random ones.",
 )
 @splits_options
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is random.")
 @click.option(
     "--threads", type=click.IntRange(1), default=lambda: os.cpu_count() or 1, help="CPU threads; default: all cores."
 )
@@ -125,7 +131,7 @@ _SPLITS = (
     type=PATH,
     default=Path("weights"),
     show_default=True,
-    help="Folder for the weights, the record, the curves and the model card.",
+    help="The folder to write weights, record, curves and model card into.",
 )
 @json_option
 def train(
@@ -142,8 +148,8 @@ def train(
 ) -> None:
     """Train a network and write its weights, record and learning curves.
 
-    Training images train, PublicTest chooses the epoch, PrivateTest is scored once at the end. Stop it
-    whenever you like: the same command goes on after the last finished epoch.
+    Training is trained on, PublicTest chooses the epoch, PrivateTest is scored once at the end. You may stop it at any
+    time: the same command goes on after the last finished epoch.
 
     \b
     Example: edgefer train --arch ean --data fer2013.csv

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("bundles", nargs=-1, required=True, type=PATH, metavar="BUNDLE...")
-@click.option("--device", metavar="NAME", help="Run the model there; `edgefer devices` lists them.")
+@click.option("--device", metavar="NAME", help="Run the model on this device; `edgefer devices` lists them.")
 @engine_option
 @click.option("--data", type=PATH, metavar="PATH", help="Also measure accuracy on this data set.")
 @reading_options
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="What accuracy is compared with: an fp32 bundle or a .safetensors file; default: the shipped weights.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
 @json_option
 def verify(as_json: bool, **options: Any) -> None:
     """Check a bundle's files, contract and golden pair; with --data also its accuracy against float.
 
-    Needs the bundle's engine only, no torch (but for --data without an fp32 bundle to compare with).
-    With --device the model runs there; with --data too, its answers are also compared with this machine's.
-    Exits with 11 or 12 if the bundle is not what was built, 15 if it lost too much accuracy. Of several
-    bundles each is checked; the exit code is that of the first failure.
+    This needs the bundle's engine and no torch, unless --data has no fp32 bundle to compare with. With --device and
+    --data, the device's answers are also compared with this machine's. The exit code is 11 or 12 if the bundle is not
+    what was built, and 15 if it lost too much accuracy. Several bundles are all checked; the exit code is that of the
+    first failure.
 
     \b
     Example: edgefer verify dist/ean.tflite-int8 --data fer2013.csv
@@ -78,17 +78,19 @@ def _print_accuracy(checks: list[BundleCheck]) -> None:
     if not measured:
         return
     first = measured[0][1]
-    labels = list(first.artifact.recall)
     click.echo(f"{first.split}, {first.artifact.images} images, percent; float is {first.reference}")
-    names = ("bundle", "accuracy", "float", "drop", "agreement", "unseen", *labels)
-    click.echo(table(names, [_accuracy_row(name, accuracy, labels) for name, accuracy in measured]))
+    names = ("bundle", "accuracy", "float", "drop", "agreement", "unseen")
+    click.echo(table(names, [_accuracy_row(name, accuracy) for name, accuracy in measured]))
+    labels = list(first.artifact.recall)
+    recalls = [(name, *_recalls(accuracy, labels)) for name, accuracy in measured]
+    click.echo(f"\n{table(('recall', *labels), recalls)}")
     for check in checks:
         for line in _accuracy_notes(check):
             click.echo(line)
 
 
-def _accuracy_row(name: str, check: AccuracyCheck, labels: list[str]) -> list[str]:
-    unseen, recall = check.artifact.unseen, check.artifact.recall
+def _accuracy_row(name: str, check: AccuracyCheck) -> list[str]:
+    unseen = check.artifact.unseen
     return [
         name,
         f"{check.artifact.accuracy:.2f}",
@@ -96,8 +98,12 @@ def _accuracy_row(name: str, check: AccuracyCheck, labels: list[str]) -> list[st
         f"{check.drop:+.2f}",
         f"{check.agreement:.2f}",
         "" if unseen is None else f"{unseen:.2f}",
-        *(f"{recall[label]:.1f}" if label in recall else "" for label in labels),
     ]
+
+
+def _recalls(check: AccuracyCheck, labels: list[str]) -> list[str]:
+    recall = check.artifact.recall
+    return [f"{recall[label]:.1f}" if label in recall else "" for label in labels]
 
 
 def _accuracy_notes(check: BundleCheck) -> list[str]:

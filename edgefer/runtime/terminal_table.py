@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDE = 200  # columns in a pipe, unless COLUMNS says how many; on a screen as many as there are
-_GAP, _EDGES = 3, 2  # characters between two columns of a table, and at its sides
+_GAP, _EDGE = 3, 1  # characters between two columns of a table, and on its left; those on its right are stripped
 _INDENT = "    "
 _GLUE = "\ue000"  # stands between a figure and its unit while lines are wrapped
 
@@ -23,7 +23,7 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """
     cells = [[_glued(cell) for cell in row] for row in rows]
     columns = [[name, *(row[index] for row in cells)] for index, name in enumerate(names)]
-    widths = _widths(columns, _width() - _GAP * (len(names) - 1) - _EDGES)
+    widths = _widths(columns, _width() - _GAP * (len(names) - 1) - _EDGE)
     text = _paragraphs(names, cells, _width()) if widths is None else _columns(names, cells, widths)
     return text.replace(_GLUE, " ")
 
