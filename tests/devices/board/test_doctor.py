@@ -15,7 +15,7 @@ from edgefer.devices.device import Finding
 from edgefer.runtime.errors import NotSetUp
 from tests.devices.fake import Fake
 
-PAGES = Path(__file__).parents[1] / "golden"
+PAGES = Path(__file__).parents[2] / "golden"
 KITCHEN = RemoteBoard("kitchen", "pi@10.0.0.7", board="rpi4")
 READY = """Welcome to the kitchen!
 edgefer:facts
