@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def test_names_are_listed_and_others_are_refused() -> None:
         assert name in dir(edgefer) and getattr(edgefer, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         getattr(edgefer, "lode")  # noqa: B009 (mypy knows that there is none)
+
+
+def test_no_module_takes_the_place_of_a_function() -> None:
+    for name in edgefer.__all__:
+        assert find_spec(f"edgefer.{name}") is None, name
+
+
+def test_types_are_told() -> None:
+    assert (Path(edgefer.__file__).parent / "py.typed").is_file()
 
 
 @pytest.mark.parametrize("target", ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-fp16", "ncnn-int8"])
