@@ -25,9 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefer.benchmark.run import commit
-from edgefer.benchmark.selection import select
-from edgefer.benchmark.workload import Task, Workload, ask
-from edgefer.runtime import client, machine, records, shell, units
+from edgefer.benchmark.workload import Task, Workload, ask, select
+from edgefer.runtime import machine, protocol, records, shell, units
 from edgefer.runtime.bench_record import Machine, Settings
 from edgefer.runtime.terminal_table import markdown
 
@@ -97,7 +96,7 @@ class Tools:
 
 
 def _said(line: list[str]) -> str:
-    done = shell.run(line, environment=client.environment())
+    done = shell.run(line, environment=protocol.environment())
     if done.code != 0:
         raise SystemExit(f"{line[0]} failed:\n{done.out}{done.err}")
     return done.out

@@ -35,7 +35,7 @@ from edgefer.gate.run import Limits, Tools
 from edgefer.gate.verdict import Verdict
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
-from edgefer.runtime import client, machine, records
+from edgefer.runtime import machine, protocol, records
 from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.files import write_atomic
@@ -57,7 +57,7 @@ def slower(share: float) -> Measure:
     def measure(bundle: Bundle, settings: Settings) -> Run:
         request = Task(Workload(bundle), settings).request
         delayed = bundle.folder.parent.name == "b"  # interleave.copies: a, b and c are base, head and control
-        answer = client.ask(request, SLOW, EDGEFER_SLOWER=str(share)) if delayed else client.ask(request)
+        answer = protocol.ask(request, SLOW, EDGEFER_SLOWER=str(share)) if delayed else protocol.ask(request)
         assert answer.run is not None
         return answer.run
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from edgefer.benchmark.workload import Task
-from edgefer.runtime import client, shell
+from edgefer.runtime import protocol, shell
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
 
@@ -91,7 +91,7 @@ def run_python(emulator: Emulator, *words: str) -> shell.Done:
 def ask(task: Task, emulator: Emulator, options: Sequence[str] = (), **variables: str) -> Answer:
     """The answer of a worker in the emulator, which gets more `options`, and the worker more environment variables.
 
-    Raises what client.ask raises.
+    Raises what protocol.ask raises.
     """
     request = task.request
     with working_folder() as folder:
@@ -103,13 +103,13 @@ def ask(task: Task, emulator: Emulator, options: Sequence[str] = (), **variables
             python, environment = [sys.executable], this_python()
         else:
             python, environment = _link(emulator.guest, folder)
-        line += client.command(task.workload.worker, python)
-        return client.ask(request, line, environment, folder, **variables)
+        line += protocol.command(task.workload.worker, python)
+        return protocol.ask(request, line, environment, folder, **variables)
 
 
 def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
     """What runs Python, and its environment: only links in `folder`, so that no path tells whose cache it is."""
-    links = {"root": guest.root, "packages": guest.packages, "self/edgefer": client.PACKAGE}
+    links = {"root": guest.root, "packages": guest.packages, "self/edgefer": protocol.PACKAGE}
     (folder / "self").mkdir()
     for name, target in links.items():
         (folder / name).symlink_to(target)
@@ -126,7 +126,7 @@ def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
 
 def this_python() -> dict[str, str]:
     """The environment of a worker in this Python, the same whoever starts it, as far as that goes."""
-    environment = client.environment()
+    environment = protocol.environment()
     return STEADY | {name: environment[name] for name in KEPT if name in environment}
 
 

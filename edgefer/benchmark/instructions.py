@@ -50,7 +50,7 @@ class Counted:
 def count(workload: Workload, device: str = "x86") -> Counted:
     """Instructions per frame of one thread, counted twice; where the counts differ, the lower: waiting only adds.
 
-    Raises what client.ask raises if the model does not run outside the emulator either.
+    Raises what protocol.ask raises if the model does not run outside the emulator either.
     """
     qemu = EMULATORS.get(device)
     if qemu is None:

@@ -1,19 +1,24 @@
-"""What is measured: an opened bundle, or a float network in torch; what a worker is asked about it."""
+"""What is measured: an opened bundle, or a float network in torch; how it is selected, and what a worker is asked.
+
+A selector is what a person types: `ean.*`, `ean.tflite-int8`, a bundle's folder, `ean.torch-eager`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefer.arch import Arch, get_arch
-from edgefer.runtime import client
+from edgefer.arch import ARCHS, Arch, get_arch
+from edgefer.pipeline.targets import all_targets, get_target
+from edgefer.runtime import protocol
 from edgefer.runtime.bench_record import Run, Settings
-from edgefer.runtime.bundle import Bundle, read_bundle
-from edgefer.runtime.errors import MissingEngine
+from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
+from edgefer.runtime.errors import MissingEngine, MissingFile
 from edgefer.runtime.protocol import Answer, Blocks, Check, Request
 from edgefer.runtime.workload import GPU_ENVIRONMENT
 
@@ -47,12 +52,54 @@ class Workload:
     @property
     def worker(self) -> str:
         """The module that measures it."""
-        return TORCH_WORKER if self.bundle is None else client.WORKER
+        return TORCH_WORKER if self.bundle is None else protocol.WORKER
 
 
 def open_workload(folder: Path) -> Workload:
     """The bundle in a folder, opened and checked; raises what read_bundle raises."""
     return Workload(read_bundle(folder))
+
+
+def select(selectors: Sequence[str], dist: Path) -> list[Workload]:
+    """Bundles in `dist` (all of them if there are no selectors) by name or glob, or by their folder; each is opened.
+
+    <arch>.torch-eager is the baseline, which no glob matches. Raises MissingFile with the command that
+    builds what is not there, UnknownName for a target or network that is none, BrokenBundle.
+    """
+    folders = sorted(path.parent for path in dist.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
+    if not selectors and not folders:
+        raise MissingFile(f"no bundles in {dist}: `{_command(['ean'], ['tflite-int8'], dist)}` makes one.")
+    chosen = dict.fromkeys(each for selector in selectors or ["*"] for each in _matching(selector, folders, dist))
+    return [Workload(network=each) if isinstance(each, str) else open_workload(each) for each in chosen]
+
+
+def _matching(selector: str, folders: Sequence[Path], dist: Path) -> Sequence[Path | str]:
+    """Folders of bundles, or the name of a network that is measured in torch."""
+    network, _, target = selector.rpartition(".")
+    if target == EAGER:
+        return [get_arch(network).name]
+    matching = [folder for folder in folders if fnmatchcase(folder.name, selector)]
+    if not matching and (Path(selector) / MANIFEST).is_file():
+        return [Path(selector)]
+    if not matching:
+        raise MissingFile(f"no bundle {selector} in {dist}: {_advice(selector, dist)}")
+    return matching
+
+
+def _advice(selector: str, dist: Path) -> str:
+    network, _, target = selector.rpartition(".")
+    if network in ARCHS and "*" not in target and "?" not in target and "[" not in target:
+        get_target(target)  # says so if there is none of that name
+    pairs = [(a, t) for a in ARCHS for t in all_targets() if fnmatchcase(f"{a}.{t}", selector)]
+    if not pairs:
+        return "give <arch>.<target>; `edgefer archs` and `edgefer targets` list them."
+    return f"`{_command((a for a, _ in pairs[:1]), (t for a, t in pairs if a == pairs[0][0]), dist)}` makes it."
+
+
+def _command(networks: Iterable[str], names: Iterable[str], dist: Path) -> str:
+    options = " ".join(f"--target {name}" for name in names)
+    out = "" if dist == Path("dist") else f" --out {dist}"
+    return f"edgefer build --arch {next(iter(networks))} {options}{out}"
 
 
 @dataclass(frozen=True)
@@ -73,17 +120,17 @@ class Task:
 
 
 def ask(task: Task, environment: Mapping[str, str] | None = None) -> Answer:
-    """A fresh worker's answer, on this machine; `environment` is another one than client.environment().
+    """A fresh worker's answer, on this machine; `environment` is another one than protocol.environment().
 
-    Raises what client.ask raises, MissingEngine without torch.
+    Raises what protocol.ask raises, MissingEngine without torch.
     """
     workload = task.workload
     if workload.bundle is None and find_spec("torch") is None:
         raise MissingEngine.of("torch", "train")
-    variables = dict(client.environment() if environment is None else environment)
+    variables = dict(protocol.environment() if environment is None else environment)
     if workload.provider is not None:  # torch may look at these when it is imported, before the worker could set them
         variables |= GPU_ENVIRONMENT
-    return client.ask(task.request, client.command(workload.worker), variables)
+    return protocol.ask(task.request, protocol.command(workload.worker), variables)
 
 
 def measure(workload: Workload, settings: Settings) -> Run:

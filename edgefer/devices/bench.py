@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgefer.benchmark import selection
+from edgefer.benchmark import workload
 from edgefer.benchmark.report import invalid_lines
 from edgefer.devices import registry, schedule
 from edgefer.devices.schedule import Job, Outcome
@@ -71,7 +71,7 @@ def bench_devices(options: BenchOptions, progress: Progress = SILENT) -> Outcome
     """
     options.check()
     names = registry.names(options.devices, options.all_devices)
-    workloads = tuple(selection.select(options.selectors, options.dist))
+    workloads = tuple(workload.select(options.selectors, options.dist))
     for name in names:
         progress.step(name, "waiting for its turn", 0, None)
     jobs = [

@@ -15,7 +15,7 @@ from edgefer.benchmark import run
 from edgefer.benchmark.run import Plan, Tell
 from edgefer.benchmark.workload import Workload
 from edgefer.devices import config, registry
-from edgefer.runtime import client
+from edgefer.runtime import protocol
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
 from edgefer.runtime.process import Terminated, raise_on_sigterm
@@ -116,7 +116,7 @@ def _drain(messages: Any, outcome: Outcome, progress: Progress) -> None:
         if isinstance(message, BenchRecord):
             outcome.records[message.device] = message
         elif isinstance(message, Failure):
-            outcome.failures.append(client.raised(message))
+            outcome.failures.append(protocol.raised(message))
         else:
             progress(*message)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeVar
 
-from edgefer.runtime import machine, shell, warnings
+from edgefer.runtime import machine, shell
 from edgefer.runtime.bench_record import Gpu, GpuState, Machine, MachineState, Run, Settings
 from edgefer.runtime.sampling import Step
 from edgefer.runtime.workload import Load, LoadedWorkload
@@ -135,8 +135,8 @@ class Watch:
             run,
             memory=replace(run.memory, gpu=memory_taken(self._mine(self._cards), after)),
             device_seconds=None if model.on_device is None else median(model.on_device()),
-            warnings=[*warnings.software_gpu(gpu), *run.warnings, *warnings.gpu_capped(reasons)],
-            invalid=[*run.invalid, *warnings.gpu_throttled(reasons)],
+            warnings=[*machine.software_gpu(gpu), *run.warnings, *machine.gpu_capped(reasons)],
+            invalid=[*run.invalid, *machine.gpu_throttled(reasons)],
         )
 
     def describe(self, here: Machine) -> Machine:

@@ -78,12 +78,12 @@ def run(folder: Path) -> None:
 
 def _ask(request: Request) -> Answer:
     """A worker's answer, also where there is none."""
-    from edgefer.runtime import client
+    from edgefer.runtime import protocol
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.protocol import Answer, Failure
 
     try:
-        return client.ask(request)
+        return protocol.ask(request)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
 
@@ -98,14 +98,14 @@ def with_warning(answer: Answer, warning: RunWarning | None) -> Answer:
 
 def wait_for_low_load(limit: float, pause: Callable[[float], None] = time.sleep) -> RunWarning | None:
     """Watch others' use of the processor until it is low, for `limit` seconds at most; then a warning."""
-    from edgefer.runtime import machine, warnings
+    from edgefer.runtime import machine
     from edgefer.runtime.bench_record import RunWarning, WarningKind
 
     cores, used = os.cpu_count() or 1, None
     for _ in range(round(limit / WINDOW)):
         before = machine.state()
         pause(WINDOW)
-        used = warnings.others(before, machine.state())
+        used = machine.others(before, machine.state())
         if used is None or used <= LOW_LOAD * cores:
             return None
     if used is None:

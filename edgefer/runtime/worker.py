@@ -21,7 +21,6 @@ from edgefer.runtime import (
     records,
     sampling,
     verify,
-    warnings,
     workload,
 )
 from edgefer.runtime.bench_record import MachineState, Memory, Run, RunWarning, Settings, WarningKind
@@ -103,7 +102,7 @@ def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = m
         sampled = sampling.sample(model.step, settings, min(warm, default=first))
         after = look()
     memory = Memory(before_load, after_load, proc.resident(), proc.peak(), model.arena)
-    of_machine = warnings.warnings_between(before, after, os.cpu_count() or 1)
+    of_machine = machine.warnings_between(before, after, os.cpu_count() or 1)
     name, _, version = model.engine.rpartition(" ")
     return Run(
         load_seconds=load_seconds,
@@ -123,7 +122,7 @@ def measure(load: Load, settings: Settings, look: Callable[[], MachineState] = m
         before=before,
         after=after,
         warnings=[*model.notes, *_late(sampled.samples, settings), *of_machine],
-        invalid=warnings.invalid_between(before, after),
+        invalid=machine.invalid_between(before, after),
     )
 
 

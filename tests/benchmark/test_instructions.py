@@ -17,7 +17,7 @@ from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.emulator import EMULATORS, Emulator, Guest
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload, open_workload
-from edgefer.runtime import client, files, shell, workload
+from edgefer.runtime import files, protocol, shell, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
@@ -152,11 +152,11 @@ def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.Monk
     lines: list[tuple[list[str], dict[str, str]]] = []
 
     def ask(request: object, line: list[str], base: dict[str, str], folder: Path) -> Answer:
-        assert (folder / "self/edgefer").readlink() == client.PACKAGE
+        assert (folder / "self/edgefer").readlink() == protocol.PACKAGE
         lines.append((line, base))
         return Answer(None, None, {}, None)
 
-    monkeypatch.setattr(client, "ask", ask)
+    monkeypatch.setattr(protocol, "ask", ask)
     known = Emulator("qemu-aarch64", "cortex-a72", 173, Guest(tmp_path, tmp_path, "usr/bin/python3.11", {"X": "1"}))
     for padding in ("", "x" * 1000):
         monkeypatch.setenv("PYTHONPATH", padding)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.benchmark import selection
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.run import CUT_SHORT, NOT_ASKED, Plan, bench, commit
-from edgefer.benchmark.workload import Task, Workload, open_workload, static_metrics
+from edgefer.benchmark.workload import Task, Workload, open_workload, select, static_metrics
 from edgefer.devices import device
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import MissingFile, UnknownName
@@ -29,7 +28,7 @@ def folders(tmp_path: Path) -> Path:
 
 
 def names(selectors: list[str], dist: Path) -> list[str]:
-    return [workload.name for workload in selection.select(selectors, dist)]
+    return [workload.name for workload in select(selectors, dist)]
 
 
 def test_selectors(folders: Path) -> None:
@@ -37,7 +36,7 @@ def test_selectors(folders: Path) -> None:
     assert names(["ean.*"], folders) == NAMES[:3]
     assert names(["*.tflite-int8", "ean.tflite-*"], folders) == ["ean.tflite-int8", "model_a.tflite-int8", NAMES[1]]
     assert names([str(folders / "ean.onnx-int8"), "ean.onnx-int8"], folders) == ["ean.onnx-int8"]
-    assert selection.select(["ean.torch-eager"], folders) == [Workload(network="ean")]
+    assert select(["ean.torch-eager"], folders) == [Workload(network="ean")]
 
 
 @pytest.mark.parametrize(
@@ -51,20 +50,20 @@ def test_selectors(folders: Path) -> None:
 )
 def test_what_is_not_there_names_the_command(folders: Path, selector: str, advice: str) -> None:
     with pytest.raises(MissingFile) as caught:
-        selection.select([selector], folders)
+        select([selector], folders)
     assert advice.format(folders) in str(caught.value)
 
 
 def test_a_target_that_is_none(folders: Path) -> None:
     with pytest.raises(UnknownName, match="tflite-int8"):
-        selection.select(["ean.tflite-int9"], folders)
+        select(["ean.tflite-int9"], folders)
     with pytest.raises(UnknownName, match="ean"):
-        selection.select(["eam.torch-eager"], folders)
+        select(["eam.torch-eager"], folders)
 
 
 def test_an_empty_dist(tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="edgefer build --arch ean --target tflite-int8"):
-        selection.select([], tmp_path)
+        select([], tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from edgefer.benchmark.workload import Task, Workload, open_workload
 from edgefer.cli.bench import bench
 from edgefer.devices import gpu
 from edgefer.devices.gpu import LocalGpu
-from edgefer.runtime import client, records, shell
+from edgefer.runtime import protocol, records, shell
 from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
 from edgefer.runtime.errors import BrokenBundle, GoldenMismatch, NoGpu, NotSetUp
 from edgefer.runtime.protocol import Answer, Check, Request
@@ -93,7 +93,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         difference = 0.5 if wanted.provider == "gpu" else 0.25
         return Answer(None, record([]).machine, {}, None, GoldenCheck("engine", difference, 1.0))
 
-    monkeypatch.setattr(client, "ask", ask)
+    monkeypatch.setattr(protocol, "ask", ask)
     return heard
 
 

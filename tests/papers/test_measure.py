@@ -13,7 +13,7 @@ from edgefer.devices.device import ThisMachine
 from edgefer.papers import bundles
 from edgefer.papers.measure import Heard, Wish, measure
 from edgefer.papers.protocols import protocol
-from edgefer.runtime import client, machine, records
+from edgefer.runtime import machine, records
 from edgefer.runtime.bench_record import BenchRecord, RunWarning, Settings, WarningKind
 from edgefer.runtime.errors import BadRecord, EdgeferError, ExportFailed
 from edgefer.runtime.files import sha256
@@ -60,7 +60,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Machine:
         return folder if folder.is_dir() else made_bundle(folder).folder
 
     monkeypatch.setattr(bundles, "bundle", bundle)
-    monkeypatch.setattr(client, "ask", made.ask)
+    monkeypatch.setattr("edgefer.runtime.protocol.ask", made.ask)
     monkeypatch.setattr(machine, "describe", lambda: record([]).machine)
     return made
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgefer.runtime import gpu_state, machine, shell, warnings
+from edgefer.runtime import gpu_state, machine, shell
 from edgefer.runtime.bench_record import Gpu, GpuState, MachineState, Settings
 from edgefer.runtime.gpu_state import COUNTERS, FIELDS, Card
 from edgefer.runtime.workload import Load, LoadedWorkload
@@ -127,11 +127,11 @@ def test_memory_that_was_taken() -> None:
 
 
 def invalid(before: Card | None, after: Card | None) -> list[str]:
-    return list(map(str, warnings.gpu_throttled(gpu_state.held_down(before, after))))
+    return list(map(str, machine.gpu_throttled(gpu_state.held_down(before, after))))
 
 
 def capped_lines(before: Card | None, after: Card | None) -> list[str]:
-    return list(map(str, warnings.gpu_capped(gpu_state.held_down(before, after))))
+    return list(map(str, machine.gpu_capped(gpu_state.held_down(before, after))))
 
 
 def test_heat_makes_a_run_invalid_and_a_power_limit_does_not() -> None:
@@ -153,7 +153,7 @@ def test_what_rose_between_the_looks_counts_too() -> None:
 
 
 def test_every_reason_has_its_place() -> None:
-    assert set(warnings.SLOWED) < set(gpu_state.REASONS.values())
+    assert set(machine.SLOWED) < set(gpu_state.REASONS.values())
 
 
 def test_a_step_runs_while_the_driver_is_asked() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import machine, proc, warnings
+from edgefer.runtime import machine, proc
 from edgefer.runtime.errors import UnknownName
 from tests.benchmark.made import state, write
 
@@ -59,7 +59,7 @@ def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     assert (now.busy, now.stolen, now.throttles) == (None,) * 3
     assert machine.describe(tmp_path).memory is None
     assert machine.describe(tmp_path).cpu
-    assert warnings.warnings_between(now, now, 4) == []
+    assert machine.warnings_between(now, now, 4) == []
 
 
 @pytest.mark.parametrize(
@@ -83,41 +83,41 @@ def test_vcgencmd_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_a_quiet_machine_has_no_warnings() -> None:
-    assert warnings.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0), 2) == []
+    assert machine.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0), 2) == []
 
 
 def test_others_make_it_busy() -> None:
-    found = warnings.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 2)
+    found = machine.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 2)
     assert list(map(str, found)) == ["busy: other processes used 0.49 of 2 cores"]
-    assert warnings.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 16) == []
+    assert machine.warnings_between(state(), state(clock=101.0, busy=51.5, own=2.0), 16) == []
 
 
 def test_a_run_too_short_for_ticks_goes_by_the_load_average() -> None:
-    (found,) = warnings.warnings_between(state(load_average=3.5), state(clock=100.05, busy=50.1), 2)
+    (found,) = machine.warnings_between(state(load_average=3.5), state(clock=100.05, busy=50.1), 2)
     assert str(found) == "busy: the load average was 3.50 on 2 cores"
 
 
 def test_other_virtual_machines_make_it_busy() -> None:
-    (found,) = warnings.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0, stolen=0.3), 2)
+    (found,) = machine.warnings_between(state(), state(clock=101.0, busy=51.0, own=2.0, stolen=0.3), 2)
     assert str(found) == "busy: other virtual machines took 0.29 of 2 cores"
 
 
 def test_throttling_shows_even_if_it_is_over() -> None:
-    rose = warnings.invalid_between(state(since_boot=[]), state(since_boot=["under-voltage"]))
+    rose = machine.invalid_between(state(since_boot=[]), state(since_boot=["under-voltage"]))
     assert list(map(str, rose)) == ["throttled: under-voltage"]
-    (now,) = warnings.invalid_between(state(throttled=[]), state(throttled=["throttled"]))
+    (now,) = machine.invalid_between(state(throttled=[]), state(throttled=["throttled"]))
     assert str(now) == "throttled: throttled"
     old = state(throttled=[], since_boot=["under-voltage"])
-    assert warnings.invalid_between(old, old) == []
-    assert warnings.warnings_between(state(), state(throttled=["throttled"]), 4) == []
-    counted = warnings.warnings_between(state(throttles=7), state(throttles=9), 4)
+    assert machine.invalid_between(old, old) == []
+    assert machine.warnings_between(state(), state(throttled=["throttled"]), 4) == []
+    counted = machine.warnings_between(state(throttles=7), state(throttles=9), 4)
     assert list(map(str, counted)) == ["throttled: the processor slowed down 2 times"]
 
 
 def test_an_unsteady_governor_is_told() -> None:
-    (found,) = warnings.warnings_between(state(), state(governor="ondemand"), 4)
+    (found,) = machine.warnings_between(state(), state(governor="ondemand"), 4)
     assert str(found).startswith("governor: the clock is ruled by ondemand")
-    assert warnings.warnings_between(state(), state(governor="performance"), 4) == []
+    assert machine.warnings_between(state(), state(governor="performance"), 4) == []
 
 
 def test_the_local_device_is_named_honestly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from edgefer.benchmark.workload import Task, Workload, measure, open_workload
-from edgefer.runtime import client, records, workload
+from edgefer.runtime import protocol, records, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
 from edgefer.runtime.protocol import Request
@@ -77,7 +77,7 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
         capture_output=True,
         text=True,
         check=True,
-        env=client.environment(),
+        env=protocol.environment(),
     )
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout.strip().splitlines()[-1])}
     assert not loaded & set(FOREIGN)
@@ -101,12 +101,12 @@ def test_the_baseline_is_torch() -> None:
 
 def test_failures_come_back_as_they_were(dist: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="no bundle at"):
-        client.ask(Request(str(tmp_path / "gone"), None, FEW))
+        protocol.ask(Request(str(tmp_path / "gone"), None, FEW))
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(BrokenBundle, match="schema"):
-        client.ask(Request(str(tmp_path), None, FEW))
+        protocol.ask(Request(str(tmp_path), None, FEW))
     with pytest.raises(BadRecord, match="this worker measures bundles only"):
-        client.ask(Request(None, "ean", FEW))
+        protocol.ask(Request(None, "ean", FEW))
     with pytest.raises(UnknownName, match="eam"):
         measure(Workload(network="eam"), FEW)
 
@@ -132,17 +132,17 @@ def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
 def test_a_dead_worker_is_one_clear_line() -> None:
     line = [sys.executable, "-c", "import sys; print('noise'); sys.exit('Segmentation fault')"]
     with pytest.raises(WorkerFailed, match=r"ended with 1 and no answer \(Segmentation fault\)"):
-        client.ask(Request("somewhere", None, FEW), line)
+        protocol.ask(Request("somewhere", None, FEW), line)
 
 
 def test_standard_output_is_the_answer_alone(dist: Path) -> None:
     wanted = records.dumps(Task(bundle_of(dist, "tflite-fp32"), FEW).request)
     done = subprocess.run(
-        client.command(), input=wanted, capture_output=True, text=True, check=True, env=client.environment()
+        protocol.command(), input=wanted, capture_output=True, text=True, check=True, env=protocol.environment()
     )
     assert json.loads(done.stdout)["failure"] is None
     bad = subprocess.run(
-        client.command(), input="?", capture_output=True, text=True, check=True, env=client.environment()
+        protocol.command(), input="?", capture_output=True, text=True, check=True, env=protocol.environment()
     )
     assert json.loads(bad.stdout)["failure"]["kind"] == "BadRecord"
 

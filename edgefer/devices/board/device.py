@@ -13,7 +13,7 @@ from edgefer.devices.board.ssh import Link
 from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import Finding, Say
 from edgefer.devices.engine_packages import engine_set
-from edgefer.runtime import client, shell
+from edgefer.runtime import protocol, shell
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, OutputFailed, Unreachable, WorkerFailed
 from edgefer.runtime.process import Terminated
@@ -99,7 +99,7 @@ class SshBoard:
     def _sound(self, answer: Answer) -> Answer:
         """The answer; raises its failure, saying where that was and what helps there."""
         try:
-            return client.sound(answer)
+            return protocol.sound(answer)
         except MissingEngine as error:
             reason = str(error).partition(":")[0]
             raise NotSetUp(f"on {self.name} {reason}: run `{self._engines.setup_command(self.name)}`.") from error

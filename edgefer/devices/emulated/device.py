@@ -95,7 +95,7 @@ class EmulatedBoard:
         return self._image.versions()
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
-        """Each from a fresh process, when it is asked for; raises what client.ask raises, and NotSetUp."""
+        """Each from a fresh process, when it is asked for; raises what protocol.ask raises, and NotSetUp."""
         del say
         for task in tasks:
             self._require_engine(task.workload)

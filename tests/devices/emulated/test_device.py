@@ -14,8 +14,7 @@ import pytest
 from edgefer.benchmark import emulator, instructions
 from edgefer.benchmark.emulator import Emulator
 from edgefer.benchmark.run import Plan, bench
-from edgefer.benchmark.selection import select
-from edgefer.benchmark.workload import Task, Workload, ask, open_workload
+from edgefer.benchmark.workload import Task, Workload, ask, open_workload, select
 from edgefer.devices import config, engine_packages, registry
 from edgefer.devices.board import job
 from edgefer.devices.emulated import rootfs
