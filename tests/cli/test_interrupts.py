@@ -25,7 +25,7 @@ def test_interrupted_conversion(earlier: Path, tmp_path: Path, sign: signal.Sign
     )
     deadline = time.monotonic() + 60
     while "onnxsim" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.005)
     process.send_signal(sign)
     _, errors = process.communicate(timeout=60)
     Ran(process.returncode, "", errors.decode().lstrip("\n")).fails(code, "nothing half-written is left")
