@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgefer.arch.count import Count
     from edgefer.arch.count.memory import Peak
     from edgefer.arch.count.trace import Op
-    from edgefer.papers.printed_figures import PrintedFigure
+    from edgefer.papers.counts import PrintedFigure
 
 BYTES = ("torchsummary", "torchsummary_modules")
 MEANINGS = {
@@ -58,7 +58,7 @@ def count(name: str | None, named: str | None, classes: int | None, layers: bool
     from edgefer.arch.count import skeleton, summarise
     from edgefer.arch.count.memory import peak
     from edgefer.arch.count.trace import operations
-    from edgefer.papers.printed_figures import printed_figures
+    from edgefer.papers.counts import printed_figures
     from edgefer.pipeline.fold import DeployableModel
 
     network, shape = skeleton(arch, classes), (1, arch.channels, arch.crop, arch.crop)

@@ -13,7 +13,7 @@ from edgefer.cli.progress import display
 if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.arch.count import Count
-    from edgefer.papers.printed_figures import PrintedFigure
+    from edgefer.papers.counts import PrintedFigure
     from edgefer.training.recipes import Recipe
 
 
@@ -26,7 +26,7 @@ def archs(as_json: bool) -> None:
     Example: edgefer archs --json
     """
     from edgefer.arch import ARCHS
-    from edgefer.papers.printed_figures import printed_figures
+    from edgefer.papers.counts import printed_figures
     from edgefer.runtime.terminal_table import table
 
     with display() as shown:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ import click
 
 from edgefer.cli.bench import COUNT, Threads
 from edgefer.cli.common import PATH
-from edgefer.cli.progress import console
+from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
-    from edgefer.papers.measure import Heard, Wish
-    from edgefer.papers.paper_table import Sheet
+    from edgefer.papers.measure import MeasureOptions
+    from edgefer.papers.paper_table import PaperTable
 
 POSITIVE = click.FloatRange(0, min_open=True)
 
@@ -61,7 +60,8 @@ def tables(
              edgefer tables ean-5 --measure --seconds 30
              edgefer tables ean-5 --measure --device rpi4-emulated
     """
-    from edgefer.papers import table_names as known
+    from edgefer.papers.paper_files import expand_names
+    from edgefer.papers.paper_files import tables as all_tables
     from edgefer.runtime.files import require_folder
 
     if every and names:
@@ -69,117 +69,102 @@ def tables(
     for path in (markdown, as_csv):
         if path is not None:
             require_folder(path.absolute().parent)
-    wanted = known.expand(names) if names else list(known.tables())
+    chosen = expand_names(names) if names else list(all_tables())
     if measuring:
-        from edgefer.papers.measure import Wish
+        from edgefer.papers.measure import MeasureOptions
 
         if not (names or every):
             raise click.UsageError("name the tables to measure, or give --all.")
-        wish = Wish(processes, threads, samples, seconds, minutes, again)
+        options = MeasureOptions(processes, threads, samples, seconds, minutes, again)
         if device is None:
-            _measure(wanted, wish, _place_for(results))
+            _measure(chosen, options, _results_folder(results))
         else:
-            _count(wanted, wish, device, _place_for(results))
-    sheets = _sheets(wanted, results)
-    _show(sheets, listed=not names)
-    _write(sheets, markdown, as_csv, out)
+            _count(chosen, options, device, _results_folder(results))
+    compared = _compare(chosen, results)
+    _show(compared, listed=not names)
+    _write(compared, markdown, as_csv, out)
 
 
-def _sheets(wanted: Sequence[str], results: Path | None) -> list[Sheet]:
-    from edgefer.papers import evidence
-    from edgefer.papers.paper_table import sheet
+def _compare(names: Sequence[str], results: Path | None) -> list[PaperTable]:
+    from edgefer.papers.evidence import read_records
+    from edgefer.papers.paper_table import compare_table
     from edgefer.runtime.files import shipped_folder
 
-    known = evidence.known(shipped_folder("benchmarks") / "results", results)
-    return [sheet(name, known) for name in wanted]
+    records = read_records(shipped_folder("benchmarks") / "results", results)
+    return [compare_table(name, records) for name in names]
 
 
-def _show(sheets: Sequence[Sheet], listed: bool) -> None:
-    from edgefer.papers import render
+def _show(compared: Sequence[PaperTable], listed: bool) -> None:
+    from edgefer.papers import paper_table
     from edgefer.runtime.terminal_table import table
 
     if listed:
-        click.echo(table(render.OVERVIEW, render.overview(sheets)))
+        click.echo(table(paper_table.OVERVIEW, paper_table.overview(compared)))
         return
-    for sheet in sheets:
-        click.echo(f"{render.title(sheet)}\n\n{render.body(sheet, table)}\n")
-    click.echo(render.LEGEND)
+    for each in compared:
+        click.echo(f"{paper_table.title(each)}\n\n{paper_table.body(each, table)}\n")
+    click.echo(paper_table.LEGEND)
 
 
-def _write(sheets: Sequence[Sheet], markdown: Path | None, as_csv: Path | None, out: Path | None) -> None:
-    from edgefer.papers import render
-    from edgefer.papers import table_names as names
+def _write(compared: Sequence[PaperTable], markdown: Path | None, as_csv: Path | None, out: Path | None) -> None:
+    from edgefer.papers.paper_files import PAGES, page_of
+    from edgefer.papers.paper_table import page, to_csv
     from edgefer.runtime.files import write_atomic
     from edgefer.runtime.terminal_table import markdown as to_markdown
 
     files: list[tuple[Path, str]] = []
     if markdown is not None:
-        files.append((markdown, render.page(sheets, to_markdown)))
+        files.append((markdown, page(compared, to_markdown)))
     if as_csv is not None:
-        files.append((as_csv, render.to_csv(sheets)))
+        files.append((as_csv, to_csv(compared)))
     if out is not None:
-        pages = {name: [sheet for sheet in sheets if names.page(sheet.name) == name] for name in names.PAGES}
-        files += [(out / f"{name}.md", render.page(of, to_markdown)) for name, of in pages.items() if of]
+        pages = {name: [each for each in compared if page_of(each.name) == name] for name in PAGES}
+        files += [(out / f"{name}.md", page(of, to_markdown)) for name, of in pages.items() if of]
     for path, text in files:
         write_atomic(path, text.encode())
         click.echo(f"wrote {path}")
 
 
-def _place_for(results: Path | None) -> Path:
+def _results_folder(results: Path | None) -> Path:
     """Where records go: the user's folder, or that of a clone; nothing is written into an installed package."""
     from edgefer.runtime.files import PACKAGE, shipped_folder
 
-    own = shipped_folder("benchmarks") / "results"
-    if results is None and own.is_relative_to(PACKAGE):
+    of_clone = shipped_folder("benchmarks") / "results"
+    if results is None and of_clone.is_relative_to(PACKAGE):
         raise click.UsageError("--measure needs --results FOLDER, where its records go.")
-    return results or own
+    return results or of_clone
 
 
-def _measure(wanted: Sequence[str], wish: Wish, results: Path) -> None:
+def _measure(chosen: Sequence[str], options: MeasureOptions, results: Path) -> None:
     from edgefer.devices.device import ThisMachine
     from edgefer.papers import measure
-    from edgefer.papers import table_names as names
     from edgefer.papers.deployment_columns import measured_for
+    from edgefer.papers.paper_files import tables as all_tables
 
-    sources = {measured_for(name) for name in wanted}
-    wanted_of = [name for name in names.tables() if name in sources]
-    _require(wanted_of, wanted, "measured")
-    for name in wanted_of:
-        with _bar(name) as heard:
-            measure.measure(name, wish, results / f"{name}.json", ThisMachine(), heard)
+    sources = {measured_for(name) for name in chosen}
+    names = [name for name in all_tables() if name in sources]
+    _require(names, chosen, "measured")
+    for name in names:
+        with display() as shown:
+            measure.measure(name, options, results / f"{name}.json", ThisMachine(), shown.progress)
         click.echo(f"wrote {results / f'{name}.json'}")
 
 
-def _count(wanted: Sequence[str], wish: Wish, device: str, results: Path) -> None:
+def _count(chosen: Sequence[str], options: MeasureOptions, device: str, results: Path) -> None:
     from edgefer.devices import registry
     from edgefer.papers import boards
     from edgefer.papers.deployment_columns import BOARDS, TABLES
 
     if device not in BOARDS:
         raise click.UsageError(f"--device is one of {', '.join(BOARDS)}; without it this machine is measured.")
-    names = [name for name in wanted if name in TABLES]
-    _require(names, wanted, "counted")
+    names = [name for name in chosen if name in TABLES]
+    _require(names, chosen, "counted")
     result = results / boards.record_name(device)
-    with _bar(device) as heard:
-        boards.count(names, wish, result, registry.ready_device(device), heard)
+    with display() as shown:
+        boards.count(names, options, result, registry.ready_device(device), shown.progress)
     click.echo(f"wrote {result}")
 
 
-def _require(names: Sequence[str], wanted: Sequence[str], done: str) -> None:
+def _require(names: Sequence[str], chosen: Sequence[str], done: str) -> None:
     if not names:
-        raise click.UsageError(f"nothing of {', '.join(wanted)} can be {done}: no figure of it is a time or a load.")
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Heard]:
-    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    from edgefer.papers.measure import Heard
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield Heard(
-            lambda what: bar.update(task, description=f"{name}: {what}"),
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        raise click.UsageError(f"nothing of {', '.join(chosen)} can be {done}: no figure of it is a time or a load.")

@@ -33,12 +33,13 @@ def accuracy(out: Path) -> None:
     \b
     Example: edgefer plot accuracy --out accuracy.svg
     """
-    from edgefer.papers import evidence, plot_points
+    from edgefer.papers import plot_points
+    from edgefer.papers.evidence import read_records
     from edgefer.runtime.files import shipped_folder
 
     draw = _drawing(out)
-    known = evidence.known(shipped_folder("benchmarks") / "results")
-    _save(draw.accuracy_parameters([*plot_points.of_papers(), *plot_points.of_trainings(known)]), out)
+    records = read_records(shipped_folder("benchmarks") / "results")
+    _save(draw.accuracy_parameters([*plot_points.of_papers(), *plot_points.of_trainings(records)]), out)
 
 
 @plot.command()
@@ -55,7 +56,7 @@ def pareto(files: tuple[Path, ...], out: Path) -> None:
     from edgefer.papers import plot_points
 
     draw = _drawing(out)
-    benches, accuracies = plot_points.read(files)
+    benches, accuracies = plot_points.read_files(files)
     _save(draw.accuracy_latency(plot_points.of_bundles(benches, accuracies), draw.machines(benches)), out)
 
 
@@ -71,7 +72,7 @@ def latency(files: tuple[Path, ...], out: Path) -> None:
     from edgefer.papers import plot_points
 
     draw = _drawing(out)
-    _save(draw.latencies(plot_points.read(files)[0]), out)
+    _save(draw.latencies(plot_points.read_files(files)[0]), out)
 
 
 @plot.command()

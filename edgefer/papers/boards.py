@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from edgefer.arch import get_arch
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.run import Device, Plan, bench
 from edgefer.benchmark.workload import Workload, open_workload
+from edgefer.papers import measure
 from edgefer.papers.deployment_columns import COUNTED
-from edgefer.papers.measure import Heard, Wish, together
-from edgefer.papers.table_names import tables
+from edgefer.papers.measure import MeasureOptions, merge_runs
+from edgefer.papers.paper_files import tables
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result, Settings
 from edgefer.runtime.errors import BadRecord
+from edgefer.runtime.progress import Progress
 
 # How much longer two counts take than a first run, which is a seventh of the inferences and without a plugin.
 _LONGER = 10
@@ -33,29 +36,36 @@ def networks(names: Sequence[str]) -> list[str]:
 
 
 def count(
-    names: Sequence[str], wish: Wish, result: Path, device: Device, heard: Heard, out: Path | None = None
+    names: Sequence[str],
+    options: MeasureOptions,
+    result: Path,
+    device: Device,
+    progress: Progress,
+    out: Path | None = None,
 ) -> None:
     """Count what of the tables' networks is not in the file `result` yet; each is written as soon as it is known.
 
     `out` holds the bundles. Raises BadRecord where the record is of other versions of what runs on the board, what
     build_bundle raises, and KeyboardInterrupt.
     """
-    from edgefer.papers import bundles
-
-    record = records.read(BenchRecord, result) if result.is_file() and not wish.again else None
-    wanted = [(network, target) for network in networks(names) for target in COUNTED]
-    for done, (network, target) in enumerate(wanted):
-        heard.done(done, len(wanted))
-        workload = open_workload(bundles.bundle(get_arch(network), target, out or bundles.folder(), heard.doing))
+    record = records.read(BenchRecord, result) if result.is_file() and not options.again else None
+    bundles = [(network, target) for network in networks(names) for target in COUNTED]
+    for done, (network, target) in enumerate(bundles):
+        say = partial(_say, progress, device.name, done, len(bundles))
+        workload = open_workload(measure.table_bundle(get_arch(network), target, out or measure.bundles_folder(), say))
         if _is_counted(record, workload):
             continue
-        heard.doing(f"counting {workload.name}")
-        guard = _Guard(device.count, wish.minutes)
+        say(f"counting {workload.name}")
+        guard = _Guard(device.count, options.minutes)
         new = bench(Plan([workload], Settings(), 1, device, count=guard.count))
-        record = together(_of_same(record, new, result), new, [], [])
+        record = merge_runs(_of_same(record, new, result), new, [], [])
         records.write(result, record)
         if new.interrupted:
             raise KeyboardInterrupt
+
+
+def _say(progress: Progress, device: str, done: int, total: int, what: str) -> None:
+    progress.step(device, what, done, total)
 
 
 @dataclass

@@ -11,9 +11,8 @@ from typing import Any
 from edgefer.arch import ARCHS
 from edgefer.benchmark.columns import over_runs
 from edgefer.benchmark.report import read_bench
-from edgefer.papers import table_names
-from edgefer.papers.accuracy import HAVE
-from edgefer.papers.evidence import Known
+from edgefer.papers.evidence import DATASET, Records
+from edgefer.papers.paper_files import PAGES, page_of, tables
 from edgefer.papers.transcription import Cell, Row
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Run
@@ -36,8 +35,8 @@ MEASURED = "trained here"
 def of_papers() -> list[Point]:
     """Parameters and FER2013 accuracy of every network that a paper prints both of, in one table or in two."""
     found: dict[tuple[str, str, float], tuple[bool, Point]] = {}
-    for page, file in table_names.PAGES.items():
-        of_page = [table for name, (_, table) in table_names.tables().items() if table_names.page(name) == page]
+    for page, file in PAGES.items():
+        of_page = [table for name, (_, table) in tables().items() if page_of(name) == page]
         anywhere = _sizes(cell for table in reversed(of_page) for cell in table.cells)
         for table in of_page:
             sizes = anywhere | _sizes(table.cells)
@@ -64,7 +63,7 @@ def _name(row: Row) -> str:
 
 
 def _is_accuracy(cell: Cell) -> bool:
-    return cell.column.kind == "accuracy" and cell.dataset == HAVE and cell.column.split == "test"
+    return cell.column.kind == "accuracy" and cell.dataset == DATASET and cell.column.split == "test"
 
 
 def _unlike(points: list[Point]) -> list[Point]:
@@ -75,11 +74,11 @@ def _unlike(points: list[Point]) -> list[Point]:
     return list(seen.values())
 
 
-def of_trainings(known: Known) -> list[Point]:
+def of_trainings(records: Records) -> list[Point]:
     """The same of the weights that edgefer ships, which come first: parameters counted, accuracy on PrivateTest."""
-    shipped = {record.arch: record for record in reversed(known.trainings)}
+    shipped = {record.arch: record for record in reversed(records.trainings)}
     return [
-        Point(name, MEASURED, known.counts.networks[name]["parameters"], record.private.accuracy)
+        Point(name, MEASURED, records.counts.networks[name]["parameters"], record.private.accuracy)
         for name, record in shipped.items()
         if record.private is not None
     ]
@@ -108,7 +107,7 @@ def front(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def read(paths: Sequence[Path]) -> tuple[list[BenchRecord], dict[str, float]]:
+def read_files(paths: Sequence[Path]) -> tuple[list[BenchRecord], dict[str, float]]:
     """Benches, and accuracies in percent by bundle, from whatever of the two each file is.
 
     Accuracies are in what `edgefer verify --data --json` prints and in benchmarks/results/*-targets.json.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.papers import label_placement as labels
-from edgefer.papers.bench_records import plain
+from edgefer.papers.measured import trained_name
+from edgefer.papers.paper_files import papers
 from edgefer.papers.plot_points import MEASURED, Point, front
-from edgefer.papers.transcription import papers
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadData
 from edgefer.runtime.files import write_atomic
@@ -22,6 +22,8 @@ from edgefer.runtime.files import write_atomic
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FORMATS = (".png", ".svg")
+_MARKER = 7  # pixels: half of a marker's side
+_ROUNDS = 300  # of placing names
 
 
 def save(figure: Any, path: Path) -> None:
@@ -60,6 +62,43 @@ def _below(figure: Any) -> None:
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
 
 
+def _label(axes: Any, points: Sequence[Point], steps: Sequence[Point] = ()) -> None:
+    """Write each point's name where it covers neither a point nor another name; the figure's layout is settled here.
+
+    `steps` are the corners of a line drawn with where="post", which names stay off.
+    """
+    from adjustText import adjust_text
+
+    axes.figure.draw_without_rendering()
+    axes.figure.set_layout_engine("none")
+    to_pixels = axes.transData.transform
+    pixels = to_pixels([(point.x, point.y) for point in points])
+    markers = [pixels + np.multiply(corner, _MARKER) for corner in ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))]
+    line = _pixels_of_steps(to_pixels([(point.x, point.y) for point in steps])) if steps else []
+    x, y = axes.transData.inverted().transform(np.vstack([*markers, *line])).T
+    adjust_text(
+        [axes.text(point.x, point.y, point.name, fontsize=8) for point in points],
+        x,
+        y,
+        ax=axes,
+        expand=(1.1, 1.5),
+        force_text=(0.5, 0.8),
+        force_static=(0.15, 0.3),
+        force_pull=(0.03, 0.03),
+        iter_lim=_ROUNDS,  # and no limit of time, which would place them otherwise on each machine
+        arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6},
+    )
+
+
+def _pixels_of_steps(corners: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Points along a line of steps, first to the right, then up."""
+    line = []
+    for (x, y), (right, up) in pairwise(corners):
+        line += [np.linspace((x, y), (right, y), 1 + int((right - x) // _MARKER))]
+        line += [np.linspace((right, y), (right, up), 1 + int(abs(up - y) // _MARKER))]
+    return line
+
+
 def _require(there: bool, message: str) -> None:
     if not there:
         raise BadData(message)
@@ -88,7 +127,7 @@ def accuracy_parameters(points: Sequence[Point]) -> Any:
     axes.margins(x=0.12, y=0.1)
     axes.set(xlabel="parameters", ylabel="accuracy on FER2013 in %", title="Accuracy against parameters")
     _below(figure)
-    labels.put(axes, [(point.x, point.y) for point in points], [point.name for point in points])
+    _label(axes, points)
     return figure
 
 
@@ -128,7 +167,7 @@ def accuracy_latency(points: Sequence[Point], on: str) -> Any:
     _milliseconds(axes.xaxis)
     axes.set(xlabel="median latency in ms", ylabel="accuracy in %", title=f"Accuracy against latency, {on}")
     _below(figure)
-    labels.put(axes, [(p.x, p.y) for p in points], [p.name for p in points], [(p.x, p.y) for p in best])
+    _label(axes, points, best)
     return figure
 
 
@@ -140,7 +179,9 @@ def machines(records: Sequence[BenchRecord]) -> str:
 def latencies(records: Sequence[BenchRecord]) -> Any:
     """How the latencies of each bundle spread: quartiles, median, from the fastest to the 99th percentile."""
     taken = {
-        plain(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples] for b in records for r in b.results
+        trained_name(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples]
+        for b in records
+        for r in b.results
     }
     taken = {name: samples for name, samples in taken.items() if samples}
     _require(bool(taken), "the record holds no times: those of emulated devices mean nothing.")

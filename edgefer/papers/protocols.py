@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from edgefer.benchmark.report import ProtocolNotes
-from edgefer.papers import transcription
+from edgefer.papers import paper_files, transcription
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import UnknownName
 
@@ -32,7 +32,7 @@ def protocols() -> dict[str, Protocol]:
     """Every protocol by name; raises BadRecord."""
     return {
         name: Protocol(**vars(method), paper=source.paper.cite, printed=_printed(source, name, method))
-        for source in transcription.papers().values()
+        for source in paper_files.papers().values()
         for name, method in source.protocols.items()
     }
 

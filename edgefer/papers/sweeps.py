@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import product
 
-from edgefer.papers import transcription
+from edgefer.papers.paper_files import paper as paper_file
 from edgefer.runtime.errors import UnknownName
 from edgefer.sweep.grid import Row, Sweep
 
@@ -26,7 +26,7 @@ TABLES = {
 def _printed(sweep: str, row: Row, name: str) -> Row:
     """The row with the figure that the sweep's table prints in its row `name`; raises UnknownName."""
     paper, number, column = TABLES[sweep]
-    cell = transcription.paper(paper).table(number).cell(name, column)
+    cell = paper_file(paper).table(number).cell(name, column)
     return Row(row.name, row.arch, row.settings, cell.printed, cell.dataset)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgefer.papers import protocols, transcription
+from edgefer.papers import paper_files, protocols
 from edgefer.runtime.errors import UnknownName
 from tests.bare import BESIDE
 
@@ -46,7 +46,7 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
         protocols.protocol("ean-table6")
 
 
-@pytest.mark.parametrize("name", transcription.papers())
+@pytest.mark.parametrize("name", paper_files.papers())
 def test_the_quotes_are_in_the_papers(name: str) -> None:
     text = BESIDE / "papers" / f"{name}.txt"
     if not text.is_file():
@@ -54,6 +54,6 @@ def test_the_quotes_are_in_the_papers(name: str) -> None:
     said = (
         " ".join(text.read_text(encoding="utf-8").split()).replace("\N{MULTIPLICATION SIGN}", "x").replace(" x ", "x")
     )
-    for method in transcription.paper(name).protocols.values():
+    for method in paper_files.paper(name).protocols.values():
         if "; " not in method.quote:  # Table 4 of LCNN: four footnotes put together
             assert method.quote.replace(" x ", "x") in said

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgefer.papers import table_names, transcription
-from edgefer.papers.bench_records import Benches, Taken
-from edgefer.papers.counted import Counts
-from edgefer.papers.evidence import Known
-from edgefer.papers.verdict import At
+from edgefer.papers import paper_files, transcription
+from edgefer.papers.comparison import CellRef
+from edgefer.papers.counts import Counts
+from edgefer.papers.evidence import Records
+from edgefer.papers.measured import Benches, BenchResult
 from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
 from edgefer.runtime.records import Environment, Epoch, Scores, TrainingRecord
 from tests.benchmark.made import record, result, run
@@ -25,7 +25,7 @@ EAN = {
 }
 # 33.634 M parameters are printed of VGG-16: here they are wrong, the others right.
 VGG = {"parameters": 30_000_000, "ptflops_modules": 557_136_128, "torchsummary_modules": 147_355_668}
-# What edgefer really counts: 0.5 % less memory than is printed, which the network's row tells.
+# What edgefer really counts: 0.5 % less memory than is printed, which its cell's note tells.
 RESNET = {"parameters": 11_172_423, "ptflops_modules": 1_101_271_552, "torchsummary_modules": 68_289_556}
 LCNN = {"parameters": 56_951, "parameters_and_statistics": 58_423}
 
@@ -67,25 +67,25 @@ def counted(board: str, bundle: str, instructions: int | None, reason: str | Non
     return record([replace(made, instructions_per_frame=instructions, instructions_reason=reason)])
 
 
-def benches(*recorded: BenchRecord, file: str = "made.json") -> Benches:
+def benches(*benched: BenchRecord, file: str = "made.json") -> Benches:
     """As if they had been read from a file."""
-    taken = tuple(Taken(file, each, one) for each in recorded for one in each.results)
-    return Benches(taken, tuple((file.removesuffix(".json"), line) for each in recorded for line in each.left_out))
+    results = tuple(BenchResult(file, each, one) for each in benched for one in each.results)
+    return Benches(results, tuple((file.removesuffix(".json"), line) for each in benched for line in each.left_out))
 
 
-def known(*recorded: BenchRecord, trainings: tuple[TrainingRecord, ...] = ()) -> Known:
+def recorded(*benched: BenchRecord, trainings: tuple[TrainingRecord, ...] = ()) -> Records:
     """With the counts above."""
-    return Known(counts(), benches(*recorded), trainings)
+    return Records(counts(), benches(*benched), trainings)
 
 
-def at(name: str, row: str, column: str, dataset: str = "") -> At:
+def at(name: str, row: str, column: str, dataset: str = "") -> CellRef:
     """A printed figure by its place."""
-    paper, table = table_names.tables()[name]
-    return At(name, paper, table, table.cell(row, column, dataset))
+    paper, table = paper_files.tables()[name]
+    return CellRef(name, paper, table, table.cell(row, column, dataset))
 
 
-def printed(text: str, kind: transcription.Kind = "parameters", unit: transcription.Unit = "M") -> At:
+def printed(text: str, kind: transcription.Kind = "parameters", unit: transcription.Unit = "M") -> CellRef:
     """A figure of a made table, of EAN."""
     column = transcription.Column("figure", "Figure", kind, unit)
     table = transcription.Table("1", "made", 1, "1", (column,), (transcription.Row("row", (text,), "ean"),))
-    return At("made-1", table_names.tables()["ean-1"][0], table, table.cells[0])
+    return CellRef("made-1", paper_files.tables()["ean-1"][0], table, table.cells[0])

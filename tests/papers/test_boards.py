@@ -11,11 +11,12 @@ import pytest
 from edgefer.arch import Arch
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
-from edgefer.papers import boards, bundles
-from edgefer.papers.measure import Heard, Wish
+from edgefer.papers import boards, measure
+from edgefer.papers.measure import MeasureOptions
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadRecord
+from edgefer.runtime.progress import SILENT
 from edgefer.runtime.protocol import Answer
 from tests.benchmark.made import bundle as made_bundle
 from tests.benchmark.made import record, run
@@ -56,13 +57,12 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Board:
         folder = out / f"{row.name}.{name}"
         return folder if folder.is_dir() else made_bundle(folder).folder
 
-    monkeypatch.setattr(bundles, "bundle", bundle)
+    monkeypatch.setattr(measure, "table_bundle", bundle)
     return Board()
 
 
-def go(board: Board, folder: Path, *names: str, wish: Wish | None = None) -> BenchRecord:
-    heard = Heard(lambda what: None, lambda done, total: None)
-    boards.count(names, wish or Wish(), folder / RECORD, board, heard, folder / "bundles")
+def go(board: Board, folder: Path, *names: str, options: MeasureOptions | None = None) -> BenchRecord:
+    boards.count(names, options or MeasureOptions(), folder / RECORD, board, SILENT, folder / "bundles")
     return records.read(BenchRecord, folder / RECORD)
 
 
@@ -77,7 +77,7 @@ def test_a_network_of_several_tables_is_counted_once(board: Board, tmp_path: Pat
     go(board, tmp_path, "lcnn-3", "microexpnet-6")
     assert board.counted[4:6] == ["microexpnet-m.tflite-int8", "microexpnet-m.tflite-fp32"]
     assert not set(board.counted[4:]) & set(LCNN)
-    go(board, tmp_path, "lcnn-3", wish=Wish(again=True))
+    go(board, tmp_path, "lcnn-3", options=MeasureOptions(again=True))
     assert board.counted[-4:] == LCNN
 
 

@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
-from edgefer.papers import measure, table_names
+from edgefer.papers import measure, paper_files
 from edgefer.runtime.errors import BadData, UnknownName
 from edgefer.runtime.files import shipped_folder
+from edgefer.runtime.progress import Progress
 from tests import made
 from tests.benchmark.made import record
 
@@ -26,7 +27,7 @@ def typed(command: Any, *words: str | Path) -> Result:
 def test_without_a_name_all_are_listed() -> None:
     done = typed(tables)
     assert done.exit_code == 0
-    assert all(f" {name} " in done.output for name in table_names.tables())
+    assert all(f" {name} " in done.output for name in paper_files.tables())
 
 
 def test_a_table_by_name() -> None:
@@ -55,10 +56,9 @@ def test_wrong_words() -> None:
 def test_measure_writes_to_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def measured(name: str, wish: measure.Wish, result: Path, place: object, heard: measure.Heard) -> Any:
-        heard.doing("something")
-        heard.done(1, 2)
-        asked.append((name, wish.samples, result))
+    def measured(name: str, options: measure.MeasureOptions, result: Path, device: object, progress: Progress) -> Any:
+        progress.step(name, "something", 1, 2)
+        asked.append((name, options.samples, result))
         return record([])
 
     monkeypatch.setattr(measure, "measure", measured)

@@ -7,26 +7,26 @@ from typing import get_args
 
 import pytest
 
-from edgefer.papers import evidence, table_names
-from edgefer.papers.evidence import find
+from edgefer.papers import evidence, paper_files
+from edgefer.papers.comparison import CellRef, Comparison, Missing, Verdict, compare, like
+from edgefer.papers.evidence import evidence_for
 from edgefer.papers.transcription import Kind
-from edgefer.papers.verdict import At, Evidence, Missing, Verdict, compared, like
 from edgefer.runtime.bench_record import Gpu, RunWarning, WarningKind
-from tests.papers.made import at, bench, known, printed, training
+from tests.papers.made import at, bench, printed, recorded, training
 
 EAN5 = "ean-table5"
 
 
-def found(place: At, *recorded: object, **more: object) -> Evidence:
+def found(place: CellRef, *benched: object, **more: object) -> Comparison:
     """What there is, where there is something."""
-    each = find(place, known(*recorded, **more))  # type: ignore[arg-type]
-    assert isinstance(each, Evidence), each
+    each = evidence_for(place, recorded(*benched, **more))  # type: ignore[arg-type]
+    assert isinstance(each, Comparison), each
     return each
 
 
-def missing(place: At, *recorded: object, **more: object) -> str:
+def missing(place: CellRef, *benched: object, **more: object) -> str:
     """The reason, where there is nothing."""
-    each = find(place, known(*recorded, **more))  # type: ignore[arg-type]
+    each = evidence_for(place, recorded(*benched, **more))  # type: ignore[arg-type]
     assert isinstance(each, Missing), each
     return each.reason
 
@@ -47,12 +47,12 @@ def test_every_kind_of_column_has_its_function() -> None:
     ],
 )
 def test_verdicts(text: str, value: float, verdict: Verdict) -> None:
-    assert compared(printed(text), value, "how", "source").verdict == verdict
+    assert compare(printed(text), value, "how", "source").verdict == verdict
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(69.744, "to the digit"), (68.75, "near"), (68.7, "not met")])
 def test_accuracies_are_near_within_a_point(value: float, verdict: Verdict) -> None:
-    assert compared(printed("69.74", "accuracy", "%"), value, "", "").verdict == verdict
+    assert compare(printed("69.74", "accuracy", "%"), value, "", "").verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_near_figure_tells_its_distance_and_what_is_known_of_it() -> None:
     assert "slip" in each.reason
 
 
-def test_the_row_of_a_network_explains_the_difference_that_it_tells_of_and_no_other() -> None:
+def test_a_note_explains_the_difference_that_it_tells_of_and_no_other() -> None:
     each = found(at("ean-5", "ResNet-18", "memory"))
     assert (each.verdict, each.reason[:13]) == ("near", "0.5 % less th")
     wrong = found(at("ean-5", "SqueezeNet", "memory"))  # 1,000,000 bytes in the made counts
@@ -158,9 +158,9 @@ def test_a_time_of_another_protocol_or_target_is_none() -> None:
 
 def test_what_was_left_out_says_why() -> None:
     left = replace(bench(EAN5), left_out=["ean.onnx-fp32: it would take about 12 minutes, more than 10"])
-    recorded = known(left)
-    recorded = replace(recorded, benches=replace(recorded.benches, left_out=(("ean-5", left.left_out[0]),)))
-    each = find(at("ean-5", "EAN", "latency"), recorded)
+    known = recorded(left)
+    known = replace(known, benches=replace(known.benches, left_out=(("ean-5", left.left_out[0]),)))
+    each = evidence_for(at("ean-5", "EAN", "latency"), known)
     assert each == Missing("not measured: it would take about 12 minutes, more than 10")
 
 
@@ -185,11 +185,11 @@ def test_a_table_of_a_gpu_alone_takes_a_processor_and_says_so() -> None:
 
 
 def test_usage_and_frames_a_second() -> None:
-    recorded = bench("lcnn-table5", "lcnn.onnx-fp32")
-    assert found(at("lcnn-5", "LCNN", "cpu"), recorded).value == 99.5
-    assert found(at("lcnn-5", "LCNN", "sy"), recorded).value == 1.5
-    assert found(at("lcnn-5", "LCNN", "mem"), recorded).value == 1.25
-    assert found(at("lcnn-text", "LCNN", "memory-percent"), recorded).value == 1.25
+    of_lcnn = bench("lcnn-table5", "lcnn.onnx-fp32")
+    assert found(at("lcnn-5", "LCNN", "cpu"), of_lcnn).value == 99.5
+    assert found(at("lcnn-5", "LCNN", "sy"), of_lcnn).value == 1.5
+    assert found(at("lcnn-5", "LCNN", "mem"), of_lcnn).value == 1.25
+    assert found(at("lcnn-text", "LCNN", "memory-percent"), of_lcnn).value == 1.25
     of_micro = bench("microexpnet-table7", "microexpnet-xxs.onnx-fp32")
     assert found(at("microexpnet-text", "MicroExpNet", "fps"), of_micro).value == pytest.approx(1e6 / 149.5)
 
@@ -247,6 +247,6 @@ def test_why_something_is_missing(name: str, row: str, column: str, dataset: str
 
 
 def test_names() -> None:
-    assert table_names.expand(("mit",)) == ["mit-1", "mit-2", "mit-text"]
-    assert table_names.expand(("ean-5", "ean-5")) == ["ean-5"]
-    assert len(table_names.tables()) == 32
+    assert paper_files.expand_names(("mit",)) == ["mit-1", "mit-2", "mit-text"]
+    assert paper_files.expand_names(("ean-5", "ean-5")) == ["ean-5"]
+    assert len(paper_files.tables()) == 32

@@ -10,20 +10,21 @@ import pytest
 
 from edgefer.arch import Arch
 from edgefer.devices.device import ThisMachine
-from edgefer.papers import bundles
-from edgefer.papers.measure import Heard, Wish, measure
+from edgefer.papers import measure
+from edgefer.papers.measure import MeasureOptions
 from edgefer.papers.protocols import protocol
 from edgefer.runtime import machine, records
 from edgefer.runtime.bench_record import BenchRecord, RunWarning, Settings, WarningKind
 from edgefer.runtime.errors import BadRecord, EdgeferError, ExportFailed
 from edgefer.runtime.files import sha256
+from edgefer.runtime.progress import SILENT
 from edgefer.runtime.protocol import Answer, Request
 from tests.benchmark.made import bundle as made_bundle
 from tests.benchmark.made import record, run
 
 NETWORKS = 7
 BUNDLES = 3 * NETWORKS
-ONE = Wish(processes=1)
+ONE = MeasureOptions(processes=1)
 
 
 class Machine:
@@ -59,16 +60,16 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Machine:
         folder = out / f"{arch.name}.{name}"
         return folder if folder.is_dir() else made_bundle(folder).folder
 
-    monkeypatch.setattr(bundles, "bundle", bundle)
+    monkeypatch.setattr(measure, "table_bundle", bundle)
     monkeypatch.setattr("edgefer.runtime.protocol.ask", made.ask)
     monkeypatch.setattr(machine, "describe", lambda: record([]).machine)
     return made
 
 
-def go(folder: Path, wish: Wish) -> BenchRecord:
-    heard, device = Heard(lambda what: None, lambda done, total: None), ThisMachine()
+def go(folder: Path, options: MeasureOptions) -> BenchRecord:
+    device = ThisMachine()
     device.name = "x86"
-    return measure("ean-5", wish, folder / "ean-5.json", device, heard, folder / "bundles")
+    return measure.measure("ean-5", options, folder / "ean-5.json", device, SILENT, folder / "bundles")
 
 
 def kept(folder: Path) -> BenchRecord:
@@ -76,7 +77,7 @@ def kept(folder: Path) -> BenchRecord:
 
 
 def test_all_bundles_in_turn_under_the_protocol(there: Machine, tmp_path: Path) -> None:
-    made = go(tmp_path, Wish(processes=2))
+    made = go(tmp_path, MeasureOptions(processes=2))
     assert there.asked[:4] == [
         "vgg16-bn-44.onnx-fp32",
         "vgg16-bn-44.tflite-fp32",
@@ -102,11 +103,11 @@ def test_a_second_call_measures_nothing_again(there: Machine, tmp_path: Path) ->
 def test_what_was_finished_before_an_interrupt_is_kept_and_gone_on_with(there: Machine, tmp_path: Path) -> None:
     there.stop_after = 25
     with pytest.raises(KeyboardInterrupt):
-        go(tmp_path, Wish(processes=2))
+        go(tmp_path, MeasureOptions(processes=2))
     assert sum(len(each.runs) for each in kept(tmp_path).results) == 25
     assert kept(tmp_path).interrupted
     there.stop_after = None
-    done = go(tmp_path, Wish(processes=2))
+    done = go(tmp_path, MeasureOptions(processes=2))
     assert len(there.asked) == 2 * (BUNDLES - 1)
     assert {len(each.runs) for each in done.results} == {2}
     assert not done.interrupted
@@ -125,21 +126,21 @@ def test_a_bundle_that_became_another_is_measured_again(there: Machine, tmp_path
 
 
 def test_runs_on_a_busy_machine_are_measured_again_by_the_next_call(there: Machine, tmp_path: Path) -> None:
-    first = go(tmp_path, Wish(processes=2))
+    first = go(tmp_path, MeasureOptions(processes=2))
     others = RunWarning(WarningKind.BUSY, "other processes used 1.00 of 2 cores")
     busy = replace(first.results[3].runs[1], warnings=[others])
     results = [*first.results]
     results[3] = replace(results[3], runs=[results[3].runs[0], busy])
     records.write(tmp_path / "ean-5.json", replace(first, results=results))
     there.asked.clear()
-    assert go(tmp_path, Wish(processes=2)) == first
+    assert go(tmp_path, MeasureOptions(processes=2)) == first
     assert there.asked == [first.results[3].bundle]
 
 
 def test_fewer_samples_are_written_into_the_record(there: Machine, tmp_path: Path) -> None:
     made = go(tmp_path, replace(ONE, samples=10, seconds=5.0))
     assert {(r.settings.samples, r.settings.warmup, r.settings.seconds) for r in made.results} == {(10, 10, 5.0)}
-    assert Wish(samples=5000).settings(protocol("ean-table5")).samples == 1000
+    assert MeasureOptions(samples=5000).settings(protocol("ean-table5")).samples == 1000
 
 
 def test_a_bundle_that_takes_too_long_is_left_out(there: Machine, tmp_path: Path) -> None:

@@ -8,38 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.papers import evidence, render, table_names
-from edgefer.papers.grid import Grid, Piece, numbered
-from edgefer.papers.paper_table import Sheet, sheet
+from edgefer.papers import evidence, paper_files, paper_table
+from edgefer.papers.comparison import Grid, GridCell, number_notes
+from edgefer.papers.paper_table import PaperTable, compare_table
 from edgefer.runtime import terminal_table
 from edgefer.runtime.files import shipped_folder
 from tests.made import golden
-from tests.papers.made import bench, counted, known, training
+from tests.papers.made import bench, counted, recorded, training
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def made() -> list[Sheet]:
+def made() -> list[PaperTable]:
     """Kong et al. Tables 1 and 5 from made records: an accuracy, times of two networks, a wrong count."""
     bundles = [f"{name}.{target}" for name in ("ean", "vgg16-bn-44") for target in ("onnx-fp32", "tflite-int8")]
     boards = [
         counted("rpi4-emulated", "ean.tflite-int8", 1_234_567),
         counted("rpi5-emulated", "ean.tflite-int8", None, "not counted: it would take about 20 min, more than 10"),
     ]
-    recorded = known(bench("ean-table5", *bundles), *boards, trainings=(training("ean"),))
-    return [sheet(name, recorded) for name in ("ean-5", "ean-3")]
+    records = recorded(bench("ean-table5", *bundles), *boards, trainings=(training("ean"),))
+    return [compare_table(name, records) for name in ("ean-5", "ean-3")]
 
 
 def test_golden_markdown() -> None:
-    golden("tables-ean.md", render.page(made(), terminal_table.markdown))
+    golden("tables-ean.md", paper_table.page(made(), terminal_table.markdown))
 
 
 def test_golden_csv() -> None:
-    golden("tables-ean.csv", render.to_csv(made()))
+    golden("tables-ean.csv", paper_table.to_csv(made()))
 
 
 def test_a_line_for_each_figure() -> None:
-    rows = list(csv.DictReader(io.StringIO(render.to_csv(made()))))
+    rows = list(csv.DictReader(io.StringIO(paper_table.to_csv(made()))))
     assert len(rows) == sum(len(each.table.cells) for each in made())
     wrong = next(row for row in rows if row["network"] == "vgg16-bn-44" and row["column"] == "parameters")
     assert (wrong["printed"], wrong["edgefer"], wrong["verdict"]) == ("33.634", "30.000", "not met")
@@ -55,9 +55,9 @@ def test_ratios_are_over_the_papers_own_network() -> None:
     assert row["ResNet-18"][printed + 1].text == ""
 
 
-def of_ean(title: str) -> dict[str, Piece]:
+def of_ean(title: str) -> dict[str, GridCell]:
     """EAN's row of the grid below Table 5 with such a title, by heading."""
-    grid = next(grid for named, grid in made()[0].extras if title in named)
+    grid = next(grid for named, grid in made()[0].deployment if title in named)
     return dict(zip(grid.headings, next(cells for cells in grid.rows if cells[0].text == "ean"), strict=True))
 
 
@@ -78,20 +78,20 @@ def test_instructions_are_of_the_board_and_the_target() -> None:
 
 
 def test_a_tally_leaves_settings_out() -> None:
-    of = sheet("ean-2", known(trainings=(training("ean"),)))
+    of = compare_table("ean-2", recorded(trainings=(training("ean"),)))
     assert of.tally.line == (
         "16 figures: 1 not met, 15 missing (7 needs RAF-DB, 6 not trained here, 2 follows from other figures)"
     )
 
 
 def test_equal_notes_have_one_number() -> None:
-    grid = Grid(("a", "b"), ((Piece("1", "printed", "x"), Piece("2", "printed", "y")), (Piece("3", "printed", "x"),)))
-    assert numbered([grid]) == ([[["1 [1]", "2 [2]"], ["3 [1]"]]], ["x", "y"])
+    grid = Grid(("a", "b"), ((GridCell("1", "x"), GridCell("2", "y")), (GridCell("3", "x"),)))
+    assert number_notes([grid]) == ([[["1 [1]", "2 [2]"], ["3 [1]"]]], ["x", "y"])
 
 
-@pytest.mark.parametrize("name", table_names.PAGES)
+@pytest.mark.parametrize("name", paper_files.PAGES)
 def test_the_committed_page_is_what_the_records_give(name: str) -> None:
-    recorded = evidence.known(shipped_folder("benchmarks") / "results")
-    sheets = [sheet(each, recorded) for each in table_names.expand((name,))]
+    records = evidence.read_records(shipped_folder("benchmarks") / "results")
+    compared = [compare_table(each, records) for each in paper_files.expand_names((name,))]
     committed = (BENCHMARKS / "tables" / f"{name}.md").read_text(encoding="utf-8")
-    assert committed == render.page(sheets, terminal_table.markdown), f"run {render.MADE_BY}"
+    assert committed == paper_table.page(compared, terminal_table.markdown), f"run {paper_table.MADE_BY}"

@@ -14,7 +14,7 @@ from edgefer.papers.plot_points import Point
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadData, BadRecord, MissingFile
 from tests.benchmark.made import record, result, run
-from tests.papers.made import known, training
+from tests.papers.made import recorded, training
 
 
 def test_printed_points_are_those_of_the_tables() -> None:
@@ -28,7 +28,7 @@ def test_printed_points_are_those_of_the_tables() -> None:
 
 
 def test_measured_points_are_those_of_the_trainings() -> None:
-    assert plot_points.of_trainings(known(trainings=(training("ean"),))) == [
+    assert plot_points.of_trainings(recorded(trainings=(training("ean"),))) == [
         Point("ean", plot_points.MEASURED, 43_840, 65.366)
     ]
 
@@ -48,21 +48,21 @@ def test_bundles_with_a_time_and_an_accuracy(tmp_path: Path) -> None:
     bench, checks = tmp_path / "bench.json", tmp_path / "checks.json"
     records.write(bench, record([result("ean.tflite-int8", [run()]), result("ean.onnx-fp32", [run(2)])]))
     checks.write_text(json.dumps([{"bundle": "ean.tflite-int8", "accuracy": {"artifact": {"accuracy": 65.1}}}]))
-    assert plot_points.of_bundles(*plot_points.read([bench, checks])) == [
+    assert plot_points.of_bundles(*plot_points.read_files([bench, checks])) == [
         Point("ean.tflite-int8", "LiteRT", pytest.approx(0.1495), 65.1)  # type: ignore[arg-type]
     ]
 
 
 def test_files_that_are_no_records(tmp_path: Path) -> None:
     with pytest.raises(MissingFile):
-        plot_points.read([tmp_path / "none.json"])
+        plot_points.read_files([tmp_path / "none.json"])
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "list.json").write_text(
         '[{"bundle": "a", "accuracy": {}}, {"bundle": "b", "accuracy": {"artifact": 1}}]'
     )
     for name in ("broken", "list"):
         with pytest.raises(BadRecord):
-            plot_points.read([tmp_path / f"{name}.json"])
+            plot_points.read_files([tmp_path / f"{name}.json"])
 
 
 def test_shares_of_a_confusion_matrix() -> None:
@@ -72,14 +72,14 @@ def test_shares_of_a_confusion_matrix() -> None:
 
 def every() -> dict[str, Any]:
     """A figure of each kind."""
-    recorded = [record([result("ean.tflite-int8", [run()]), result("ean.onnx-fp32", [run(2)])])]
+    benched = [record([result("ean.tflite-int8", [run()]), result("ean.onnx-fp32", [run(2)])])]
     bundles = [Point(f"network-{n}.tflite-int8", f"engine {n % 3}", 1 + n % 4, 60 + n % 5) for n in range(12)]
     return {
         "accuracy": plots.accuracy_parameters(
             [*plot_points.of_papers(), Point("ean", plot_points.MEASURED, 43_840, 65.4)]
         ),
         "pareto": plots.accuracy_latency(bundles, "a machine"),
-        "latency": plots.latencies(recorded),
+        "latency": plots.latencies(benched),
         "confusion": plots.confusion(np.eye(3), ("angry", "happy", "neutral"), "a title"),
     }
 
@@ -96,17 +96,19 @@ def test_files_are_whole_and_repeat(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["accuracy", "pareto"])
-def test_names_cover_no_other_name(name: str) -> None:
+def test_names_cover_neither_a_point_nor_another_name(name: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.text import Annotation, Text
 
     figure = every()[name]
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    notes = [child for child in figure.axes[0].get_children() if isinstance(child, Annotation)]
-    boxes = [Text.get_window_extent(note, canvas.get_renderer()) for note in notes]
+    axes = figure.axes[0]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
     assert len(boxes) >= 12
     assert not [(a, b) for n, a in enumerate(boxes) for b in boxes[n + 1 :] if a.overlaps(b)]
+    points = [axes.transData.transform(xy) for drawn in axes.collections for xy in drawn.get_offsets()]
+    assert len(points) >= 12
+    assert not [(box, point) for box in boxes for point in points if box.contains(*point)]
 
 
 def test_nothing_to_draw_is_an_error() -> None:

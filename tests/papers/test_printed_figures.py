@@ -7,16 +7,15 @@ from decimal import Decimal
 import pytest
 
 from edgefer.arch import ARCHS
-from edgefer.papers import counted, table_names, transcription
-from edgefer.papers.counted import COUNTED, Counts, figure_of, in_its_unit
-from edgefer.papers.printed_figures import PrintedFigure, printed_figures
+from edgefer.papers import counts, paper_files, transcription
+from edgefer.papers.comparison import like
+from edgefer.papers.counts import COUNTED, Counts, PrintedFigure, figure_of, in_its_unit, printed_figures
 from edgefer.papers.transcription import Cell, Column, Row
-from edgefer.papers.verdict import like
 from edgefer.runtime import records
 from edgefer.runtime.files import shipped_folder
 
-KEPT = records.read(Counts, shipped_folder("benchmarks") / "results" / counted.FILE)  # see test_counts.py
-CELLS = [cell for _, table in table_names.tables().values() for cell in table.cells]
+KEPT = records.read(Counts, shipped_folder("benchmarks") / "results" / counts.FILE)  # see test_counts.py
+CELLS = [cell for _, table in paper_files.tables().values() for cell in table.cells]
 
 
 def digits(text: str) -> Decimal:

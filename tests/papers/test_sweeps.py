@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgefer.papers import sweeps, transcription
+from edgefer.papers import paper_files, sweeps
 from edgefer.papers.transcription import Cell
 from edgefer.runtime.errors import BadSetting, UnknownName
 from edgefer.sweep import runs
@@ -17,7 +17,7 @@ NONE = SweepOptions({}, seeds=2, threads=1)
 def printed_cells(sweep: Sweep, row: Row) -> list[Cell]:
     """The cells of the sweep's table and column that print the row's figure of the row's network."""
     paper, number, column = sweeps.TABLES[sweep.name]
-    cells = transcription.paper(paper).table(number).cells
+    cells = paper_files.paper(paper).table(number).cells
     return [
         cell
         for cell in cells

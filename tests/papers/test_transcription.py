@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.arch import ARCHS
-from edgefer.papers import transcription
+from edgefer.papers import paper_files, transcription
 from edgefer.papers.transcription import Cell, Column, Paper, Row, Table
 from edgefer.runtime.errors import BadRecord, UnknownName
 from edgefer.runtime.files import shipped_folder
@@ -18,14 +18,14 @@ from tests.bare import BESIDE
 
 FILES = sorted((shipped_folder("benchmarks") / "papers").glob("*.toml"))
 TEXTS = BESIDE / "papers"
-TABLES = [(name, table) for name, paper in transcription.papers().items() for table in paper.tables]
+TABLES = [(name, table) for name, paper in paper_files.papers().items() for table in paper.tables]
 TITLES = [f"{name}, {table.title}" for name, table in TABLES]
 
 
 def test_every_table_of_every_paper() -> None:
     numbers = {
         name: [table.number for table in paper.tables if table.number != "text"]
-        for name, paper in transcription.papers().items()
+        for name, paper in paper_files.papers().items()
     }
     assert numbers == {
         "cugu2019-microexpnet": list("1234567"),
@@ -53,9 +53,9 @@ def test_each_table(name: str, table: Table) -> None:
             assert cell.column.split
 
 
-@pytest.mark.parametrize("name", transcription.papers())
+@pytest.mark.parametrize("name", paper_files.papers())
 def test_each_protocol_is_of_one_table(name: str) -> None:
-    paper = transcription.paper(name)
+    paper = paper_files.paper(name)
     for key, method in paper.protocols.items():
         (table,) = (table for table in paper.tables if table.protocol == key)
         assert method.table == table.title
@@ -93,18 +93,18 @@ def test_each_protocol_is_of_one_table(name: str) -> None:
     ],
 )
 def test_what_was_known_before(name: str, number: str, row: str, column: str, printed: str) -> None:
-    assert transcription.paper(name).table(number).cell(row, column).printed == printed
+    assert paper_files.paper(name).table(number).cell(row, column).printed == printed
 
 
 def test_figures_that_were_recomputed_agree_to_the_digit() -> None:
-    ean, micro = transcription.paper("kong2022-ean"), transcription.paper("cugu2019-microexpnet")
+    ean, micro = paper_files.paper("kong2022-ean"), paper_files.paper("cugu2019-microexpnet")
     assert ean.table("6").cell("attention", "parameters").agrees(43_840)
     assert not ean.table("3").cell("EAN", "parameters").agrees(43_840)
     assert ean.table("1").cell("model_d", "parameters").agrees(53_280)
     assert not ean.table("1").cell("model_b", "parameters").agrees(76_528)
     assert micro.table("6").cell("StudentExpNet_M", "parameters").agrees(1_002_808)
-    assert transcription.paper("safavi2023-mit-fer").table("II").cell("Proposed Method", "parameters").agrees(3_453_000)
-    face = transcription.paper("zhao2021-efficientface").table("1")
+    assert paper_files.paper("safavi2023-mit-fer").table("II").cell("Proposed Method", "parameters").agrees(3_453_000)
+    face = paper_files.paper("zhao2021-efficientface").table("1")
     for row, parameters in (
         ("Baseline", 1_260_779),
         ("Baseline + Local-Feature Extractor", 1_271_767),
@@ -151,11 +151,11 @@ def test_agreement_is_to_the_printed_digit(
 
 
 def test_a_cell_knows_its_data_set_and_notes() -> None:
-    pose = transcription.paper("zhao2021-efficientface").table("7")
+    pose = paper_files.paper("zhao2021-efficientface").table("7")
     cell = pose.cell("RAN", "pose45", "Pose-RAF-DB")
     assert (cell.printed, cell.dataset, cell.column.split) == ("85.20", "Pose-RAF-DB", "test")
     assert pose.cell("RAN", "flops", "Pose-RAF-DB").dataset == ""
-    ean = transcription.paper("kong2022-ean")
+    ean = paper_files.paper("kong2022-ean")
     assert "slip" in ean.table("3").cell("EAN", "parameters").note
     memory = ean.table("5").cell("EAN", "memory").note
     assert "not measured" in memory
@@ -163,17 +163,17 @@ def test_a_cell_knows_its_data_set_and_notes() -> None:
 
 
 def test_unknown_names_are_told_the_known_ones() -> None:
-    pose = transcription.paper("zhao2021-efficientface").table("7")
+    pose = paper_files.paper("zhao2021-efficientface").table("7")
     with pytest.raises(UnknownName, match="kong2022-ean"):
-        transcription.paper("kong2022")
+        paper_files.paper("kong2022")
     with pytest.raises(UnknownName, match="II"):
-        transcription.paper("safavi2023-mit-fer").table("3")
+        paper_files.paper("safavi2023-mit-fer").table("3")
     with pytest.raises(UnknownName, match="Pose-RAF-DB RAN"):
         pose.cell("RAN", "pose45")
     with pytest.raises(UnknownName, match="pose45"):
         pose.cell("RAN", "pose60", "Pose-RAF-DB")
     with pytest.raises(UnknownName, match="parameters"):  # the paper has a dash there
-        transcription.paper("safavi2023-mit-fer").table("II").cell("RASN", "time")
+        paper_files.paper("safavi2023-mit-fer").table("II").cell("RASN", "time")
 
 
 GOOD = """
@@ -212,7 +212,7 @@ rows = [{ name = "x", dataset = "d", cells = ["1.0", "9%"] }]
 def read(folder: Path, text: str) -> Paper:
     file = folder / "a.toml"
     file.write_text(text)
-    return transcription.read(file)
+    return paper_files.read_paper(file)
 
 
 def test_a_good_file_reads(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_table_twice_is_an_error(tmp_path: Path) -> None:
 
 def test_reading_needs_no_torch_and_no_numpy() -> None:
     code = (
-        "import sys; from edgefer.papers import transcription; transcription.papers(); "
+        "import sys; from edgefer.papers import paper_files; paper_files.papers(); "
         "print({'torch', 'numpy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

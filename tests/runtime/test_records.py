@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.benchmark.report import DevicesRecord
-from edgefer.papers.counted import Counts
+from edgefer.papers.counts import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
 from edgefer.runtime import contract, records
 from edgefer.runtime.bench_record import BenchRecord

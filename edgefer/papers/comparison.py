@@ -1,4 +1,4 @@
-"""What there is to a printed figure: evidence with a verdict, or the reason why there is none; pure."""
+"""edgefer's figure beside a printed one, its verdict, and how both are written in a table; pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE: tuple[Kind, ...] = ("latency", "fps", "cpu-percent", "memory-percent"
 
 
 @dataclass(frozen=True)
-class At:
+class CellRef:
     """A figure in its place; `name` is the table's for the command line (ean-5)."""
 
     name: str
@@ -31,10 +31,10 @@ class At:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Comparison:
     """edgefer's figure for a printed one.
 
-    value   in the unit of papers.Cell.value; shown, the same in the form of the printed one
+    value   in the unit of transcription.Cell.value; shown, the same in the form of the printed one
     how     in what way it was obtained, source from what file or command
     ratio   of it to what is printed; None where that is 0
     reason  what is known of the difference, and where a measurement departs from the paper's way
@@ -56,12 +56,12 @@ class Missing:
     reason: str
 
 
-Found = Evidence | Missing
+Evidence = Comparison | Missing
 
 NO_NETWORK = Missing("another paper's method, no network here")
 
 
-def compared(at: At, value: float, how: str, source: str, departs: str = "") -> Evidence:
+def compare(at: CellRef, value: float, how: str, source: str, departs: str = "") -> Comparison:
     """`value` beside what is printed. A value that differs is not met or near, whatever is known of the reason."""
     cell, verdict, shown = at.cell, _verdict(at.cell, value), like(at.cell, value)
     # A note on a difference stands for that difference only.
@@ -70,7 +70,7 @@ def compared(at: At, value: float, how: str, source: str, departs: str = "") -> 
     if verdict == "not met" and not any(reasons):
         reasons = [_UNEXPLAINED.get(cell.column.kind, "not explained")]
     printed = float(cell.value)
-    return Evidence(
+    return Comparison(
         value=value,
         shown=shown,
         how=how,
@@ -93,9 +93,84 @@ def _verdict(cell: Cell, value: float) -> Verdict:
 def like(cell: Cell, value: float) -> str:
     """`value` in the printed unit and with as many digits: 5054158 -> 5.054 where 5.054 stands in millions."""
     found = re.search(r"[\d,]+(?:\.(\d+))?(.*)", cell.printed)
-    assert found is not None  # papers.read has seen it
+    assert found is not None  # paper_files.read_paper has seen it
     decimals, unit = len(found[1] or ""), found[2]
     times = cell.step * Decimal(10) ** decimals
     if cell.column.sign:
         unit = unit.replace(cell.column.sign, cell.column.unit)
     return f"{Decimal(str(value)) / times:,.{decimals}f}{unit}"
+
+
+SIGNS: dict[Verdict, str] = {"to the digit": "=", "near": "≈", "not met": "≠", "measured": "◇"}
+SHORT = 26  # characters of a reason that stands in its cell; longer ones become notes
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """A cell of a grid: its text, and what to know of it."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table to be drawn."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[GridCell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many figures a table has by what there is to them; missing ones by reason."""
+
+    figures: int
+    verdicts: dict[Verdict, int]
+    missing: dict[str, int]
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        compared = [f"{count} {verdict}" for verdict, count in self.verdicts.items() if count]
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.missing.items())
+        missing = [f"{sum(self.missing.values())} missing ({reasons})"] if reasons else []
+        return f"{self.figures} figures: {', '.join([*compared, *missing])}"
+
+
+def tally(evidence: list[Evidence]) -> Tally:
+    """How many figures have what."""
+    verdicts = dict.fromkeys(SIGNS, 0)
+    missing: dict[str, int] = {}
+    for each in evidence:
+        if isinstance(each, Comparison):
+            verdicts[each.verdict] += 1
+        else:
+            missing[each.reason] = missing.get(each.reason, 0) + 1
+    return Tally(len(evidence), verdicts, dict(sorted(missing.items(), key=lambda item: -item[1])))
+
+
+def grid_cell(evidence: Evidence) -> GridCell:
+    """edgefer's figure with its sign, and its ratio where it is not equal; or why there is none."""
+    if isinstance(evidence, Comparison):
+        ratio = "" if evidence.verdict == "to the digit" or evidence.ratio is None else f" ({evidence.ratio:.3f})"
+        return GridCell(f"{evidence.shown} {SIGNS[evidence.verdict]}{ratio}", evidence.reason)
+    return missing_cell(evidence.reason)
+
+
+def missing_cell(reason: str) -> GridCell:
+    """A cell without a figure."""
+    return GridCell(reason) if len(reason) <= SHORT else GridCell("-", reason)
+
+
+def number_notes(grids: list[Grid]) -> tuple[list[list[list[str]]], list[str]]:
+    """The texts of the cells, each with the number of its note; and the notes in the order of their numbers."""
+    notes: dict[str, int] = {}
+    texts = [[[_with_number(cell, notes) for cell in row] for row in grid.rows] for grid in grids]
+    return texts, list(notes)
+
+
+def _with_number(cell: GridCell, notes: dict[str, int]) -> str:
+    if not cell.note:
+        return cell.text
+    return f"{cell.text} [{notes.setdefault(cell.note, len(notes) + 1)}]"

@@ -1,4 +1,4 @@
-"""Columns that are counted: parameters, operations, modelled memory, shapes of layers.
+"""What edgefer counts of networks, beside what the papers print: parameters, operations, memory, shapes of layers.
 
 The counts lie in benchmarks/results/counts.json with the checksum of the networks' sources, so that rendering needs
 no torch; where that is not of these sources, all is counted again and written there.
@@ -9,28 +9,26 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from edgefer.arch import architecture
+from edgefer.papers.comparison import BYTES, CellRef, Evidence, Missing, compare, like
+from edgefer.papers.paper_files import tables
 from edgefer.papers.transcription import Cell, Convention, Kind
-from edgefer.papers.verdict import At, Found, Missing, compared
-from edgefer.runtime import records
+from edgefer.runtime.files import PACKAGE
 
 FILE = "counts.json"
 SOURCE = f"benchmarks/results/{FILE}"
-_ARCH = Path(architecture.__file__).parent
 
 
 @dataclass(frozen=True)
 class Counts:
     """What was counted.
 
-    sources      checksum of the code of edgefer/arch, see sources
+    sources      checksum of the code of edgefer/arch, see code_checksum
     torch        what wrote the checkpoints
     networks     network -> the figures of arch.count.Count
-    checkpoints  network -> bytes of a training checkpoint, see checkpoints
-    shapes       network -> figure of its layers, see shapes
+    checkpoints  network -> bytes of a training checkpoint
+    shapes       network -> figure of its layers, see count_networks
     """
 
     schema: str = field(default="edgefer/counts/1", kw_only=True)
@@ -41,12 +39,13 @@ class Counts:
     shapes: dict[str, dict[str, int]]
 
 
-def sources() -> str:
-    """Checksum of the code that a count follows from; comments, docstrings and imports don't change it."""
+def code_checksum(*packages: str) -> str:
+    """Checksum of the code of packages of edgefer; comments, docstrings and imports don't change it."""
     digest = hashlib.sha256()
-    for path in sorted(_ARCH.rglob("*.py"), key=lambda path: path.relative_to(_ARCH).as_posix()):
-        name = path.relative_to(_ARCH).as_posix()
-        digest.update(f"{name}\0{_code(ast.parse(path.read_bytes()))}".encode())
+    for package in (PACKAGE / name for name in packages):
+        for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).as_posix()):
+            name = path.relative_to(package).as_posix()
+            digest.update(f"{name}\0{_code(ast.parse(path.read_bytes()))}".encode())
     return digest.hexdigest()
 
 
@@ -62,20 +61,6 @@ def _code(node: object) -> str:
         return ""  # a docstring
     fields = (f"{name}={_code(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
     return f"{type(node).__name__}({','.join(fields)})"
-
-
-def load(folder: Path) -> Counts:
-    """The counts of these sources: those in the folder, or new ones, which needs torch."""
-    path = folder / FILE
-    if path.is_file():
-        known = records.read(Counts, path)
-        if known.sources == sources():
-            return known
-    from edgefer.papers import count_networks
-
-    made = count_networks.everything()
-    records.write(path, made)
-    return made
 
 
 Figure = Literal[
@@ -124,17 +109,75 @@ def in_its_unit(cell: Cell, count: int) -> float:
     return count / MEBIBYTE if cell.column.kind == "modelled-memory" else count
 
 
-def counted(at: At, counts: Counts) -> Found:
+def counted(at: CellRef, counts: Counts) -> Evidence:
     """Parameters, operations and modelled memory of the cell's network."""
     figure = figure_of(at.cell)
     count = counts.networks[at.cell.row.arch][figure]
-    return compared(at, in_its_unit(at.cell, count), _HOW[figure], SOURCE)
+    return compare(at, in_its_unit(at.cell, count), _HOW[figure], SOURCE)
 
 
-def shape(at: At, counts: Counts) -> Found:
+def shape(at: CellRef, counts: Counts) -> Evidence:
     """A size, stride or number of layers of the cell's network, where edgefer reads it from the network."""
     shapes = counts.shapes.get(at.cell.row.arch, {})
     for key in (f"{at.cell.row.name}/{at.cell.column.key}", at.cell.column.key):
         if key in shapes:
-            return compared(at, shapes[key], "read from the network as it is built", SOURCE)
+            return compare(at, shapes[key], "read from the network as it is built", SOURCE)
     return Missing("a part of another form in edgefer's network")
+
+
+@dataclass(frozen=True)
+class PrintedFigure:
+    """A figure of a network as printed, the figure of arch.count.Count that it is, and where it stands."""
+
+    figure: Figure
+    where: str
+    cell: Cell
+
+    @property
+    def text(self) -> str:
+        """As printed, with the unit that stands in the table's head: 5.054 M."""
+        return self._with_unit(self.cell.printed)
+
+    @property
+    def note(self) -> str:
+        """What to know of it."""
+        return self.cell.row.notes.get(self.cell.column.key, "")
+
+    def counted(self, count: int) -> str:
+        """A count in the printed form: 5054158 -> 5.054 M."""
+        return self._with_unit(like(self.cell, in_its_unit(self.cell, count)))
+
+    def record(self) -> dict[str, str]:
+        """For programs."""
+        return {"column": self.figure, "text": self.text, "table": self.where, "note": self.note}
+
+    def ratio(self, count: int) -> float:
+        """A count over what is printed."""
+        return in_its_unit(self.cell, count) / float(self.cell.value)
+
+    @property
+    def remark(self) -> str:
+        """The note as a sentence that tells which figure it is of; empty where there is none."""
+        return f"{self.text} ({self.where}): {self.note}." if self.note else ""
+
+    def _with_unit(self, text: str) -> str:
+        return text if text[-1].isalpha() else f"{text} {self.cell.column.unit}".rstrip()
+
+
+def printed_figures(arch: str) -> list[PrintedFigure]:
+    """Each figure of the network once, from the first table that prints it; raises BadRecord."""
+    figures: dict[tuple[Figure, object, object], PrintedFigure] = {}
+    for paper, table in tables().values():
+        author = paper.paper.cite.partition(",")[0]
+        where = f"{author}, {'in the text' if table.number == 'text' else table.title}"
+        for cell in table.cells:
+            if cell.row.arch == arch and (cell.column.kind, cell.convention) in COUNTED:
+                figure = figure_of(cell)
+                figures.setdefault((figure, cell.value, cell.step), PrintedFigure(figure, where, cell))
+    return list(figures.values())
+
+
+def checkpoint_size(at: CellRef, counts: Counts) -> Evidence:
+    """A training checkpoint of the cell's network, in the column's unit."""
+    how = "written: the bytes of torch.save of the weights and Adam's two moments"
+    return compare(at, counts.checkpoints[at.cell.row.arch] / BYTES[at.cell.column.unit], how, SOURCE)
