@@ -126,8 +126,8 @@ def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
     """
     if not whole.has("Training"):
         return None
-    known = set(image_hashes(whole.split("Training").pixels))
-    return np.array([digest not in known for digest in image_hashes(test.pixels)])
+    trained_on = set(image_hashes(whole.split("Training").pixels))
+    return np.array([digest not in trained_on for digest in image_hashes(test.pixels)])
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:

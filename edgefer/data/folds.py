@@ -31,8 +31,8 @@ def by_subject(subjects: NDArray[np.str_], labels: NDArray[np.int64], folds: int
         costs = ((filled + share[one]) ** 2 - filled**2).sum(axis=1).round(12)  # rounded: a tie must stay one
         placed[one] = np.lexsort((filled[:, -1], costs))[0]
         filled[placed[one]] += share[one]
-    found: NDArray[np.int64] = placed[person]
-    return found
+    fold_of: NDArray[np.int64] = placed[person]
+    return fold_of
 
 
 def by_image(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -41,12 +41,12 @@ def by_image(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int
     The random folds of MicroExpNet (Cugu et al. 2019, sections 4.2 and 4.3, Tables 4 and 5). The same person, and
     neighbouring frames of one sequence, then stand in training and test, so that accuracy is higher than for new faces.
     """
-    random, found = np.random.default_rng(seed), np.empty(len(labels), dtype=np.int64)
+    random, fold_of = np.random.default_rng(seed), np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         rows = random.permutation(np.flatnonzero(labels == label))
         each = max(1, len(rows) // folds)
-        found[rows] = np.minimum(np.arange(len(rows)) // each, folds - 1)
-    return found
+        fold_of[rows] = np.minimum(np.arange(len(rows)) // each, folds - 1)
+    return fold_of
 
 
 def assign(data: Dataset, folds: int, by: str = "subject", seed: int = 0) -> NDArray[np.int64]:

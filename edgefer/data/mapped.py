@@ -34,8 +34,8 @@ class IndexedMemmap:
 
     def __getitem__(self, key: Any) -> Pixels:
         rows = self._index[key]
-        found = resize_pixels(np.asarray(self._mapped[np.atleast_1d(rows)]), self._size)
-        return found if np.ndim(rows) else found[0]
+        faces = resize_pixels(np.asarray(self._mapped[np.atleast_1d(rows)]), self._size)
+        return faces if np.ndim(rows) else faces[0]
 
     def __iter__(self) -> Iterator[Pixels]:
         for part in chunks(self):

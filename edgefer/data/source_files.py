@@ -44,10 +44,10 @@ def names(root: Path, folder: Path) -> list[str]:
     """
     require_inside(root, folder)
     try:
-        found = sorted(os.listdir(folder))  # noqa: PTH208 (300,000 Path objects take ten times the names' memory)
+        inside = sorted(os.listdir(folder))  # noqa: PTH208 (300,000 Path objects take ten times the names' memory)
     except OSError as error:
         raise MissingFile(f"can't open {folder}: {error.strerror}.") from error
-    return [name for name in found if name[0] != "." and name.lower() not in _IGNORED]
+    return [name for name in inside if name[0] != "." and name.lower() not in _IGNORED]
 
 
 def folders(root: Path, folder: Path) -> list[str]:
@@ -103,11 +103,11 @@ def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFi
 def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
     """The one CSV of an archive; nothing is unpacked, so its name can't lead anywhere."""
     plain = {name: PurePosixPath(name).name.lower() for name in archive.namelist()}
-    found = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
-    named = [n for n in found if plain[n] == "fer2013.csv"]
-    chosen = named if len(named) == 1 else found
+    tables = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
+    named = [n for n in tables if plain[n] == "fer2013.csv"]
+    chosen = named if len(named) == 1 else tables
     if len(chosen) != 1:
-        raise BadData(f"{path} holds {len(found)} CSV files: it must hold fer2013.csv alone.")
+        raise BadData(f"{path} holds {len(tables)} CSV files: it must hold fer2013.csv alone.")
     try:
         return archive.open(chosen[0])
     except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression

@@ -100,8 +100,8 @@ def _code(path: Path, file: Path) -> int | UnreadableFile:
 
 def _lists(path: Path) -> list[Path]:
     """The lists of the first release that lie there and have AffectNet's columns, Training first."""
-    found = [path / place / name for name in _LISTS for place in _PLACES]
-    return [file for file in found if file.is_file() and not leads_out(path, file) and _is_list(file)]
+    possible = [path / place / name for name in _LISTS for place in _PLACES]
+    return [file for file in possible if file.is_file() and not leads_out(path, file) and _is_list(file)]
 
 
 def _is_list(file: Path) -> bool:

@@ -40,9 +40,9 @@ def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
     empty = True
     for subject in folders(path, path / _IMAGES):
         for sequence in folders(path, path / _IMAGES / subject):
-            for found in _sequence(path, subject, sequence):
+            for entry in _sequence(path, subject, sequence):
                 empty = False
-                yield found
+                yield entry
     if empty:
         raise EmptyData(f"{path} holds no sequence: {LOOKS}.")
 

@@ -47,11 +47,11 @@ def read_csv(path: Path) -> ReadResult:
         columns = _columns(path, next(lines, []))
         number = -1
         for number, cells in enumerate(lines):
-            found = _row(cells, columns)
-            if isinstance(found, UnreadableFile):
-                problems.append(found.line(number))
+            face = _row(cells, columns)
+            if isinstance(face, UnreadableFile):
+                problems.append(face.line(number))
             else:
-                faces.append(found)
+                faces.append(face)
                 rows.append(number)
     votes, wrong = _votes(path.with_name("fer2013new.csv"), number + 1)
     # Last in the list: a broken row of the CSV explains more than the row count that follows from it.

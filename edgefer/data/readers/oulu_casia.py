@@ -45,9 +45,9 @@ def entries(path: Path, camera: str, light: str) -> Iterator[Entry | UnreadableF
     folder, empty = bases[0] / camera / light, True
     for person in folders(path, folder):
         for expression in folders(path, folder / person):
-            for found in _sequence(path, folder / person / expression):
+            for entry in _sequence(path, folder / person / expression):
                 empty = False
-                yield found
+                yield entry
     if empty:
         raise EmptyData(f"{path} holds no sequence of {camera}/{light}: they are like P001/Anger/000.jpeg.")
 
