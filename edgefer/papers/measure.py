@@ -198,7 +198,7 @@ def _is_built(folder: Path, arch: Arch) -> bool:
 
 
 def _build(arch: Arch, name: str, out: Path) -> Path:
-    from edgefer.data import synthetic_faces
+    from edgefer.data.dataset import synthetic_faces
     from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
     from edgefer.pipeline.calibration import shipped_path
     from edgefer.pipeline.targets import get_target
@@ -207,5 +207,5 @@ def _build(arch: Arch, name: str, out: Path) -> Path:
 
     target, model = get_target(name), shipped_or_random(arch)
     recorded = shipped_path(arch.name, ENGINES[target.format].ranges).is_file()
-    calibrate = CalibrationOptions(faces=None if recorded or model.untrained is not None else synthetic_faces.faces())
+    calibrate = CalibrationOptions(faces=None if recorded or model.untrained is not None else synthetic_faces())
     return build_bundle(BuildJob(arch, name, target, model, calibrate), out).folder

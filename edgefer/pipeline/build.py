@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer.arch import Arch
 from edgefer.arch.count import count
-from edgefer.data import synthetic_faces
-from edgefer.data.dataset import Dataset
+from edgefer.data.dataset import SYNTHETIC_COUNT, SYNTHETIC_SOURCE, Dataset, synthetic_faces
 from edgefer.pipeline import calibration
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord
@@ -151,7 +150,7 @@ def _calibration(job: BuildJob) -> CalibrationRecord | Dataset | None:
     if wanted.faces is not None:
         return calibration.choose(wanted.faces, wanted.count, wanted.seed)
     if wanted.recorded is None and job.weights.untrained is not None:
-        return synthetic_faces.faces()
+        return synthetic_faces()
     shipped = calibration.shipped_path(job.arch.name, engine)
     if wanted.recorded is None and not shipped.is_file():
         raise BadCalibration(
@@ -226,8 +225,8 @@ def _accuracy(job: BuildJob, ranges: CalibrationRecord | None) -> dict[str, Any]
     """What the training record knows of the float network; `verify --data` tells an artifact's own."""
     training = job.weights.record
     if job.weights.untrained is not None:
-        drawn_from = ranges is not None and ranges.faces.source == synthetic_faces.SOURCE
-        int8 = f"; its int8 ranges are those of {synthetic_faces.COUNT} {synthetic_faces.SOURCE}" if drawn_from else ""
+        drawn_from = ranges is not None and ranges.faces.source == SYNTHETIC_SOURCE
+        int8 = f"; its int8 ranges are those of {SYNTHETIC_COUNT} {SYNTHETIC_SOURCE}" if drawn_from else ""
         return {
             "float": f"none, it is untrained, seed {job.weights.untrained}: its weights are random, for measuring what "
             f"it costs, and its answers mean nothing{int8}"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from edgefer.arch import Arch
-from edgefer.data import synthetic_faces
+from edgefer.data.dataset import synthetic_faces
 from edgefer.runtime.bench_record import RunWarning, WarningKind
 from edgefer.runtime.errors import MissingFile
 from edgefer.training import weights
@@ -66,7 +66,7 @@ def _settle(network: nn.Module, arch: Arch) -> None:
     for module in network.modules():
         if isinstance(module, _DROPOUT):
             module.eval()
-    data = synthetic_faces.faces().resized(arch.resize)
+    data = synthetic_faces().resized(arch.resize)
     with torch.no_grad():
         network(centre(data.pixels[:], arch))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -19,7 +19,7 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.cli import cli
-from edgefer.data import synthetic_faces
+from edgefer.data.dataset import synthetic_faces
 from edgefer.data.load import load
 from edgefer.pipeline import calibration
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
@@ -167,7 +167,7 @@ def test_random_weights_are_those_of_their_seed_and_keep_activations_alive() -> 
         one, same, other = (random_init.make(arch, seed) for seed in (3, 3, 4))
         assert (one.sha256, one.untrained) == (same.sha256, 3)
         assert other.sha256 != one.sha256
-        answers = evaluation.logits(one.network, synthetic_faces.faces().resized(arch.resize), arch)
+        answers = evaluation.logits(one.network, synthetic_faces().resized(arch.resize), arch)
         assert 0.01 < answers.std() < 100, name
         assert answers.std(0).max() > 0.001, f"{name} gives one answer to all pictures"
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
-from edgefer.data import synthetic_faces
+from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.build import CONVERSION_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.bundle_readme import PAPERS
 from edgefer.pipeline.float_model import FloatModel
@@ -93,8 +93,8 @@ def holds_what_it_promises(bundle: Bundle, name: str, layers: int) -> None:
     if target.precision == "int8":
         assert manifest.dtypes.float_inside == []
         assert set(manifest.dtypes.float_only) <= set(target.float_only)
-        assert manifest.calibration is not None and manifest.calibration["source"] == synthetic_faces.SOURCE
-        assert synthetic_faces.SOURCE in manifest.accuracy["float"]
+        assert manifest.calibration is not None and manifest.calibration["source"] == SYNTHETIC_SOURCE
+        assert SYNTHETIC_SOURCE in manifest.accuracy["float"]
 
 
 def test_what_can_not_be_built_is_a_network() -> None:
