@@ -57,6 +57,7 @@ def test_a_step_without_batch_norm_and_dropout_is_the_same_but_for_rounding(tmp_
     assert apart(saved(tmp_path / "1.pt"), saved(tmp_path / "2.pt")) < 1e-9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", ["short", "rounds"])
 def test_a_training_without_batch_norm_and_dropout_follows_the_curve_of_one(
     tmp_path: Path, csv: Path, recipe: str
@@ -73,6 +74,7 @@ def test_a_training_without_batch_norm_and_dropout_follows_the_curve_of_one(
     assert apart(before, after) < 1e-5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", ["ean", "dropout"], ids=["batch norm", "dropout"])
 def test_all_processes_have_the_same_weights(network: str) -> None:
     assert start(2, WORKER, "same", network).count("same") == 2
@@ -89,6 +91,7 @@ def test_batch_norm_has_the_statistics_of_the_main_process_s_share(tmp_path: Pat
         assert (apart(network.state_dict(), kept) < 1e-12) is equal
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("network", "recipe"), [("ean", "rounds"), ("dropout", "short")], ids=["batch norm", "dropout"]
 )
