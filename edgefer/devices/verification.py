@@ -18,7 +18,7 @@ from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import load
 from edgefer.devices import registry
 from edgefer.devices.device import Say
-from edgefer.pipeline.float_baseline import float_model
+from edgefer.pipeline.float_baseline import run_float_baseline
 from edgefer.runtime import verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
@@ -194,7 +194,7 @@ def _check_accuracy(
         unseen = None if shown.unseen is None else shown.unseen[np.isin(shown.test.rows, test.rows)]
         if manifest.weights_sha256 not in floats:
             runner.progress.step("", "running the float model", 0, None)
-            floats[manifest.weights_sha256] = float_model(bundle, test, options.float_baseline)
+            floats[manifest.weights_sha256] = run_float_baseline(bundle, test, options.float_baseline)
         outputs, same = runner.outputs(bundle, test)
         accuracy = verify.compare_accuracy(outputs, test, options.split, unseen, floats[manifest.weights_sha256])
         check = replace(check, accuracy=accuracy, same=same)

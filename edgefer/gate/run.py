@@ -188,7 +188,7 @@ def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = l
 def _float_baseline(bundle: Bundle, test: Dataset) -> verify.FloatBaseline | None:
     """The fp32 bundle of the same weights beside this one, or the shipped weights if torch is there."""
     try:
-        return float_baseline.float_model(bundle, test, _beside(bundle))
+        return float_baseline.run_float_baseline(bundle, test, _beside(bundle))
     except (BadWeights, MissingEngine, MissingFile, ModuleNotFoundError):
         return None  # that agreement is not known then is told by static_metrics.unknown and by the report
 

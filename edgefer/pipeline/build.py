@@ -71,13 +71,22 @@ class BuildJob:
     name: str
     target: Target
     weights: TrainedModel
-    calibrate: CalibrationOptions
+    calibration: CalibrationOptions
 
     @property
     def id(self) -> str:
         """The identifier that is the bundle's folder and selector."""
         seed = self.weights.untrained
         return f"{self.arch.name}{'' if seed is None else f'-untrained-seed{seed}'}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the golden picture showed: the file's contract, and the golden pair with its files."""
+
+    contract: contract.Contract
+    golden: Golden
+    files: dict[str, bytes]
 
 
 def build_bundle(
@@ -107,15 +116,27 @@ def build_bundle(
     files = _quantize(backend, model, job, record)
     dtypes = _inspect(backend, files, job)
     stage("verifying")
-    agreed, entry, pair = _golden(network, files, job)
-    stage("packaging")
-    files |= pair | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
+    verified = _verify(network, files, job)
+    stage("writing the bundle")
+    files |= verified.files | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
     if record is not None:
         files[CALIBRATION] = records.dumps(record).encode()
+    manifest = _manifest(job, network.preprocessing, record, dtypes, verified, files)
+    files[README] = render_readme(manifest).encode()
+    return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
+
+
+def _manifest(
+    job: BuildJob,
+    preprocessing: str,
+    record: CalibrationRecord | None,
+    dtypes: records.Dtypes,
+    verified: Verified,
+    files: dict[str, bytes],
+) -> Manifest:
     counted = count(job.weights.network, job.arch.crop, job.arch.channels)
-    training = job.weights.record
     user_model = job.arch.user_model
-    manifest = Manifest(
+    return Manifest(
         name=job.id,
         arch=job.arch.name,
         target=job.name,
@@ -126,42 +147,40 @@ def build_bundle(
         paper=job.arch.paper,
         parameters=counted.parameters,
         macs=counted.macs,
-        contract=agreed,
+        contract=verified.contract,
         dtypes=dtypes,
-        golden=entry,
+        golden=verified.golden,
         weights_sha256=job.weights.sha256,
         calibration=None if record is None else calibration.summary(record),
-        training=training,
+        training=job.weights.record,
         accuracy=_accuracy(job, record),
         needs=job.target.needs,
         versions=machine.package_versions(engines.ENGINES[job.target.format].converters),
         files=file_entries(files),
-        own=None if user_model is None else asdict(user_model) | {"preprocessing": network.preprocessing},
+        own=None if user_model is None else asdict(user_model) | {"preprocessing": preprocessing},
     )
-    files[README] = render_readme(manifest).encode()
-    return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
 
 
 def _calibration(job: BuildJob) -> CalibrationRecord | Dataset | None:
     """Where int8 gets its ranges from: a record, or faces. Asked before the conversion, which takes its time."""
     if job.target.precision != "int8":
         return None
-    engine, wanted = engines.ENGINES[job.target.format].ranges, job.calibrate
-    if wanted.faces is not None:
-        return calibration.choose(wanted.faces, wanted.count, wanted.seed)
-    if wanted.recorded is None and job.weights.untrained is not None:
+    engine, options = engines.ENGINES[job.target.format].ranges, job.calibration
+    if options.faces is not None:
+        return calibration.choose(options.faces, options.count, options.seed)
+    if options.recorded is None and job.weights.untrained is not None:
         return synthetic_faces()
     shipped = calibration.shipped_path(job.arch.name, engine)
-    if wanted.recorded is None and not shipped.is_file():
+    if options.recorded is None and not shipped.is_file():
         raise BadCalibration(
             f"edgefer ships no activation ranges for {job.arch.name} on {engine}: "
             "calibrate with --calibration PATH (a fer2013.csv or an image folder)."
         )
-    return calibration.load(wanted.recorded or shipped, job.arch.name, engine, job.weights.sha256)
+    return calibration.load(options.recorded or shipped, job.arch.name, engine, job.weights.sha256)
 
 
 def _measure(float_model: FloatModel, job: BuildJob, faces: Dataset) -> CalibrationRecord:
-    return float_model.measure(job.target.format, faces, job.calibrate.method, job.calibrate.seed)
+    return float_model.measure(job.target.format, faces, job.calibration.method, job.calibration.seed)
 
 
 def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: CalibrationRecord | None) -> dict[str, bytes]:
@@ -182,20 +201,18 @@ def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> recor
     return dtypes
 
 
-def _golden(
-    network: DeployableModel, files: dict[str, bytes], job: BuildJob
-) -> tuple[contract.Contract, Golden, dict[str, bytes]]:
+def _verify(network: DeployableModel, files: dict[str, bytes], job: BuildJob) -> Verified:
     """Show the golden picture to the file and to the float network: they must agree."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         model = engines.load(Path(folder) / job.target.file, job.target.format)
-        agreed = job.arch.contract(model.layout, model.input, model.output)
-        pixels = contract.to_pixels(golden_picture()[None], agreed)
-        given = contract.to_input(pixels, agreed)
-        returned = model.run(given)
-    reference = _float_answer(network, pixels)
-    distance = float(np.abs(contract.dequantise(returned, agreed.output)[0] - reference).max())
+        model_contract = job.arch.contract(model.layout, model.input, model.output)
+        pixels = contract.to_pixels(golden_picture()[None], model_contract)
+        model_input = contract.to_input(pixels, model_contract)
+        model_output = model.run(model_input)
+    baseline = _float_baseline(network, pixels)
+    distance = float(np.abs(contract.dequantise(model_output, model_contract.output)[0] - baseline).max())
     limit = CONVERSION_TOLERANCE[job.target.precision]
     if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
@@ -203,19 +220,23 @@ def _golden(
             "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
             "try another target or other faces."
         )
-    entry = Golden(
+    golden = Golden(
         picture=GOLDEN_PICTURE,
         input=GOLDEN_INPUT,
         output=GOLDEN_OUTPUT,
         tolerance=GOLDEN_TOLERANCE[job.target.precision],
-        reference=[round(float(p), 6) for p in reference],
+        reference=[round(float(p), 6) for p in baseline],
         distance=round(distance, 6),
     )
-    pair = {GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: given.tobytes(), GOLDEN_OUTPUT: returned.tobytes()}
-    return agreed, entry, pair
+    golden_files = {
+        GOLDEN_PICTURE: golden_png(),
+        GOLDEN_INPUT: model_input.tobytes(),
+        GOLDEN_OUTPUT: model_output.tobytes(),
+    }
+    return Verified(model_contract, golden, golden_files)
 
 
-def _float_answer(network: DeployableModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _float_baseline(network: DeployableModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
         answer: NDArray[np.float32] = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()[0]
     return answer
@@ -225,15 +246,15 @@ def _accuracy(job: BuildJob, ranges: CalibrationRecord | None) -> dict[str, Any]
     """What the training record knows of the float network; `verify --data` tells an artifact's own."""
     training = job.weights.record
     if job.weights.untrained is not None:
-        drawn_from = ranges is not None and ranges.faces.source == SYNTHETIC_SOURCE
-        int8 = f"; its int8 ranges are those of {SYNTHETIC_COUNT} {SYNTHETIC_SOURCE}" if drawn_from else ""
+        synthetic = ranges is not None and ranges.faces.source == SYNTHETIC_SOURCE
+        int8 = f"; its int8 ranges are those of {SYNTHETIC_COUNT} {SYNTHETIC_SOURCE}" if synthetic else ""
         return {
             "float": f"none, it is untrained, seed {job.weights.untrained}: its weights are random, for measuring what "
             f"it costs, and its answers mean nothing{int8}"
         }
     if training is None:
         return {"float": "not measured: no training record beside the weights"}
-    known = {"PublicTest": training.public.accuracy}
+    accuracy = {"PublicTest": training.public.accuracy}
     if training.private is not None:
-        known["PrivateTest"] = training.private.accuracy
-    return {"float": known}
+        accuracy["PrivateTest"] = training.private.accuracy
+    return {"float": accuracy}

@@ -13,7 +13,7 @@ from edgefer.runtime.process import quiet
 from edgefer.runtime.verify import FloatBaseline
 
 
-def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> FloatBaseline:
+def run_float_baseline(bundle: Bundle, test: Dataset, source: Path | None) -> FloatBaseline:
     """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
@@ -30,25 +30,27 @@ def float_model(bundle: Bundle, test: Dataset, source: Path | None) -> FloatBase
     with quiet():
         from edgefer.training import evaluation, weights
 
-    network = get_arch(bundle.manifest.arch)
-    loaded = weights.load_trained_model(network, source)
-    _require_same(bundle, loaded.sha256, str(source or "the shipped weights"))
-    outputs = evaluation.logits(loaded.network, test, network).numpy()
-    return FloatBaseline(f"{network.name} in torch, unfolded", outputs)
+    arch = get_arch(bundle.manifest.arch)
+    trained = weights.load_trained_model(arch, source)
+    _require_same(bundle, trained.sha256, str(source or "the shipped weights"))
+    outputs = evaluation.logits(trained.network, test, arch).numpy()
+    return FloatBaseline(f"{arch.name} in torch, unfolded", outputs)
 
 
 def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> FloatBaseline:
-    exact = read_bundle(folder)
-    if exact.manifest.precision != "fp32":
-        raise BadWeights(f"{folder} is {exact.manifest.precision}: compare with an fp32 bundle or a .safetensors file.")
-    _require_same(bundle, exact.manifest.weights_sha256, str(folder))
-    return FloatBaseline(exact.manifest.name, verify.run_faces(exact, test.pixels))
-
-
-def _require_same(bundle: Bundle, found: str, source: str) -> None:
-    wanted = bundle.manifest.weights_sha256
-    if found != wanted:
+    float_bundle = read_bundle(folder)
+    if float_bundle.manifest.precision != "fp32":
         raise BadWeights(
-            f"{bundle.manifest.name} was made from the weights {wanted[:12]}, {source} has {found[:12]}: "
+            f"{folder} is {float_bundle.manifest.precision}: compare with an fp32 bundle or a .safetensors file."
+        )
+    _require_same(bundle, float_bundle.manifest.weights_sha256, str(folder))
+    return FloatBaseline(float_bundle.manifest.name, verify.run_faces(float_bundle, test.pixels))
+
+
+def _require_same(bundle: Bundle, sha256: str, source: str) -> None:
+    made_from = bundle.manifest.weights_sha256
+    if sha256 != made_from:
+        raise BadWeights(
+            f"{bundle.manifest.name} was made from the weights {made_from[:12]}, {source} has {sha256[:12]}: "
             "give the weights it was made from, or an fp32 bundle of them, with --float."
         )

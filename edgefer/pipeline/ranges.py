@@ -28,8 +28,8 @@ KEPT = 1 << 18  # values kept per tensor for percentile and mse: 1 MiB
 
 
 @dataclass
-class Seen:
-    """The extremes of a tensor and a random sample of its values."""
+class Observer:
+    """What is kept of a tensor's values: the extremes and a random sample."""
 
     low: float = np.inf
     high: float = -np.inf
@@ -40,14 +40,14 @@ class Seen:
         self.low = min(self.low, float(values.min()))
         self.high = max(self.high, float(values.max()))
         flat = values.ravel()
-        self.sample.append(flat if flat.size <= share else flat[_places(flat.size, share)])
+        self.sample.append(flat if flat.size <= share else flat[_positions(flat.size, share)])
 
 
 @cache
-def _places(size: int, share: int) -> NDArray[np.int64]:
-    """`share` random places of `size`, the same every time.
+def _positions(size: int, share: int) -> NDArray[np.int64]:
+    """`share` random positions of `size`, the same every time.
 
-    Random, because evenly spaced places of a channels-last tensor can all lie in one channel.
+    Random, because evenly spaced positions of a channels-last tensor can all lie in one channel.
     """
     return np.random.default_rng(size).choice(size, share, replace=False)
 
@@ -57,13 +57,13 @@ def estimate(activations: Iterable[dict[str, NDArray[np.float32]]], images: int,
 
     Ranges are rounded to six digits, so that a record of them gives the same file as the images did.
     """
-    seen: dict[str, Seen] = {}
+    observers: dict[str, Observer] = {}
     share = max(1, KEPT // max(1, images))
     for tensors in activations:
         for name, values in tensors.items():
-            seen.setdefault(name, Seen()).add(values, share)
+            observers.setdefault(name, Observer()).add(values, share)
     choose = CHOOSERS[method]
-    return {name: _rounded(choose(tensor)) for name, tensor in seen.items()}
+    return {name: _rounded(choose(observer)) for name, observer in observers.items()}
 
 
 def _rounded(pair: Range) -> Range:
@@ -71,18 +71,18 @@ def _rounded(pair: Range) -> Range:
     return float(f"{low:.6g}"), float(f"{high:.6g}")
 
 
-def _min_max(seen: Seen) -> Range:
-    return seen.low, seen.high
+def _min_max(observer: Observer) -> Range:
+    return observer.low, observer.high
 
 
-def _percentile(seen: Seen) -> Range:
-    low, high = np.percentile(np.concatenate(seen.sample), [PERCENT, 100 - PERCENT])
+def _percentile(observer: Observer) -> Range:
+    low, high = np.percentile(np.concatenate(observer.sample), [PERCENT, 100 - PERCENT])
     return float(low), float(high)
 
 
-def _mse(seen: Seen) -> Range:
-    values = np.concatenate(seen.sample)
-    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+def _mse(observer: Observer) -> Range:
+    values = np.concatenate(observer.sample)
+    low, high = min(observer.low, 0.0), max(observer.high, 0.0)
     errors = [rounding_error(values, low * k, high * k) for k in SHRINK]
     best = SHRINK[int(np.argmin(errors))]
     return low * best, high * best
@@ -98,4 +98,4 @@ def rounding_error(values: NDArray[np.float32], low: float, high: float) -> floa
     return float(np.square((stored - zero) * scale - values).mean())
 
 
-CHOOSERS: dict[Method, Callable[[Seen], Range]] = {"min-max": _min_max, "percentile": _percentile, "mse": _mse}
+CHOOSERS: dict[Method, Callable[[Observer], Range]] = {"min-max": _min_max, "percentile": _percentile, "mse": _mse}

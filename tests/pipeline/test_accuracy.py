@@ -11,7 +11,7 @@ from edgefer.arch import Arch, get_arch
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
-from edgefer.pipeline.float_baseline import float_model
+from edgefer.pipeline.float_baseline import run_float_baseline
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle
@@ -65,7 +65,7 @@ def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, nam
 
 def compared(bundle: Bundle, faces: Dataset) -> verify.AccuracyCheck:
     test = faces.split("PrivateTest").resized(get_arch(bundle.manifest.arch).resize)
-    reference = float_model(bundle, test, None)
+    reference = run_float_baseline(bundle, test, None)
     return verify.compare_accuracy(verify.run_faces(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
 
 

@@ -69,7 +69,7 @@ def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -
     assert arch.user_model is not None
     pixels = probe.faces(size, seed=1)
     inside = probe.run(DeployableModel(graph, user_model=arch.user_model).eval(), pixels.float())
-    difference = float((inside - probe.reference(network, pixels, arch.user_model)).abs().max())
+    difference = float((inside - probe.float_baseline(network, pixels, arch.user_model)).abs().max())
     if not difference <= TOLERANCE:
         raise ExportFailed(
             f"with its batch norms and preprocessing folded, {arch.user_model.source} is {difference:.3g} away from "

@@ -84,7 +84,7 @@ def require_labels(labels: tuple[str, ...], found: Tensor, source: str) -> None:
         )
 
 
-def reference(network: nn.Module, pixels: Tensor, contract: ModelContract) -> Tensor:
+def float_baseline(network: nn.Module, pixels: Tensor, contract: ModelContract) -> Tensor:
     """Probabilities of the user's own network, fed by the user's own preprocessing, for RGB pixels (N, 3, H, W)."""
     answer = run(network, to_network(pixels, contract.affine))
     return torch.softmax(answer, dim=1) if contract.output == "logits" else answer
