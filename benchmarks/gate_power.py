@@ -3,7 +3,7 @@
     python benchmarks/gate_power.py --bundle dist/ean.tflite-int8 --same 20 --slower 10
 
 Every trial is a whole gate with its fresh processes. It goes on where an earlier call stopped; --again begins
-anew. The slower model is the same file in benchmarks/slow_worker.py: its exact figures are the same.
+anew. The slower model is the same file in benchmarks/slow_worker.py: its static metrics are the same.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def latency_trial(bundle: Bundle, measure: Measure) -> Verdict:
 
 
 def macs_trial(target: str, folder: Path) -> Verdict:
-    """One gate, exact figures alone, of EAN against the wider one."""
+    """One gate, static metrics alone, of EAN against the wider one."""
     arch = get_arch("ean")
     ean.VARIANTS["wider"] = WIDER
     wide = replace(arch, name="wider", variant="wider")
@@ -124,7 +124,7 @@ def render(record: dict[str, Any]) -> str:
             "",
             f"{record['bundle']}, limit 5 %, as `edgefer gate` measures by default. Ranges are the smallest and the",
             "largest of all gates; latency and noise floor are those of the last round. Slower: the same file with a",
-            "delay built in (`benchmarks/slow_worker.py`). MACs: EAN with wider layers, exact figures alone.",
+            "delay built in (`benchmarks/slow_worker.py`). MACs: EAN with wider layers, static metrics alone.",
             "",
             markdown(names, rows),
             "",

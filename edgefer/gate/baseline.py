@@ -56,7 +56,7 @@ def processes(result: Result) -> list[Process]:
 def figures(
     recorded: BenchRecord, result: Result, counted: Mapping[str, Counted], kind: str
 ) -> tuple[Figures, list[str]]:
-    """The recorded exact figures of a bundle of the format `kind`, and a note on what is left out.
+    """The recorded static metrics of a bundle of the format `kind`, and a note on what is left out.
 
     Instructions are comparable if `counted`, of HEAD, is of the same versions: of Python, of the engine, and of what
     edgefer itself does while they are counted.

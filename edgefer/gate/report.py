@@ -12,7 +12,7 @@ from edgefer.gate.verdict import Outcome, Thresholds, Verdict, overall
 from edgefer.runtime import __version__, machine, units
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
-NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "exact figures")
+NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise floor", "processes", "static metrics")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def notes(record: GateRecord) -> list[str]:
     limits = record.thresholds
     lines = [
         f"regressed: slower by more than {units.percent(100 * limits.latency)} and than the noise floor in two rounds, "
-        f"each at p of at most {limits.alpha:g}; or an exact figure worse by more than {limits.exact:g} %",
+        f"each at p of at most {limits.alpha:g}; or a static metric worse by more than {limits.exact:g} %",
         f"ok: less than {units.percent(100 * limits.latency)} slower, {100 * (1 - limits.alpha):g} % sure; "
         "all else is inconclusive",
         "latency: median difference of processes that ran close together; BASE and HEAD: medians of all",

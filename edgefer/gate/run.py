@@ -1,4 +1,4 @@
-"""The gate's stages for each bundle: exact figures, interleaved latency, verdict."""
+"""The gate's stages for each bundle: static metrics, interleaved latency, verdict."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Accuracy:
 class Tools:
     """What the gate calls: a measurement; counters of instructions by device; a judge of accuracy, if wanted.
 
-    `latency` off: the exact figures alone. `notes` are of every verdict.
+    `latency` off: the static metrics alone. `notes` are of every verdict.
     """
 
     measure: Measure = measure_here
@@ -138,7 +138,7 @@ def _counted(bundle: Bundle, tools: Tools) -> dict[str, Counted]:
 
 
 def _figures(bundle: Bundle, tools: Tools, counted: Mapping[str, Counted]) -> tuple[Figures, list[str]]:
-    """The exact figures, and notes on what is not known."""
+    """The static metrics, and notes on what is not known."""
     manifest = bundle.manifest
     notes = [f"instructions per frame on {name}: {each.reason}" for name, each in counted.items() if each.reason]
     accuracy = None if tools.accuracy is None else tools.accuracy(bundle)

@@ -25,7 +25,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Figures:
-    """What is exact of a bundle; None is not known.
+    """The static metrics of a bundle; None is not known.
 
     operators     how many by "NAME dtype"
     instructions  by device

@@ -1,4 +1,4 @@
-"""From per-process medians and exact figures to ok, regressed or inconclusive; pure.
+"""From per-process medians and static metrics to ok, regressed or inconclusive; pure.
 
 Latency is a regression if, in a first round and in one that confirms it, HEAD is slower than BASE (p of at most
 alpha) and by more than the limit: the threshold or, if that is larger, the noise floor that two equal copies
@@ -39,7 +39,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What may change: latency as a share (0.05 is 5 %), exact figures in percent or points.
+    """What may change: latency as a share (0.05 is 5 %), static metrics in percent or points.
 
     `alpha` is the level of every look at the latency, and one-sided.
     """
@@ -74,7 +74,7 @@ class Verdict:
     """One bundle's answer; `line` says what moved, by how much, how sure.
 
     rounds     none, one or two, with their processes; estimates, what each of them tells
-    changes    exact figures that differ; None: there was nothing to compare with
+    changes    static metrics that differ; None: there was nothing to compare with
     """
 
     name: str
@@ -94,7 +94,7 @@ def judge(
     recorded: bool = False,
     notes: Sequence[str] = (),
 ) -> Verdict:
-    """The verdict on a bundle; without rounds it rests on the exact figures alone.
+    """The verdict on a bundle; without rounds it rests on the static metrics alone.
 
     `recorded`: BASE's processes are those of an earlier day, see `estimate`.
     """
@@ -104,9 +104,9 @@ def judge(
     parts = [_latency(estimates, thresholds)] if estimates else ["latency not compared"]
     parts[:0] = [change.text for change in worse]
     if not changes:
-        parts.append("exact figures equal")
+        parts.append("static metrics equal")
     elif not worse:
-        parts.append(f"exact figures not worse ({', '.join(change.text for change in changes)})")
+        parts.append(f"static metrics not worse ({', '.join(change.text for change in changes)})")
     line = f"{name}: {outcome}: {'; '.join(parts)}"
     return Verdict(name, outcome, line, [list(each) for each in rounds], estimates, list(changes), list(notes))
 

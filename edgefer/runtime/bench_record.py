@@ -210,7 +210,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """One bundle on one device: exact figures, and its runs.
+    """One bundle on one device: static metrics, and its runs.
 
     id             <device>/<arch>.<target>, for example x86/ean.tflite-int8
     bundle_sha256  of its manifest.json, which holds the checksums of all its files

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 
 import numpy as np
@@ -26,7 +27,7 @@ from edgefer.runtime import (
 from edgefer.runtime.bench_record import MachineState, Memory, Run, RunWarning, Settings, WarningKind
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ENGINES
-from edgefer.runtime.errors import BadData, BadRecord, EdgeferError
+from edgefer.runtime.errors import BadData, BadRecord, EdgeferError, one_line
 from edgefer.runtime.protocol import Answer, Blocks, Check, Failure, Request
 from edgefer.runtime.verify import GoldenCheck
 from edgefer.runtime.workload import Load, LoadedWorkload
@@ -62,7 +63,7 @@ def answer(
     prepare: Prepare = workload.prepare,
     check: Callable[[Request, Check], Checked] = check_bundle,
 ) -> Answer:
-    """Do what was asked; a failure that edgefer explains becomes part of the answer.
+    """Do what was asked; a failure becomes part of the answer, whatever an engine raised.
 
     `prepare` returns what loads the workload, `check` does the request's check.
     """
@@ -80,6 +81,13 @@ def answer(
             run = measure(prepare(request), request.settings)
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
+    except Exception as error:  # the engines' exceptions have no base in common
+        traceback.print_exc()  # for the log
+        message = (
+            f"{request.folder or request.eager} failed while it ran ({type(error).__name__}: {one_line(error)[:200]}): "
+            "`edgefer verify` tells whether the engine here can run it."
+        )
+        return Answer(None, None, {}, Failure("WorkerFailed", message))
     versions = (
         {"python": sys.version.split()[0]} | machine.package_versions(PACKAGES) | {"worker": files.runtime_checksum()}
     )

@@ -97,7 +97,7 @@ THEN = {"python": "3.11.2", "worker": "a", "qemu": "7.2.22", "onnxruntime": "1.3
 @pytest.mark.parametrize(
     ("now", "cost", "code", "said"),
     [
-        (THEN, 1000, 0, "exact figures equal"),
+        (THEN, 1000, 0, "static metrics equal"),
         (THEN, 1010, 18, "instructions per frame on rpi4-emulated 1,000 -> 1,010"),
         ({**THEN, "ncnn": "2.0"}, 1010, 18, "instructions per frame on rpi4-emulated 1,000 -> 1,010"),
         ({**THEN, "worker": "b"}, 1010, 0, "on rpi4-emulated not compared: worker was a, here it is b"),

@@ -25,7 +25,7 @@ def test_equal_bundles_are_ok(gate: Gate, tmp_path: Path) -> None:
     done = gate(there, there)
     assert done.code == 0, done
     assert "ean.onnx-fp32: ok: latency " in done.out
-    assert "exact figures equal" in done.out
+    assert "static metrics equal" in done.out
     assert "6 of 24 processes ran on a machine that was busy" in done.out
 
 

@@ -1,4 +1,4 @@
-"""Exact figures: worse is a regression, better is told, unknown is neither."""
+"""Static metrics: worse is a regression, better is told, unknown is neither."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from edgefer.benchmark.workload import Task, Workload, measure, open_workload
-from edgefer.runtime import protocol, records, workload
+from edgefer.runtime import protocol, records, worker, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
 from edgefer.runtime.protocol import Request
@@ -127,6 +127,19 @@ def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
     with pytest.raises(NotSetUp, match=r"ean.ncnn-fp32: the bundle's batch is 1"):
         measure(bundle, replace(FEW, mode="batch", batch=4))
     assert len(measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
+
+
+def test_whatever_an_engine_raises_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
+    def load() -> workload.LoadedWorkload:
+        def step() -> None:
+            raise RuntimeError("kernel 7\nrefused")
+
+        return workload.LoadedWorkload("Engine 1.0", "CPU", None, step, [])
+
+    failure = worker.answer(Request("somewhere", None, FEW), lambda _: load).failure
+    assert failure is not None and failure.kind == "WorkerFailed"
+    assert failure.message.startswith("somewhere failed while it ran (RuntimeError: kernel 7 refused): ")
+    assert "Traceback" in capfd.readouterr().err  # what a board's log keeps
 
 
 def test_a_dead_worker_is_one_clear_line() -> None:
