@@ -115,10 +115,10 @@ def _printed(printed: list[PrintedFigure], counted: Count) -> str:
 
 
 def _layers(ops: list[Op]) -> str:
-    from edgefer.arch.count import rules
+    from edgefer.arch.count import ATTENTION, LAYERS, THOP
     from edgefer.runtime.terminal_table import table
 
-    both = {**rules.LAYERS, **rules.ATTENTION}
+    both = {**LAYERS, **ATTENTION}
     rows = [
         (
             op.name,
@@ -126,7 +126,7 @@ def _layers(ops: list[Op]) -> str:
             "x".join(map(str, op.output[1:])),
             f"{op.parameters:,}" if op.parameters else "",
             f"{both[op.kind](op):,}" if op.kind in both else "",
-            f"{rules.THOP[op.kind](op):,}" if op.kind in rules.THOP else "",
+            f"{THOP[op.kind](op):,}" if op.kind in THOP else "",
         )
         for op in ops
     ]

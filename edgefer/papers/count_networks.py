@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from edgefer.arch import ARCHS, Arch
-from edgefer.arch.count import count_arch, skeleton
-from edgefer.arch.count.rules import POOLS
+from edgefer.arch.count import POOLS, count_arch, skeleton
 from edgefer.arch.count.trace import Op, operations
 from edgefer.papers.counts import Counts, code_checksum
 from edgefer.papers.paper_files import tables

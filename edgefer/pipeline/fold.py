@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from edgefer.arch.model_contract import Affine, ModelContract, grey_affine
+from edgefer.arch.architecture import Affine, ModelContract, grey_affine
 from edgefer.runtime.errors import ExportFailed
 
 FOLDED = "folded into the first convolution"

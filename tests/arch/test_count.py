@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from edgefer.arch import ARCHS, get_arch
-from edgefer.arch.count import count, count_arch, rules
+from edgefer.arch.count import PTFLOPS_MODULES, count, count_arch, total
 from edgefer.arch.count.memory import peak
 from edgefer.arch.count.trace import operations
 from edgefer.arch.ean import EAN, VARIANTS, Variant
@@ -89,7 +89,7 @@ def test_modules_are_counted_and_functions_are_not() -> None:
     assert counted.torchsummary_modules - counted.torchsummary == 4 * 2 * (4 * 64 + 4 * 16)
     functions = [op for op in operations(get_arch("resnet18-44").build(), (1, 3, 44, 44)) if op.kind == "relu"]
     assert len(functions) == 8
-    assert rules.total(functions, rules.PTFLOPS_MODULES) == 0
+    assert total(functions, PTFLOPS_MODULES) == 0
 
 
 def test_peak_of_a_chain_is_its_widest_step() -> None:

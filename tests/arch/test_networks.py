@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgefer.arch import ARCHS, get_arch
+from edgefer.arch.architecture import grey_affine
 from edgefer.arch.count import skeleton
-from edgefer.arch.model_contract import grey_affine
 from edgefer.pipeline.fold import DeployableModel, fold, fold_input
 from edgefer.runtime.errors import ExportFailed, UnknownName
 from edgefer.runtime.preprocess import LUMA

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgefer.arch import ARCHS, Arch
-from edgefer.arch.model_contract import Color, ModelContract, Output
+from edgefer.arch.architecture import Color, ModelContract, Output
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx, nn
 
-from edgefer.arch.model_contract import Affine, ModelContract, Output
+from edgefer.arch.architecture import Affine, ModelContract, Output
 from edgefer.pipeline.user_model.contract_file import Size
 from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadNetwork, ExportFailed

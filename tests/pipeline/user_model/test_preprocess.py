@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from edgefer.arch.model_contract import Color, ModelContract, Output
+from edgefer.arch.architecture import Color, ModelContract, Output
 from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import FOLDED, DeployableModel
 from edgefer.runtime.engines import load
