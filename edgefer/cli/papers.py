@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgefer.cli.bench import COUNT, Threads
-from edgefer.cli.common import PATH
+from edgefer.cli.common import PATH, json_option, print_json
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -21,19 +21,24 @@ POSITIVE = click.FloatRange(0, min_open=True)
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "every", is_flag=True, help="All tables.")
+@click.option("--all", "every", is_flag=True, help="Write or measure all tables.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write them as Markdown.")
 @click.option("--csv", "as_csv", type=PATH, metavar="FILE", help="Write a line for each printed figure.")
 @click.option("--out", type=PATH, metavar="FOLDER", help="Write a Markdown page for each paper there.")
 @click.option("--results", type=PATH, metavar="FOLDER", help="Your own bench records; --measure writes there.")
 @click.option("--measure", "measuring", is_flag=True, help="Measure what is missing, on this machine.")
-@click.option("--device", metavar="NAME", help="Measure there: an emulated board counts instructions, no times.")
-@click.option("--again", is_flag=True, help="Measure also what is there.")
+@click.option(
+    "--device", metavar="NAME", help="Measure there: an emulated board counts instructions, and has no times."
+)
+@click.option("--again", is_flag=True, help="Measure what is recorded once more.")
 @click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
-@click.option("--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Of the engine.")
+@click.option(
+    "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
+)
 @click.option("--samples", type=COUNT, metavar="N", help="Fewer than the paper's; the page says so.")
 @click.option("--seconds", type=POSITIVE, metavar="S", help="Stop sampling a process then; the page says so.")
 @click.option("--minutes", type=POSITIVE, default=10.0, show_default=True, help="Leave out a bundle that takes longer.")
+@json_option
 def tables(
     names: tuple[str, ...],
     every: bool,
@@ -43,12 +48,8 @@ def tables(
     results: Path | None,
     measuring: bool,
     device: str | None,
-    again: bool,
-    processes: int,
-    threads: int,
-    samples: int | None,
-    seconds: float | None,
-    minutes: float,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Show the papers' tables, each printed figure beside what edgefer counts or measures, or why there is none.
 
@@ -75,14 +76,22 @@ def tables(
 
         if not (names or every):
             raise click.UsageError("name the tables to measure, or give --all.")
-        options = MeasureOptions(processes, threads, samples, seconds, minutes, again)
-        if device is None:
-            _measure(chosen, options, _results_folder(results))
-        else:
-            _count(chosen, options, device, _results_folder(results))
+        how, folder = MeasureOptions(**options), _results_folder(results)
+        written = _measure(chosen, how, folder) if device is None else _count(chosen, how, device, folder)
+        _say_written(written, as_json)
     compared = _compare(chosen, results)
-    _show(compared, listed=not names)
-    _write(compared, markdown, as_csv, out)
+    if as_json:
+        from edgefer.papers.paper_table import figures
+
+        print_json(figures(compared))
+    else:
+        _show(compared, listed=not names)
+    _say_written(_write(compared, markdown, as_csv, out), as_json)
+
+
+def _say_written(paths: Iterable[Path], as_json: bool) -> None:
+    for path in paths:
+        click.echo(f"wrote {path}", err=as_json)
 
 
 def _compare(names: Sequence[str], results: Path | None) -> list[PaperTable]:
@@ -106,7 +115,7 @@ def _show(compared: Sequence[PaperTable], listed: bool) -> None:
     click.echo(paper_table.LEGEND)
 
 
-def _write(compared: Sequence[PaperTable], markdown: Path | None, as_csv: Path | None, out: Path | None) -> None:
+def _write(compared: Sequence[PaperTable], markdown: Path | None, as_csv: Path | None, out: Path | None) -> list[Path]:
     from edgefer.papers.paper_files import PAGES, page_of
     from edgefer.papers.paper_table import page, to_csv
     from edgefer.runtime.files import write_atomic
@@ -122,7 +131,7 @@ def _write(compared: Sequence[PaperTable], markdown: Path | None, as_csv: Path |
         files += [(out / f"{name}.md", page(of, to_markdown)) for name, of in pages.items() if of]
     for path, text in files:
         write_atomic(path, text.encode())
-        click.echo(f"wrote {path}")
+    return [path for path, _ in files]
 
 
 def _results_folder(results: Path | None) -> Path:
@@ -135,7 +144,7 @@ def _results_folder(results: Path | None) -> Path:
     return results or of_clone
 
 
-def _measure(chosen: Sequence[str], options: MeasureOptions, results: Path) -> None:
+def _measure(chosen: Sequence[str], options: MeasureOptions, results: Path) -> Iterator[Path]:
     from edgefer.devices.device import ThisMachine
     from edgefer.papers import measure
     from edgefer.papers.deployment_columns import measured_for
@@ -147,10 +156,10 @@ def _measure(chosen: Sequence[str], options: MeasureOptions, results: Path) -> N
     for name in names:
         with display() as shown:
             measure.measure(name, options, results / f"{name}.json", ThisMachine(), shown.progress)
-        click.echo(f"wrote {results / f'{name}.json'}")
+        yield results / f"{name}.json"
 
 
-def _count(chosen: Sequence[str], options: MeasureOptions, device: str, results: Path) -> None:
+def _count(chosen: Sequence[str], options: MeasureOptions, device: str, results: Path) -> Iterator[Path]:
     from edgefer.devices import registry
     from edgefer.papers import boards
     from edgefer.papers.deployment_columns import BOARDS, TABLES
@@ -162,7 +171,7 @@ def _count(chosen: Sequence[str], options: MeasureOptions, device: str, results:
     result = results / boards.record_name(device)
     with display() as shown:
         boards.count(names, options, result, registry.ready_device(device), shown.progress)
-    click.echo(f"wrote {result}")
+    yield result
 
 
 def _require(names: Sequence[str], chosen: Sequence[str], done: str) -> None:

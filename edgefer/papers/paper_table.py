@@ -217,14 +217,22 @@ def overview(shown: Sequence[PaperTable]) -> list[list[str]]:
 def to_csv(shown: Sequence[PaperTable]) -> str:
     """A line for each printed figure."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV)
+    writer = csv.DictWriter(text, _CSV, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(figures(shown))
+    return text.getvalue()
+
+
+def figures(shown: Sequence[PaperTable]) -> list[dict[str, str]]:
+    """Each printed figure with what there is to it; a text is empty where there is nothing."""
+    rows = []
     for each in shown:
         for cell, evidence in each.evidence:
             where = (each.name, PAGES[page_of(each.name)], each.table.number, cell.row.name)
             of = (cell.row.dataset or cell.dataset, cell.row.arch, cell.column.key, cell.printed)
-            writer.writerow((*where, *of, *_evidence_fields(evidence)))
-    return text.getvalue()
+            texts = (*where, *of, *_evidence_fields(evidence))
+            rows.append({key: str(text or "") for key, text in zip(_CSV, texts, strict=True)})
+    return rows
 
 
 def _evidence_fields(evidence: Evidence) -> tuple[str, ...]:
