@@ -1,4 +1,4 @@
-"""A bench: every bundle in several fresh processes, the bundles in turn, so that all share the machine's moods."""
+"""A bench: every bundle in several fresh processes, in turn, so that a change of the machine is common to all."""
 
 from __future__ import annotations
 

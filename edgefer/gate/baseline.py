@@ -80,7 +80,7 @@ def figures(
 def _other(then: Mapping[str, str], now: Mapping[str, str], kind: str) -> list[str]:
     """What was another one when the baseline was counted."""
     foreign = set(worker.PACKAGES) - set(ENGINES[kind].reported) - {"numpy"}
-    # Only a place that is an emulator tells its QEMU with every answer.
+    # Only a device that is an emulator tells its QEMU with every answer.
     relevant = sorted((then.keys() | now.keys()) - foreign - ({"qemu"} if "qemu" not in then else set()))
     pairs = {name: (then.get(name, "none"), now.get(name, "none")) for name in relevant}
     return [f"{name} was {before}, here it is {after}" for name, (before, after) in pairs.items() if before != after]

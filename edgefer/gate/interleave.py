@@ -107,9 +107,9 @@ def _round(plan: Plan, measure: Measure, tick: Tick, measured: Rounds) -> Estima
 @contextmanager
 def copies(originals: Mapping[Role, Bundle]) -> Iterator[dict[Role, Bundle]]:
     """Each bundle in a folder of its own, all on one disk with paths of one length: those move latencies too."""
-    with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as place:
+    with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as temporary:
         copied: dict[Role, Bundle] = {}
         for letter, (role, bundle) in zip("abc", originals.items(), strict=False):
-            folder = Path(shutil.copytree(bundle.folder, Path(place) / letter / "bundle"))
+            folder = Path(shutil.copytree(bundle.folder, Path(temporary) / letter / "bundle"))
             copied[role] = replace(bundle, folder=folder)
         yield copied

@@ -74,8 +74,8 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
         head = base if same else _figures(pair.head, tools, _counted(pair.head, tools))
         bundles: dict[Role, Bundle] = {"base": pair.base, "head": pair.head, "control": pair.base}
         measured = _measure(pair.name, bundles, tools, limits) if tools.latency else Rounds()
-        slack = ENGINES[pair.head.manifest.format].same_host
-        verdicts.append(_judge(pair.name, (base, head), measured, limits, slack, tools.notes))
+        count_tolerance = ENGINES[pair.head.manifest.format].same_host
+        verdicts.append(_judge(pair.name, (base, head), measured, limits, count_tolerance, tools.notes))
     return verdicts
 
 
@@ -165,14 +165,14 @@ def _judge(
     base_and_head: Sequence[tuple[Figures, list[str]]],
     measured: Rounds,
     limits: Limits,
-    slack: float,
+    count_tolerance: float,
     notes: Sequence[str] = (),
     recorded: bool = False,
 ) -> Verdict:
     (base, base_notes), (head, head_notes) = base_and_head
     lost = [f"{figure} not compared: one side does not know it" for figure in static_metrics.unknown(base, head)]
     all_notes = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *measured.notes()]))
-    changes = static_metrics.compare(base, head, limits.thresholds.exact, slack)
+    changes = static_metrics.compare(base, head, limits.thresholds.exact, count_tolerance)
     return judge(name, measured.rounds, changes, limits.thresholds, recorded and bool(measured.rounds), all_notes)
 
 

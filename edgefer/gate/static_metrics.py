@@ -60,19 +60,19 @@ class Change:
         return f"{self.figure} {self.base:,.0f} -> {self.head:,.0f} ({grown})"
 
 
-def compare(base: Figures, head: Figures, tolerance: float = 0.0, slack: float = 0.0) -> list[Change]:
+def compare(base: Figures, head: Figures, tolerance: float = 0.0, count_tolerance: float = 0.0) -> list[Change]:
     """The figures that differ, the worse ones first.
 
-    `tolerance` is how much worse is still fine: percent of a count, points of accuracy and agreement. `slack` is the
-    share by which instructions may differ for no reason, see engines.Engine. A figure that one side does not know is
-    left out; `unknown` names it.
+    `tolerance` is how much worse is still fine: percent of a count, points of accuracy and agreement. `count_tolerance`
+    is the share by which instructions may differ for no reason, see engines.Engine. A figure that one side does not
+    know is left out; `unknown` names it.
     """
     changes: list[Change] = []
     for figure, name in _COUNTS.items():
         changes += _count(figure, getattr(base, name), getattr(head, name), tolerance)
     for device in sorted(base.instructions.keys() & head.instructions.keys()):
         one, other = base.instructions[device], head.instructions[device]
-        if not _stray(one, other, slack):
+        if not _stray(one, other, count_tolerance):
             changes += _count(_on(device), one.instructions, other.instructions, tolerance)
     for name in sorted(base.operators.keys() | head.operators.keys()):
         changes += _count(f"operators {name}", base.operators.get(name, 0), head.operators.get(name, 0), tolerance)
@@ -92,9 +92,9 @@ def _on(device: str) -> str:
     return f"instructions per frame on {device}"
 
 
-def _stray(base: Count, head: Count, slack: float) -> bool:
+def _stray(base: Count, head: Count, count_tolerance: float) -> bool:
     """Whether counts are no further apart than memory that lies elsewhere, or threads that wait, explain."""
-    room = max(slack * base.instructions, _SPREADS * (base.spread + head.spread))
+    room = max(count_tolerance * base.instructions, _SPREADS * (base.spread + head.spread))
     return abs(head.instructions - base.instructions) <= room
 
 

@@ -87,7 +87,7 @@ def test_instructions_that_were_not_counted_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", engines.ENGINES)
-def test_every_format_has_its_engines_and_its_slack(kind: str) -> None:
+def test_every_format_has_its_engines_and_its_tolerance(kind: str) -> None:
     engine = engines.ENGINES[kind]
     assert engine.reported and set(engine.reported) <= set(worker.PACKAGES)
     assert 0 < engine.same_host <= engine.other_host

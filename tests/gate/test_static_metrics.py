@@ -78,14 +78,14 @@ def test_each_board_is_compared_with_itself() -> None:
 
 @pytest.mark.parametrize("kind", ENGINES)
 def test_memory_that_lies_elsewhere_is_no_change(kind: str) -> None:
-    def found(share: float, slack: float) -> int:
+    def found(share: float, tolerance: float) -> int:
         there = {"x86": Count(round(2_863_095 * (1 + share)))}
-        return len(compare(BASE, replace(BASE, instructions=there), slack=slack))
+        return len(compare(BASE, replace(BASE, instructions=there), count_tolerance=tolerance))
 
     engine = ENGINES[kind]
-    for slack in (engine.same_host, engine.other_host):
-        assert found(0.9 * slack, slack) == 0
-        assert found(1.1 * slack, slack) == 1
+    for tolerance in (engine.same_host, engine.other_host):
+        assert found(0.9 * tolerance, tolerance) == 0
+        assert found(1.1 * tolerance, tolerance) == 1
     assert engine.same_host <= engine.other_host <= 0.005
 
 
