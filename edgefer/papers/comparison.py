@@ -92,9 +92,9 @@ def _verdict(cell: Cell, value: float) -> Verdict:
 
 def like(cell: Cell, value: float) -> str:
     """`value` in the printed unit and with as many digits: 5054158 -> 5.054 where 5.054 stands in millions."""
-    found = re.search(r"[\d,]+(?:\.(\d+))?(.*)", cell.printed)
-    assert found is not None  # paper_files.read_paper has seen it
-    decimals, unit = len(found[1] or ""), found[2]
+    match = re.search(r"[\d,]+(?:\.(\d+))?(.*)", cell.printed)
+    assert match is not None  # paper_files.read_paper has seen it
+    decimals, unit = len(match[1] or ""), match[2]
     times = cell.step * Decimal(10) ** decimals
     if cell.column.sign:
         unit = unit.replace(cell.column.sign, cell.column.unit)

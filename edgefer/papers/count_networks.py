@@ -127,14 +127,14 @@ _COLUMNS: dict[str, Figure] = {
 
 def _embeddings(layers: Layers) -> list[Op]:
     """Convolutions whose patches overlap: those that begin the transformer blocks."""
-    found = []
+    overlapping = []
     for op in layers[1]:
         if op.kind == "Conv2d":
             module = layers[0].get_submodule(op.name)
             assert isinstance(module, nn.Conv2d)
             if module.kernel_size[0] > module.stride[0] > 1:
-                found.append(op)
-    return found
+                overlapping.append(op)
+    return overlapping
 
 
 _ROWS: dict[str, Callable[[Layers], Op]] = {
@@ -152,5 +152,5 @@ def _of_row(layers: Layers, row: str, column: str) -> int:
     if column in _SIDES:
         sides = (*op.output[1:], 1, 1)  # a vector is one pixel
         return sides[_SIDES.index(column)]
-    found: tuple[int, ...] = getattr(layers[0].get_submodule(op.name), _SETTINGS[column])
-    return found[0]
+    setting: tuple[int, ...] = getattr(layers[0].get_submodule(op.name), _SETTINGS[column])
+    return setting[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from edgefer.arch import Arch, get_arch
@@ -93,7 +94,7 @@ def measure(
 
 def _ticks(progress: Progress, name: str, done: int, total: int) -> Callable[[str], None]:
     """What a bench calls before each run, where so many of so many are done."""
-    numbers = iter(range(done, total))
+    numbers = count(done)
     return lambda what: progress.step(name, what.partition(", process")[0], next(numbers), total)
 
 
@@ -103,7 +104,7 @@ def _earlier(result: Path) -> BenchRecord | None:
     record = records.read(BenchRecord, result)
     if record.machine != machine.describe():
         raise BadRecord(f"{result} is of {record.machine.fingerprint}: give another --results folder, or --again.")
-    return replace(record, results=[kept for each in record.results if (kept := undisturbed(each)).runs])
+    return replace(record, results=[rest for each in record.results if (rest := undisturbed(each)).runs])
 
 
 def undisturbed(result: Result) -> Result:
@@ -153,10 +154,10 @@ def too_long(workload: Workload, settings: Settings, options: MeasureOptions, sa
 
 def merge_runs(old: BenchRecord | None, new: BenchRecord, order: Sequence[str], left: list[str]) -> BenchRecord:
     """The new runs behind the old ones of the same files and settings; other files or settings take the old's place."""
-    kept = {} if old is None else {result.bundle: result for result in old.results}
+    results = {} if old is None else {result.bundle: result for result in old.results}
     for result in new.results:
-        kept[result.bundle] = _behind(kept.get(result.bundle), result)
-    ordered = sorted(kept.values(), key=lambda result: order.index(result.bundle) if result.bundle in order else -1)
+        results[result.bundle] = _behind(results.get(result.bundle), result)
+    ordered = sorted(results.values(), key=lambda result: order.index(result.bundle) if result.bundle in order else -1)
     return replace(new, results=ordered, left_out=left)
 
 

@@ -72,8 +72,8 @@ def read_paper(path: Path) -> Paper:
 
 def _parts(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """The tables under `key`; anything else there is left to `records.structure`."""
-    found = content.get(key)
-    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+    parts = content.get(key)
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def _mistakes(paper: Paper, table: Table) -> Iterator[str]:
@@ -149,10 +149,10 @@ def page_of(name: str) -> str:
 
 def expand_names(names: tuple[str, ...]) -> list[str]:
     """Names of tables; a page's name stands for all of its tables. Raises UnknownName."""
-    found: dict[str, None] = {}
+    expanded: dict[str, None] = {}
     for name in names:
-        wanted = [each for each in tables() if name in (each, page_of(each))]
-        if not wanted:
+        meant = [each for each in tables() if name in (each, page_of(each))]
+        if not meant:
             raise UnknownName.of("table", name, [*PAGES, *tables()])
-        found |= dict.fromkeys(wanted)
-    return list(found)
+        expanded |= dict.fromkeys(meant)
+    return list(expanded)

@@ -34,7 +34,7 @@ MEASURED = "trained here"
 
 def of_papers() -> list[Point]:
     """Parameters and FER2013 accuracy of every network that a paper prints both of, in one table or in two."""
-    found: dict[tuple[str, str, float], tuple[bool, Point]] = {}
+    points: dict[tuple[str, str, float], tuple[bool, Point]] = {}
     for page, file in PAGES.items():
         of_page = [table for name, (_, table) in tables().items() if page_of(name) == page]
         anywhere = _sizes(cell for table in reversed(of_page) for cell in table.cells)
@@ -43,8 +43,8 @@ def of_papers() -> list[Point]:
             for cell in table.cells:
                 if _is_accuracy(cell) and cell.row.name in sizes:
                     point = Point(_name(cell.row), file, sizes[cell.row.name], float(cell.value))
-                    found.setdefault((point.name.lower(), page, point.y), (_is_own(cell.row, page), point))
-    return _unlike([point for _, point in sorted(found.values(), key=lambda each: not each[0])])
+                    points.setdefault((point.name.lower(), page, point.y), (_is_own(cell.row, page), point))
+    return _unlike([point for _, point in sorted(points.values(), key=lambda each: not each[0])])
 
 
 def _is_own(row: Row, page: str) -> bool:

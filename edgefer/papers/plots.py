@@ -178,17 +178,17 @@ def machines(records: Sequence[BenchRecord]) -> str:
 
 def latencies(records: Sequence[BenchRecord]) -> Any:
     """How the latencies of each bundle spread: quartiles, median, from the fastest to the 99th percentile."""
-    taken = {
+    samples_of = {
         trained_name(r.id): [s * 1e3 for run in r.runs if run.timed for s in run.samples]
         for b in records
         for r in b.results
     }
-    taken = {name: samples for name, samples in taken.items() if samples}
-    _require(bool(taken), "the record holds no times: those of emulated devices mean nothing.")
-    ordered = sorted(taken, key=lambda name: -float(np.median(taken[name])))
+    samples_of = {name: samples for name, samples in samples_of.items() if samples}
+    _require(bool(samples_of), "the record holds no times: those of emulated devices mean nothing.")
+    ordered = sorted(samples_of, key=lambda name: -float(np.median(samples_of[name])))
     figure, axes = _figure(9, 1.4 + 0.34 * len(ordered))
     for row, name in enumerate(ordered):
-        low, q1, middle, q3, p99 = np.percentile(taken[name], [0, 25, 50, 75, 99])
+        low, q1, middle, q3, p99 = np.percentile(samples_of[name], [0, 25, 50, 75, 99])
         axes.plot([low, p99], [row, row], color=COLOURS[0], linewidth=1.2)
         axes.barh(row, q3 - q1, left=q1, height=0.5, color="#b9d9ec", edgecolor=COLOURS[0])
         axes.plot([middle, middle], [row - 0.25, row + 0.25], color=COLOURS[1], linewidth=2.2)
@@ -225,5 +225,5 @@ def shares(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: int) 
     """Of each class (row) the share that was taken for each (column); zeros for a class without an image."""
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, answers), 1)
-    found: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return found
+    shares: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares

@@ -39,12 +39,12 @@ def protocols() -> dict[str, Protocol]:
 
 def _printed(source: transcription.Paper, name: str, method: transcription.Method) -> dict[str, dict[str, float]]:
     """The times or loads of the tables that name the protocol."""
-    found: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for table in source.tables:
         for cell in table.cells if table.protocol == name else ():
             if cell.column.kind in _REPORTED[method.statistic]:
-                found.setdefault(cell.row.name, {})[cell.column.key] = float(cell.value)
-    return found
+                figures.setdefault(cell.row.name, {})[cell.column.key] = float(cell.value)
+    return figures
 
 
 def protocol(name: str) -> Protocol:
@@ -56,15 +56,15 @@ def protocol(name: str) -> Protocol:
 
 def protocol_notes(name: str) -> ProtocolNotes:
     """What the page of a bench tells of a protocol; raises UnknownName."""
-    known = protocol(name)
+    of_paper = protocol(name)
     printed = "; ".join(
         f"{network} {', '.join(f'{column} {figure:g}' for column, figure in figures.items())}"
-        for network, figures in known.printed.items()
+        for network, figures in of_paper.printed.items()
     )
     return ProtocolNotes(
-        known.statistic,
+        of_paper.statistic,
         [
-            f'{known.table} of {known.paper}, section {known.section}: "{known.quote}" {known.assumed}',
-            f"printed there, {known.unit}, on {known.machine}: {printed}",
+            f'{of_paper.table} of {of_paper.paper}, section {of_paper.section}: "{of_paper.quote}" {of_paper.assumed}',
+            f"printed there, {of_paper.unit}, on {of_paper.machine}: {printed}",
         ],
     )

@@ -153,25 +153,25 @@ class Cell:
     def agrees(self, figure: float | Decimal) -> bool:
         """Whether `figure` is equal to the printed digit, or above a printed lower limit.
 
-        CellRef a tie both neighbours agree: how the paper rounds is not known.
+        At a tie both neighbours agree: how the paper rounds is not known.
         """
-        given = Decimal(str(figure))
-        near = abs(given - self.value) * 2 <= self.step
-        return near or given > self.value if self.relation == ">" else near
+        other = Decimal(str(figure))
+        near = abs(other - self.value) * 2 <= self.step
+        return near or other > self.value if self.relation == ">" else near
 
     @cached_property
     def _parts(self) -> tuple[Decimal, Decimal]:
-        found = _PRINTED.fullmatch(self.printed)
-        if found is None:
+        match = _PRINTED.fullmatch(self.printed)
+        if match is None:
             raise ValueError(f"{self.printed!r} is not a number")
-        sign = found[3]
+        sign = match[3]
         if sign in _TIMES and self.column.unit == "":
             times = _TIMES[sign]
         elif sign in ("", self.column.sign or self.column.unit):
             times = _TIMES.get(self.column.unit, Decimal(1))
         else:
             raise ValueError(f"{self.printed!r} is not in the column's unit {self.column.unit!r}")
-        return Decimal(found[2].replace(",", "")), times
+        return Decimal(match[2].replace(",", "")), times
 
 
 @dataclass(frozen=True)
@@ -207,8 +207,8 @@ class Table:
         """The figure of a row (and, where a name comes twice, its data set) in a column; raises UnknownName."""
         rows = [each for each in self.rows if each.name == row and dataset in ("", each.dataset)]
         if len(rows) != 1:
-            known = [f"{each.dataset} {each.name}".strip() for each in self.rows]
-            raise UnknownName.of(f"row of {self.title}", f"{dataset} {row}".strip(), known)
+            names = [f"{each.dataset} {each.name}".strip() for each in self.rows]
+            raise UnknownName.of(f"row of {self.title}", f"{dataset} {row}".strip(), names)
         filled = {cell.column.key: cell for cell in self.cells if cell.row is rows[0]}
         if column not in filled:
             raise UnknownName.of(f"column of {self.title}, row {row}", column, filled)
