@@ -129,7 +129,7 @@ def bench(
     recorded = list(outcome.records.values())
     if recorded:
         _show(recorded, files, as_json)
-    _end(outcome)
+    _raise_failures(outcome)
 
 
 def _settings(
@@ -212,13 +212,13 @@ def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:
     write_atomic(path, text.encode())
 
 
-def _end(outcome: Outcome) -> None:
+def _raise_failures(outcome: Outcome) -> None:
     """Raise what went wrong; what was measured is shown and written by now."""
     from edgefer.devices.bench import failures
     from edgefer.runtime.errors import SeveralFailures
 
     if outcome.stopped is not None:
         raise outcome.stopped
-    found = failures(outcome)
-    if found:
-        raise SeveralFailures.of(found)
+    failed = failures(outcome)
+    if failed:
+        raise SeveralFailures.of(failed)

@@ -96,7 +96,7 @@ def gate(sides: tuple[str, ...], markdown: Path | None, as_json: bool, **options
     with usage_errors(), display() as shown:
         record = compare(GateOptions(head, base, **options), shown.progress)
     _show(record, markdown, as_json)
-    _exit(record)
+    _raise_outcome(record)
 
 
 def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def _show(record: GateRecord, markdown: Path | None, as_json: bool) -> None:
         click.echo(report.page(record, terminal_table.table), nl=False)
 
 
-def _exit(record: GateRecord) -> None:
+def _raise_outcome(record: GateRecord) -> None:
     from edgefer.runtime.errors import Inconclusive, Regressed
 
     failing = [verdict.line for verdict in record.verdicts if verdict.outcome == record.outcome]

@@ -169,12 +169,12 @@ def _read_faces(
     path: Path, options: VerifyOptions, checks: Sequence[BundleCheck], progress: Progress
 ) -> dict[int, _Faces]:
     """The faces by the size that bundles resize them to."""
-    found = {}
+    faces = {}
     for size in {check.bundle.manifest.contract.resize for check in checks if check.bundle is not None}:
         whole = load(path, size, options.reading.with_progress(path, progress))
         test = whole.split(options.split)
-        found[size] = _Faces(test, unseen_rows(test, whole))
-    return found
+        faces[size] = _Faces(test, unseen_rows(test, whole))
+    return faces
 
 
 def _check_accuracy(
