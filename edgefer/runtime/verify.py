@@ -1,6 +1,6 @@
 """An artifact against its own promises: checksums, contract, golden pair; with data, its accuracy.
 
-Imports the light half only. The float model that `--data` compares with is another bundle, or the
+It needs numpy and one engine. The float model that `--data` compares with is another bundle, or the
 network itself, and only then torch is needed.
 """
 

@@ -97,13 +97,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     return heard
 
 
-def place(tmp_path: Path) -> LocalGpu:
+def local_gpu(tmp_path: Path) -> LocalGpu:
     return LocalGpu(write(tmp_path, {**NVIDIA, "dev/dri/renderD128": ""}))
 
 
 def test_each_way_is_tried_by_its_golden_pair(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     names = ("onnx-fp32", "onnx-int8", "openvino-fp32", "ncnn-fp32", "ncnn-fp16", "tflite-int8", "tflite-fp32")
-    tried = place(tmp_path)
+    tried = local_gpu(tmp_path)
     found = tried.expand([*(open_workload(dist / f"ean.{name}") for name in names), EAGER])
     assert [workload.name for workload in found] == [
         "ean.onnx-fp32:cuda",
@@ -131,7 +131,7 @@ def test_without_nvidia_s_driver_no_worker_is_started(tmp_path: Path, dist: Path
 def test_a_broken_bundle_is_no_matter_of_the_gpu(tmp_path: Path, asked: list[Request]) -> None:
     folder = write(tmp_path / "ean.x", {"manifest.json": "{}"})
     with pytest.raises(BrokenBundle):
-        place(tmp_path).expand([open_workload(folder)])
+        local_gpu(tmp_path).expand([open_workload(folder)])
 
 
 def test_batches_of_a_fixed_bundle_are_refused_before_anything_runs(
@@ -140,32 +140,42 @@ def test_batches_of_a_fixed_bundle_are_refused_before_anything_runs(
     batch = Settings(mode="batch", batch=8)
     tasks = [Task(gpu.by_provider(workload)[0], batch) for workload in (EAGER, open_workload(dist / "ean.onnx-fp32"))]
     with pytest.raises(NotSetUp, match=r"ean.onnx-fp32: the bundle's batch is 1"):
-        place(tmp_path).answers(tasks, ignore)
+        local_gpu(tmp_path).answers(tasks, ignore)
     assert asked == []
-    assert len(list(place(tmp_path).answers(tasks[:1], ignore))) == 1
+    assert len(list(local_gpu(tmp_path).answers(tasks[:1], ignore))) == 1
     one = Task(gpu.by_provider(open_workload(dist / "ean.onnx-fp32"))[0], Settings(mode="batch", batch=1))
-    assert len(list(place(tmp_path).answers([one], ignore))) == 1
+    assert len(list(local_gpu(tmp_path).answers([one], ignore))) == 1
 
 
 def test_a_check_that_names_no_provider_takes_all(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     wanted = Task(open_workload(dist / "ean.openvino-fp32"), Settings(), check=Check())
-    (answer,) = place(tmp_path).answers([wanted], ignore)
+    (answer,) = local_gpu(tmp_path).answers([wanted], ignore)
     assert answer.golden == GoldenCheck("engine", 0.5, 1.0)
     with pytest.raises(GoldenMismatch):
-        list(place(tmp_path).answers([Task(open_workload(dist / "ean.onnx-fp32"), Settings(), check=Check())], ignore))
+        list(
+            local_gpu(tmp_path).answers(
+                [Task(open_workload(dist / "ean.onnx-fp32"), Settings(), check=Check())], ignore
+            )
+        )
     with pytest.raises(NoGpu, match=r"ean.ncnn-fp32 runs on no GPU here: vulkan: ncnn finds no"):
-        list(place(tmp_path).answers([Task(open_workload(dist / "ean.ncnn-fp32"), Settings(), check=Check())], ignore))
+        list(
+            local_gpu(tmp_path).answers(
+                [Task(open_workload(dist / "ean.ncnn-fp32"), Settings(), check=Check())], ignore
+            )
+        )
     with pytest.raises(NoGpu, match=r"ean.tflite-int8 runs on no GPU here: edgefer has no GPU provider"):
         list(
-            place(tmp_path).answers([Task(open_workload(dist / "ean.tflite-int8"), Settings(), check=Check())], ignore)
+            local_gpu(tmp_path).answers(
+                [Task(open_workload(dist / "ean.tflite-int8"), Settings(), check=Check())], ignore
+            )
         )
 
 
 def test_a_time_is_never_the_processor_s(tmp_path: Path, dist: Path, asked: list[Request]) -> None:
     wanted = Task(open_workload(dist / "ean.onnx-fp32"), Settings())
     with pytest.raises(ValueError, match="leave the provider open"):
-        list(place(tmp_path).answers([wanted], ignore))
-    assert place(tmp_path).count(EAGER).instructions is None
+        list(local_gpu(tmp_path).answers([wanted], ignore))
+    assert local_gpu(tmp_path).count(EAGER).instructions is None
 
 
 def on_card(name: str, software: bool, bundle: str, batch: int) -> BenchRecord:

@@ -20,9 +20,9 @@ done
 say throttled "$(vcgencmd get_throttled 2>/dev/null)"
 say memory "$(sed -n 's/^MemTotal: *//p' /proc/meminfo)"
 say available "$(sed -n 's/^MemAvailable: *//p' /proc/meminfo)"
-place=$folder
-[ -d "$place" ] || place=.
-say disk "$(df -Pk "$place" | tail -n 1)"
+measured=$folder
+[ -d "$measured" ] || measured=.
+say disk "$(df -Pk "$measured" | tail -n 1)"
 for venv in "$folder"/venv "$folder"/venv-*; do
     [ -x "$venv/bin/python" ] && say venv "${venv##*/} $("$venv/bin/python" -I -c '
 from importlib.metadata import distributions

@@ -25,7 +25,7 @@ Measure = Callable[..., list[Answer]]
 
 @pytest.fixture
 def said() -> list[str]:
-    """What the place told besides."""
+    """What the device said besides."""
     return []
 
 
