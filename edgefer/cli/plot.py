@@ -104,7 +104,7 @@ def confusion(bundle: Path, data: Path, reading: ReadOptions, split: str, out: P
 
 
 def _drawing(out: Path) -> Any:
-    """The module that draws, after a look at the file's ending and whether matplotlib is there."""
+    """The module that draws, after a look at the file's ending and whether what it draws with is there."""
     from importlib.util import find_spec
 
     from edgefer.papers import plots
@@ -113,8 +113,9 @@ def _drawing(out: Path) -> Any:
 
     if out.suffix not in plots.FORMATS:
         raise click.UsageError(f"--out ends in {' or '.join(plots.FORMATS)}: {out.name} does not.")
-    if find_spec("matplotlib") is None:
-        raise MissingEngine.of("matplotlib", "train")
+    for package in ("matplotlib", "adjustText"):
+        if find_spec(package) is None:
+            raise MissingEngine.of(package, "train")
     require_folder(out.absolute().parent)
     return plots
 

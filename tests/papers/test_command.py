@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
 from edgefer.papers import measure, paper_files
-from edgefer.runtime.errors import BadData, UnknownName
+from edgefer.runtime.errors import BadData, MissingEngine, UnknownName
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.progress import Progress
 from tests import made
@@ -84,6 +85,17 @@ def test_plots_of_records(tmp_path: Path) -> None:
         assert out.stat().st_size > 5000
     assert "ends in .png or .svg" in typed(plot, "latency", bench, "--out", tmp_path / "a.gif").output
     assert isinstance(typed(plot, "pareto", bench, "--out", tmp_path / "a.png").exception, BadData)
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "adjustText"])
+def test_what_plots_need_and_is_not_there_is_named(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else there(name))
+    done = typed(plot, "latency", RESULTS / "ean-x86.json", "--out", tmp_path / "a.png")
+    assert isinstance(done.exception, MissingEngine)
+    assert f"{package} " in str(done.exception) and "edgefer[train]" in str(done.exception)
 
 
 def test_a_confusion_matrix(dist: Path, tmp_path: Path) -> None:
