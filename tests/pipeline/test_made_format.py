@@ -49,9 +49,9 @@ def test_a_made_format_is_built_verified_and_benched(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_file(made_format.network().state_dict(), tmp_path / "w.safetensors")
     network = ("--model", "tests.pipeline.made_format:network", "--weights", tmp_path / "w.safetensors")
-    contract = ("--input", "1x8x8", "--labels", "happy,sad,angry", "--name", "tiny")
+    contract = ("--input", "1x8x8", "--labels", "happy,sad,angry", "--name", "made-network")
     edgefer("build", *network, *contract, "--target", "made-fp32", "--out", tmp_path / "dist")
-    bundle = read_bundle(tmp_path / "dist" / "tiny.made-fp32")
+    bundle = read_bundle(tmp_path / "dist" / "made-network.made-fp32")
     assert bundle.manifest.golden.distance < 1e-5
     assert bundle.manifest.versions.keys() == {"torch", "numpy"}
     page = (bundle.folder / README).read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def test_a_made_format_is_built_verified_and_benched(tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     edgefer("bench", bundle.folder, "--processes", 1, "--samples", 3, "--save-baseline", record)
     (result,) = json.loads(record.read_text(encoding="utf-8"))["results"]
-    assert result["bundle"] == "tiny.made-fp32"
+    assert result["bundle"] == "made-network.made-fp32"
     assert result["runs"][0]["engine"] == "numpy"
     assert len(result["runs"][0]["samples"]) == 3
 
