@@ -45,7 +45,7 @@ def process_group(device: str) -> Iterator[None]:
 
     Raises BadSetting where a machine has more processes than GPUs.
     """
-    if world_size() == 1:
+    if world_size() == 1 or distributed.is_initialized():  # by whoever calls this
         yield
         return
     if device == "cuda":

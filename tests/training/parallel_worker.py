@@ -1,7 +1,8 @@
-"""What test_parallel runs in one process or two: parallel_worker.py step|same|norm|train ..."""
+"""What test_parallel does in one process and in two: parallel_worker.py FOLDER DATA, under torchrun, does all of it."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,23 +64,22 @@ def steps(name: str) -> tuple[nn.Module, list[float]]:
     return network, losses
 
 
-def step(out: str) -> None:
+def step(out: Path) -> None:
     """A network without batch norm and dropout: its losses and weights."""
     network, losses = steps("plain")
     if parallel.is_main_process():
         torch.save({"losses": torch.tensor(losses), **network.state_dict()}, out)
 
 
-def same(name: str) -> None:
-    """Fail if the processes end with other parameters."""
+def same(name: str) -> bool:
+    """Whether the processes end with the same parameters."""
     parameters = {key: value.tolist() for key, value in steps(name)[0].named_parameters()}
     gathered: list[dict[str, object]] = [{}] * parallel.world_size()
     distributed.all_gather_object(gathered, parameters)
-    assert all(each == parameters for each in gathered)
-    print("same")
+    return all(each == parameters for each in gathered)
 
 
-def norm(out: str) -> None:
+def norm(out: Path) -> None:
     """One pass of EAN over six faces, in training mode: its state after."""
     torch.manual_seed(0)
     network = NETWORKS["ean"].build().double().train()
@@ -92,28 +92,34 @@ class Stopped(Exception):
     """Stands for a kill between two epochs."""
 
 
-def train(out: str, data: str, network: str, recipe: str, last: str = "") -> None:
+def train(out: Path, data: Path, network: str, recipe: str, last: int = 0) -> None:
     """A training; with `last` it stops after that epoch."""
     plan = Plan(NETWORKS[network], {"short": SHORT, "rounds": ROUNDS}[recipe], seed=3, threads=1)
 
     def stop(epoch: Epoch) -> None:
-        if str(epoch.epoch) == last:
+        if epoch.epoch == last:
             raise Stopped
 
-    try:
-        run.train(plan, load(Path(data), plan.arch.resize), Path(out), run.Listener(stop, lambda _loss: None))
-    except Stopped:
-        print("stopped")
+    faces_of_plan = load(data, plan.arch.resize)
+    with contextlib.suppress(Stopped):
+        run.train(plan, faces_of_plan, out, run.Listener(stop, lambda _loss: None))
 
 
-def main(mode: str, *words: str) -> None:
-    """Do what the words say."""
-    if mode == "train":
-        train(*words)
-        return
+def main(folder: Path, data: Path) -> None:
+    """All of it in one start, since each costs an import of torch in every process."""
     with parallel.process_group("cpu"):
-        {"step": step, "same": same, "norm": norm}[mode](*words)
+        step(folder / "step.pt")
+        norm(folder / "norm.pt")
+        print("same", same("ean"), same("dropout"))
+        for recipe in ("short", "rounds"):
+            train(folder / f"plain-{recipe}", data, "plain", recipe)
+        for network, recipe in (("ean", "rounds"), ("dropout", "short")):
+            train(folder / f"{network}-whole", data, network, recipe)
+            train(folder / f"{network}-cut", data, network, recipe, last=1)
+            if parallel.is_main_process():
+                print("left", *sorted(path.suffix for path in (folder / f"{network}-cut").iterdir()))
+            train(folder / f"{network}-cut", data, network, recipe)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*map(Path, sys.argv[1:]))
