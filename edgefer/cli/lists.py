@@ -70,10 +70,12 @@ def _flops(printed: list[PrintedFigure], counted: Count) -> tuple[str, str]:
 
 def _shipped(arch: Arch) -> dict[str, bool]:
     from edgefer.pipeline.calibration import shipped_path
+    from edgefer.runtime.engines import ENGINES
     from edgefer.runtime.files import shipped_folder
 
     weights = (shipped_folder("weights") / f"{arch.name}.safetensors").is_file()
-    return {"shipped_weights": weights, "shipped_calibration": shipped_path(arch.name, "tflite").is_file()}
+    calibration = all(shipped_path(arch.name, engine.ranges).is_file() for engine in ENGINES.values())
+    return {"shipped_weights": weights, "shipped_calibration": calibration}
 
 
 @click.command()
