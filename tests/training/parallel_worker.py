@@ -116,6 +116,7 @@ def main(folder: Path, data: Path) -> None:
         for network, recipe in (("ean", "rounds"), ("dropout", "short")):
             train(folder / f"{network}-whole", data, network, recipe)
             train(folder / f"{network}-cut", data, network, recipe, last=1)
+            distributed.barrier()  # until the checkpoint is written
             if parallel.is_main_process():
                 print("left", *sorted(path.suffix for path in (folder / f"{network}-cut").iterdir()))
             train(folder / f"{network}-cut", data, network, recipe)
