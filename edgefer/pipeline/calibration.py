@@ -113,15 +113,15 @@ def load(path: Path, arch: str, engine: str, weights_sha256: str) -> Calibration
         record = records.read(CalibrationRecord, path, "calibrate again on faces")
     except UnknownSchema as error:
         raise BadCalibration(str(error)) from error
-    for what, found, wanted in (
+    for what, recorded, expected in (
         ("network", record.arch, arch),
         ("engine", record.engine, engine),
         ("weights", record.weights_sha256, weights_sha256),
     ):
-        if found != wanted:
+        if recorded != expected:
             raise BadCalibration(
-                f"the recorded activation ranges in {path.name} belong to the {what} {found[:12]}, "
-                f"not {wanted[:12]}: calibrate with --calibration PATH (a fer2013.csv or an image folder)."
+                f"the recorded activation ranges in {path.name} belong to the {what} {recorded[:12]}, "
+                f"not {expected[:12]}: calibrate with --calibration PATH (a fer2013.csv or an image folder)."
             )
     for name, (low, high) in record.ranges.items():
         if not -np.inf < low <= 0 <= high < np.inf:

@@ -143,11 +143,11 @@ def build_bank(
 
 def _require_same(parts: Path, settings: BankSettings, out: Path) -> None:
     """Note the settings in the folder of parts, or raise BadBank if it is of a bank with other ones."""
-    told = parts / "settings.json"
-    if not told.is_file():
-        records.write(told, settings)
+    note = parts / "settings.json"
+    if not note.is_file():
+        records.write(note, settings)
         return
-    earlier = records.read(BankSettings, told)
+    earlier = records.read(BankSettings, note)
     if earlier != settings:
         raise BadBank(
             f"{parts} is of a bank with another {_other(earlier, settings)}, which was not finished: "

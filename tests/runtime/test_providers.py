@@ -84,22 +84,22 @@ def test_a_session_that_can_not_be_made_tells_the_reason(sessions: list[dict[str
 
 def test_nodes_that_run_elsewhere_are_told() -> None:
     parts = [Part(TENSORRT, ["Conv", "Relu", "Conv"]), Part(CUDA, ["Softmax"]), Part(CPU, ["Shape", "Gather", "Shape"])]
-    provider, notes = onnx_gpu.told(Session(parts=parts), "tensorrt")
+    provider, notes = onnx_gpu.provider_and_notes(Session(parts=parts), "tensorrt")
     assert provider == f"{TENSORRT}, 3 of 7 nodes"
     assert list(map(str, notes)) == [
         f"fallback: 1 of 7 nodes run on {CUDA} (Softmax)",
         f"fallback: 3 of 7 nodes run on {CPU} (Gather, Shape)",
     ]
-    assert onnx_gpu.told(Session(parts=[Part(CUDA, ["Conv"])]), "cuda") == (f"{CUDA}, 1 of 1 nodes", [])
+    assert onnx_gpu.provider_and_notes(Session(parts=[Part(CUDA, ["Conv"])]), "cuda") == (f"{CUDA}, 1 of 1 nodes", [])
 
 
 def test_a_model_that_the_provider_takes_nothing_of_is_an_error() -> None:
     with pytest.raises(NoGpu, match=f"no node of this model to its {CUDA}, all to {CPU}"):
-        onnx_gpu.told(Session(parts=[Part(CPU, ["Conv"])]), "cuda")
+        onnx_gpu.provider_and_notes(Session(parts=[Part(CPU, ["Conv"])]), "cuda")
 
 
 def test_an_onnx_runtime_that_does_not_tell_is_a_warning() -> None:
-    ((note,), provider) = onnx_gpu.told(object(), "cuda")[::-1]
+    ((note,), provider) = onnx_gpu.provider_and_notes(object(), "cuda")[::-1]
     assert provider == CUDA
     assert str(note).startswith("fallback: ONNX Runtime")
 
@@ -109,7 +109,7 @@ def test_onnx_runtime_really_tells_where_nodes_run(dist: Path) -> None:
     options.add_session_config_entry(onnx_gpu.RECORD, "1")
     made = onnxruntime.InferenceSession(str(dist / "ean.onnx-fp32" / "model.onnx"), options, providers=[CPU])
     with pytest.raises(NoGpu, match=f"all to {CPU}"):
-        onnx_gpu.told(made, "cuda")
+        onnx_gpu.provider_and_notes(made, "cuda")
 
 
 class Core:

@@ -73,8 +73,8 @@ def read(param: bytes, weights: bytes) -> list[Layer]:
 
 
 def _layer(line: str) -> Layer:
-    kind, name, taken, given, *rest = line.split()
-    ends = int(taken), int(taken) + int(given)
+    kind, name, inputs, outputs, *rest = line.split()
+    ends = int(inputs), int(inputs) + int(outputs)
     params = dict(word.split("=", 1) for word in rest[ends[1] :])
     return Layer(kind, name, rest[: ends[0]], rest[ends[0] : ends[1]], params)
 

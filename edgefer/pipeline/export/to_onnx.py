@@ -66,9 +66,9 @@ def observe(model: bytes, images: Iterable[NDArray[np.uint8]]) -> Iterator[Activ
     graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names if n != INPUT)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     for image in images:
-        given = image.transpose(2, 0, 1)[None].astype(np.float32)
-        values = session.run([n for n in names if n != INPUT], {INPUT: given})
-        yield {INPUT: given} | dict(zip(names[1:], values, strict=True))
+        pixels = image.transpose(2, 0, 1)[None].astype(np.float32)
+        values = session.run([n for n in names if n != INPUT], {INPUT: pixels})
+        yield {INPUT: pixels} | dict(zip(names[1:], values, strict=True))
 
 
 def _activations(graph: onnx.ModelProto) -> list[str]:

@@ -59,9 +59,9 @@ def _probed_arch(network: nn.Module, contract: ContractFile, origin: Origin, siz
     """Two steps: whether the outputs are logits is seen only when they are there."""
     guess = user_arch(contract, origin, size, contract.output or "logits")
     assert guess.user_model is not None
-    found = probe.answers(network, probe.to_network(probe.faces(size), guess.user_model.affine), origin.source)
-    probe.require_labels(guess.labels, found, origin.source)
-    return user_arch(contract, origin, size, probe.output(found, contract.output, origin.source))
+    outputs = probe.answers(network, probe.to_network(probe.faces(size), guess.user_model.affine), origin.source)
+    probe.require_labels(guess.labels, outputs, origin.source)
+    return user_arch(contract, origin, size, probe.output(outputs, contract.output, origin.source))
 
 
 def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> TrainedModel:
@@ -135,14 +135,14 @@ def _import(module: str) -> object:
         raise _raised(f"importing {module}", error) from error
 
 
-def _find(found: object, module: str, path: str) -> Any:
+def _find(target: object, module: str, path: str) -> Any:
     for part in path.split("."):
-        if not hasattr(found, part):
+        if not hasattr(target, part):
             raise BadNetwork(f"the module {module} has no {path}: give --model as module:callable.")
-        found = getattr(found, part)
-    if not callable(found):
-        raise BadNetwork(f"{module}:{path} is a {type(found).__name__}: it must be callable, or a torch.nn.Module.")
-    return found
+        target = getattr(target, part)
+    if not callable(target):
+        raise BadNetwork(f"{module}:{path} is a {type(target).__name__}: it must be callable, or a torch.nn.Module.")
+    return target
 
 
 def _call(maker: Any, spec: str) -> object:
@@ -158,21 +158,21 @@ def _raised(what: str, error: BaseException) -> BadNetwork:
 
 def fill_weights(network: nn.Module, path: Path, spec: str) -> None:
     """Give the network the weights of a .safetensors file; raises MissingFile or BadWeights."""
-    found = weights.read_tensors(path)
+    tensors = weights.read_tensors(path)
     expected: dict[str, Tensor] = network.state_dict()
-    missing = [name for name in expected if name not in found and not name.endswith(_COUNTER)]
-    unexpected = [name for name in found if name not in expected]
+    missing = [name for name in expected if name not in tensors and not name.endswith(_COUNTER)]
+    unexpected = [name for name in tensors if name not in expected]
     if missing or unexpected:
         parts = [f"{_listed(missing)} missing"] * bool(missing) + [f"{_listed(unexpected)} unknown"] * bool(unexpected)
         raise BadWeights(f"{path} does not fit {spec}: {', '.join(parts)}. Give the weights of this network.")
-    for name, value in found.items():
+    for name, value in tensors.items():
         if value.shape != expected[name].shape:
             raise BadWeights(
                 f"{path} does not fit {spec}: {name} is {tuple(value.shape)}, the network has "
                 f"{tuple(expected[name].shape)}. Give the weights of this network."
             )
-    weights.require_finite(path, found)
-    network.load_state_dict(found, strict=False)
+    weights.require_finite(path, tensors)
+    network.load_state_dict(tensors, strict=False)
 
 
 def _listed(names: list[str]) -> str:

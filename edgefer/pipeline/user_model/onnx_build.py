@@ -61,24 +61,24 @@ class Op:
 
     def operand(self, index: int) -> Operand:
         """An input that must be there."""
-        found = self.inputs[index] if index < len(self.inputs) else None
-        if found is None:
+        operand = self.inputs[index] if index < len(self.inputs) else None
+        if operand is None:
             raise ExportFailed(f"the ONNX node {self.name} ({self.kind}) has no input {index}.")
-        return found
+        return operand
 
     def activation(self, index: int = 0) -> Value:
         """An input that depends on the face."""
-        found = self.operand(index)
-        if not isinstance(found, Value):
+        operand = self.operand(index)
+        if not isinstance(operand, Value):
             raise ExportFailed(f"the ONNX node {self.name} ({self.kind}) takes a constant where edgefer knows none.")
-        return found
+        return operand
 
     def constant(self, index: int) -> Tensor:
         """An input that must not depend on the face."""
-        found = self.operand(index)
-        if isinstance(found, Value):
+        operand = self.operand(index)
+        if isinstance(operand, Value):
             raise self.refused(f"input {index} depends on the face")
-        return found
+        return operand
 
     def numbers(self, name: str, index: int | None = None) -> list[int] | None:
         """Whole numbers from the attribute `name`, or (in later opsets) from an input; None if there are none."""
@@ -171,10 +171,10 @@ class Builder:
         """The network that gives `value`."""
         self.graph.output(self.straight(value).node)
         self.graph.lint()
-        made = fx.GraphModule(self.root, self.graph)
-        made.graph.eliminate_dead_code()
-        made.recompile()
-        return made
+        module = fx.GraphModule(self.root, self.graph)
+        module.graph.eliminate_dead_code()
+        module.recompile()
+        return module
 
 
 def _samples(args: Any) -> Any:

@@ -185,20 +185,20 @@ def _run(build: Builder, node: onnx.NodeProto, known: dict[str, Operand], opset:
     return list(made) if isinstance(made, list) else [made]
 
 
-def _answer(build: Builder, found: Operand, source: Source) -> Value:
+def _answer(build: Builder, output: Operand, source: Source) -> Value:
     """The output as (1, classes)."""
-    if not isinstance(found, Value):
+    if not isinstance(output, Value):
         raise BadNetwork(f"the output of {source.path} does not depend on the face.")
-    long = [n for n in found.shape[1:] if n > 1]
-    return build.reshape(found, (1, *long)) if len(found.shape) > 2 and len(long) == 1 else found
+    long = [n for n in output.shape[1:] if n > 1]
+    return build.reshape(output, (1, *long)) if len(output.shape) > 2 and len(long) == 1 else output
 
 
-def require_same(source: Source, network: fx.GraphModule, given: Tensor) -> None:
+def require_same(source: Source, network: fx.GraphModule, inputs: Tensor) -> None:
     """Raise ExportFailed if the network's answers are not ONNX Runtime's, for inputs (N, C, H, W) as the file takes."""
-    found = probe.run(network, given).numpy()
-    wanted = source.run(given.numpy()).reshape(found.shape)
-    difference = float(np.abs(found - wanted).max())
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # so that NaN fails too
+    outputs = probe.run(network, inputs).numpy()
+    expected = source.run(inputs.numpy()).reshape(outputs.shape)
+    difference = float(np.abs(outputs - expected).max())
+    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):  # so that NaN fails too
         raise ExportFailed(
             f"the graph that edgefer makes of {source.path} is {difference:.3g} away from ONNX Runtime's answer: "
             "an operator in it works otherwise than edgefer takes it; please report it with the file."

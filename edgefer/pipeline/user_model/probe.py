@@ -40,18 +40,18 @@ def to_network(pixels: Tensor, affine: Affine) -> Tensor:
     return (torch.einsum("ck,nkhw->nchw", weights, pixels.double()) + shift.view(1, -1, 1, 1)).float()
 
 
-def run(network: nn.Module, given: Tensor) -> Tensor:
+def run(network: nn.Module, inputs: Tensor) -> Tensor:
     """The answers for (N, C, H, W), face by face as on a device."""
     with torch.inference_mode():
-        return torch.cat([network(face[None]) for face in given])
+        return torch.cat([network(face[None]) for face in inputs])
 
 
-def answers(network: nn.Module, given: Tensor, source: str) -> Tensor:
+def answers(network: nn.Module, inputs: Tensor, source: str) -> Tensor:
     """What the network gives for (N, C, H, W); raises BadNetwork if that is not (N, classes) of finite numbers."""
-    size = "x".join(map(str, given.shape[1:]))
+    size = "x".join(map(str, inputs.shape[1:]))
     try:
         with torch.inference_mode():
-            first = network(given[:1])
+            first = network(inputs[:1])
     except Exception as error:  # the user's code, or torch where a layer does not fit
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise BadNetwork(f"{source} does not take an input of {size} ({reason}): say another with --input.") from error
@@ -59,27 +59,27 @@ def answers(network: nn.Module, given: Tensor, source: str) -> Tensor:
         raise BadNetwork(f"{source} gives a {type(first).__name__}: it must give one tensor (1, classes).")
     if first.dim() != 2 or len(first) != 1 or first.shape[1] < 2:
         raise BadNetwork(f"{source} gives {tuple(first.shape)} for one face of {size}: it must give (1, classes).")
-    found = run(network, given)
-    if not found.isfinite().all():
+    outputs = run(network, inputs)
+    if not outputs.isfinite().all():
         raise BadNetwork(f"{source} gives numbers that are nan or infinite for faces of {size}.")
-    return found
+    return outputs
 
 
-def output(found: Tensor, expected: Output | None, source: str) -> Output:
+def output(outputs: Tensor, expected: Output | None, source: str) -> Output:
     """What the answers are; raises BadNetwork if they are not `expected`."""
-    sums = bool(((found.sum(1) - 1).abs() < _SUM).all())
-    seen: Output = "probabilities" if sums and bool((found >= 0).all()) else "logits"
-    if expected in (None, seen):
-        return seen
-    why = "a second softmax would flatten them" if seen == "probabilities" else "they do not sum to 1"
-    raise BadNetwork(f'the outputs of {source} are {seen}, output = "{expected}" is stated: {why}.')
+    sums = bool(((outputs.sum(1) - 1).abs() < _SUM).all())
+    kind: Output = "probabilities" if sums and bool((outputs >= 0).all()) else "logits"
+    if expected in (None, kind):
+        return kind
+    why = "a second softmax would flatten them" if kind == "probabilities" else "they do not sum to 1"
+    raise BadNetwork(f'the outputs of {source} are {kind}, output = "{expected}" is stated: {why}.')
 
 
-def require_labels(labels: tuple[str, ...], found: Tensor, source: str) -> None:
+def require_labels(labels: tuple[str, ...], outputs: Tensor, source: str) -> None:
     """Raise BadNetwork unless there is one label for each output."""
-    if len(labels) != found.shape[1]:
+    if len(labels) != outputs.shape[1]:
         raise BadNetwork(
-            f"{source} has {found.shape[1]} outputs, {len(labels)} labels are given ({', '.join(labels)}): "
+            f"{source} has {outputs.shape[1]} outputs, {len(labels)} labels are given ({', '.join(labels)}): "
             "give one for each, in their order."
         )
 

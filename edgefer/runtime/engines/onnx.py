@@ -28,7 +28,7 @@ class OnnxModel:
             from edgefer.runtime.engines import onnx_gpu
 
             self._session = onnx_gpu.session(path, options, provider)
-            self.provider, self.notes = onnx_gpu.told(self._session, provider)
+            self.provider, self.notes = onnx_gpu.provider_and_notes(self._session, provider)
         self.input = _spec(self._session.get_inputs()[0])
         self.output = _spec(self._session.get_outputs()[0])
 

@@ -69,7 +69,7 @@ def _ordered(path: Path, provider: str) -> list[tuple[str, dict[str, str]]]:
     return [("TensorrtExecutionProvider", {"device_id": "0", "trt_int8_enable": int8}), cuda]
 
 
-def told(made: Any, provider: str) -> tuple[str, list[RunWarning]]:
+def provider_and_notes(made: Any, provider: str) -> tuple[str, list[RunWarning]]:
     """Which provider really runs how much of a session, and a warning of what the asked one does not run.
 
     Raises NoGpu if that is everything.
@@ -102,8 +102,8 @@ def _nodes(made: Any) -> dict[str, list[str]] | None:
     """Operators by the provider that runs them; None where this version does not tell (before 1.24)."""
     if not hasattr(made, "get_provider_graph_assignment_info"):
         return None
-    found: dict[str, list[str]] = {}
+    operators: dict[str, list[str]] = {}
     for part in made.get_provider_graph_assignment_info():
         counted = Counter(node.op_type for node in part.get_nodes())
-        found.setdefault(part.ep_name, []).extend(counted.elements())
-    return found
+        operators.setdefault(part.ep_name, []).extend(counted.elements())
+    return operators
