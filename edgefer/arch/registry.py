@@ -47,6 +47,7 @@ ROWS: tuple[Arch, ...] = (
     Arch("shufflenetv2-44", KONG, "shufflenetv2", "quarter", 48, 44),
     Arch("mini-xception-44", KONG, "lcnn", "mini-xception", 48, 44, input_min=-1.0),
     Arch("teacher", OURS, "teacher", "teacher", 48, 44),
+    Arch("teacher-fine", OURS, "teacher", "teacher-fine", 48, 44),
     # Those of Zhao et al. and Safavi et al., stock.
     Arch("shufflenetv2", ZHAO, "shufflenetv2", "x1", 224, 224),
     Arch("resnet18", ZHAO, "resnet", "resnet18", 224, 224),

@@ -1,4 +1,4 @@
-"""The network that the shipped weights learned from: a small ResNet for faces of 44x44.
+"""The networks that the shipped weights learn from: small ResNets for faces of 44x44.
 
 He et al., "Deep residual learning for image recognition", CVPR 2016, section 4.2, with one basic block a stage and
 shortcuts without a projection; the widths are ours. Dense 3x3 convolutions only: they are what a CPU computes at full
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from edgefer.arch.blocks import conv_bn
 
-VARIANTS = {"teacher": (48, 96, 192)}  # channels at 22x22, 11x11, 6x6
+# Channels of a 3x3 stem at 44x44 (0: none), then at 22x22, 11x11, 6x6. teacher-fine sees more of the pixels.
+VARIANTS = {"teacher": (0, 48, 96, 192), "teacher-fine": (24, 64, 128, 256)}
 
 
 class Residual(nn.Module):
@@ -34,7 +35,11 @@ class Teacher(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         inputs = 3
-        for width in widths:
+        stem, *stages = widths
+        if stem:
+            layers += [*conv_bn(inputs, stem, 3), nn.ReLU()]
+            inputs = stem
+        for width in stages:
             layers += [*conv_bn(inputs, width, 3, 2), nn.ReLU(), Residual(width)]
             inputs = width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
