@@ -59,6 +59,23 @@ def test_gate_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "gate-power.md").read_text() == script("gate_power").render(record)
 
 
+def test_robustness_table_is_rendered_from_its_record_of_the_shipped_weights() -> None:
+    from edgefer.arch import get_arch
+    from edgefer.data.conditions import CONDITIONS, UNCHANGED
+    from edgefer.runtime import records
+    from edgefer.runtime.terminal_table import markdown
+    from edgefer.training import weights
+    from edgefer.training.robustness import RobustnessRecord, page
+
+    record = records.read(RobustnessRecord, BENCHMARKS / "results" / "ean-robustness.json")
+    assert (BENCHMARKS / "tables" / "ean-robustness.md").read_text() == f"# Robustness\n\n{page(record, markdown)}"
+    assert [each.name for each in record.conditions] == [each.name for each in (UNCHANGED, *CONDITIONS)]
+    shipped = weights.load_trained_model(get_arch("ean"), None)
+    assert shipped.record is not None and shipped.record.private is not None
+    assert record.models[0].sha256 == shipped.sha256
+    assert record.models[0].accuracy[UNCHANGED.name] == shipped.record.private.accuracy
+
+
 @pytest.mark.parametrize("network", SHIPPED)
 def test_training_of_the_shipped_weights_names_no_path(network: str) -> None:
     record = (BENCHMARKS.parent / "edgefer" / "weights" / f"{network}.json").read_text()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgefer.cli.common import (
+    PATH,
     arch_option,
     data_option,
     json_option,
@@ -15,12 +17,15 @@ from edgefer.cli.common import (
     print_json,
     read_data,
     split_option,
+    usage_errors,
     weights_option,
 )
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
+    from edgefer.arch import Arch
     from edgefer.data.listing import ReadOptions
+    from edgefer.training.robustness import RobustnessRecord
 
 
 @click.command("eval")
@@ -31,19 +36,57 @@ if TYPE_CHECKING:
 @click.option(
     "--ten-crop", is_flag=True, help="Also score the mean of ten crops (EAN, Figure 8); takes ten times as long."
 )
+@click.option(
+    "--robustness",
+    is_flag=True,
+    help="Score under what a camera brings: scale, rotation, shift, contrast, brightness, blur, JPEG, small faces.",
+)
+@click.option(
+    "--bundle",
+    "bundles",
+    type=PATH,
+    multiple=True,
+    metavar="FOLDER",
+    help="With --robustness: score this bundle too; may be repeated.",
+)
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write the table of --robustness as Markdown.")
 @json_option
 def evaluate(
-    arch: str, data: Path, reading: ReadOptions, weights: Path | None, split: str, ten_crop: bool, as_json: bool
+    arch: str,
+    data: Path,
+    reading: ReadOptions,
+    weights: Path | None,
+    split: str,
+    ten_crop: bool,
+    robustness: bool,
+    bundles: tuple[Path, ...],
+    markdown: Path | None,
+    as_json: bool,
 ) -> None:
-    """Score the float network on the centre crops of one split.
+    """Score the float network on the centre crops of one split, with --robustness under a camera's conditions.
 
     \b
     Example: edgefer eval --arch ean --data fer2013.csv
+             edgefer eval --arch ean --data fer2013.csv --robustness --bundle dist/ean.tflite-int8
     """
     from edgefer.arch import get_arch
-    from edgefer.runtime.terminal_table import table
 
     network = get_arch(arch)
+    if robustness:
+        if ten_crop:
+            raise click.UsageError("--robustness is of the centre crop: leave --ten-crop out.")
+        _show_robustness(_Measurement(network, data, reading, weights, split, bundles), markdown, as_json)
+        return
+    if bundles or markdown is not None:
+        raise click.UsageError("--bundle and --markdown go with --robustness.")
+    _show_scores(network, data, reading, weights, split, ten_crop, as_json)
+
+
+def _show_scores(
+    network: Arch, data: Path, reading: ReadOptions, weights: Path | None, split: str, ten_crop: bool, as_json: bool
+) -> None:
+    from edgefer.runtime.terminal_table import table
+
     with display() as shown:
         faces = read_data(shown, data, network.resize, reading)
         images = len(faces.split(split))  # or EmptyData, before torch is loaded
@@ -55,11 +98,54 @@ def evaluate(
         model = load_trained_model(network, weights)
         result = scores(model.network, network, faces, split, ten_crop)
     if as_json:
-        print_json({"arch": arch, "weights_sha256": model.sha256, "split": split, "scores": result})
+        print_json({"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result})
         return
-    click.echo(f"{arch} on {split}, {result.images} images, centre crop: {result.accuracy:.2f} %")
+    click.echo(f"{network.name} on {split}, {result.images} images, centre crop: {result.accuracy:.2f} %")
     if result.ten_crop is not None:
         click.echo(f"ten crops: {result.ten_crop:.2f} %")
     if result.unseen is not None:
         click.echo(f"on the {result.unseen_images} images that Training does not hold: {result.unseen:.2f} %")
     click.echo(table(("class", "recall"), [(name, f"{value:.2f} %") for name, value in result.recall.items()]))
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """What `--robustness` measures, and on which faces."""
+
+    network: Arch
+    data: Path
+    reading: ReadOptions
+    weights: Path | None
+    split: str
+    bundles: tuple[Path, ...]
+
+    def run(self) -> RobustnessRecord:
+        """Check the bundles before the data are read, and the data before torch is loaded."""
+        from edgefer.runtime.bundle import read_bundle
+
+        with usage_errors(), display() as shown:
+            bundles = [read_bundle(folder) for folder in self.bundles]
+            test = read_data(shown, self.data, self.network.resize, self.reading).split(self.split)
+            load_torch(shown)
+            from edgefer.training.robustness import measure_robustness
+            from edgefer.training.weights import load_trained_model
+
+            model = load_trained_model(self.network, self.weights)
+            return measure_robustness(model, self.network, test, self.split, bundles, shown.progress)
+
+
+def _show_robustness(measurement: _Measurement, markdown: Path | None, as_json: bool) -> None:
+    from edgefer.runtime import terminal_table
+    from edgefer.runtime.files import require_folder, write_atomic
+
+    if markdown is not None:
+        require_folder(markdown.absolute().parent)
+    record = measurement.run()
+    from edgefer.training.robustness import page
+
+    if markdown is not None:
+        write_atomic(markdown, f"# Robustness\n\n{page(record, terminal_table.markdown)}".encode())
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(page(record, terminal_table.table), nl=False)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, unseen_rows
 from edgefer.runtime import metrics
+from edgefer.runtime.preprocess import PixelRows
 from edgefer.runtime.records import Scores
 from edgefer.training.augment import centre, grey, to_channels
 
@@ -20,10 +21,15 @@ TEN_CROP_BATCH = 256
 
 def logits(network: nn.Module, data: Dataset, arch: Arch) -> Tensor:
     """float32 (N, classes) of the network of `arch` on the centre crops; it is put into evaluation mode."""
+    return pixel_logits(network, data.pixels, arch)
+
+
+def pixel_logits(network: nn.Module, pixels: PixelRows, arch: Arch) -> Tensor:
+    """The same of faces without labels: uint8 (N, resize, resize, 1 or 3)."""
     network.eval()
     batch, device = max(1, CENTRE_PIXELS // arch.resize**2), next(network.parameters()).device
     with torch.inference_mode():
-        parts = [network(centre(data.pixels[i : i + batch], arch, device)) for i in range(0, len(data), batch)]
+        parts = [network(centre(pixels[i : i + batch], arch, device)) for i in range(0, len(pixels), batch)]
     return torch.cat(parts).cpu()
 
 
