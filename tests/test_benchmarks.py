@@ -65,10 +65,12 @@ def test_robustness_table_is_rendered_from_its_record_of_the_shipped_weights() -
     from edgefer.runtime import records
     from edgefer.runtime.terminal_table import markdown
     from edgefer.training import weights
-    from edgefer.training.robustness import RobustnessRecord, page
+    from edgefer.training.evaluation import RobustnessRecord, robustness_page
 
     record = records.read(RobustnessRecord, BENCHMARKS / "results" / "ean-robustness.json")
-    assert (BENCHMARKS / "tables" / "ean-robustness.md").read_text() == f"# Robustness\n\n{page(record, markdown)}"
+    assert (
+        BENCHMARKS / "tables" / "ean-robustness.md"
+    ).read_text() == f"# Robustness\n\n{robustness_page(record, markdown)}"
     assert [each.name for each in record.conditions] == [each.name for each in (UNCHANGED, *CONDITIONS)]
     shipped = weights.load_trained_model(get_arch("ean"), None)
     assert shipped.record is not None and shipped.record.private is not None

@@ -25,7 +25,7 @@ from edgefer.cli.progress import display
 if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.data.listing import ReadOptions
-    from edgefer.training.robustness import RobustnessRecord
+    from edgefer.training.evaluation import RobustnessRecord
 
 
 @click.command("eval")
@@ -127,7 +127,7 @@ class _Measurement:
             bundles = [read_bundle(folder) for folder in self.bundles]
             test = read_data(shown, self.data, self.network.resize, self.reading).split(self.split)
             load_torch(shown)
-            from edgefer.training.robustness import measure_robustness
+            from edgefer.training.evaluation import measure_robustness
             from edgefer.training.weights import load_trained_model
 
             model = load_trained_model(self.network, self.weights)
@@ -141,11 +141,11 @@ def _show_robustness(measurement: _Measurement, markdown: Path | None, as_json: 
     if markdown is not None:
         require_folder(markdown.absolute().parent)
     record = measurement.run()
-    from edgefer.training.robustness import page
+    from edgefer.training.evaluation import robustness_page
 
     if markdown is not None:
-        write_atomic(markdown, f"# Robustness\n\n{page(record, terminal_table.markdown)}".encode())
+        write_atomic(markdown, f"# Robustness\n\n{robustness_page(record, terminal_table.markdown)}".encode())
     if as_json:
         print_json(record)
     else:
-        click.echo(page(record, terminal_table.table), nl=False)
+        click.echo(robustness_page(record, terminal_table.table), nl=False)

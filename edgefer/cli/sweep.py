@@ -18,8 +18,7 @@ from edgefer.cli.train import pairs
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgefer.sweep.grid import Sweep
-    from edgefer.sweep.runs import Outcome, Run
+    from edgefer.sweep.runs import Outcome, Run, Sweep
     from edgefer.training.run import Listener
 
 COUNT = click.IntRange(1)
@@ -107,7 +106,7 @@ def _list(as_json: bool) -> None:
 
 def _definition(name: str | None, archs: tuple[str, ...], recipe: str | None, grid: tuple[str, ...]) -> Sweep:
     from edgefer.papers import sweeps
-    from edgefer.sweep.grid import grid as grid_of_options
+    from edgefer.sweep.runs import grid as grid_of_options
 
     if name and (archs or recipe or grid):
         raise click.UsageError("a sweep with a name has its networks and settings: leave --arch, --recipe, --grid out.")

@@ -7,7 +7,7 @@ from itertools import product
 
 from edgefer.papers.paper_files import paper as paper_file
 from edgefer.runtime.errors import UnknownName
-from edgefer.sweep.grid import Row, Sweep
+from edgefer.sweep.runs import Row, Sweep
 
 TEMPERATURES = ("2", "4", "8", "16", "20", "32", "64", "128")  # Cugu et al., section 4.4
 SIZES = ("xxs", "xs", "s", "m")

@@ -10,8 +10,7 @@ from statistics import mean, stdev
 from edgefer.runtime import __version__, records
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Scores, TrainingRecord
-from edgefer.sweep.grid import Row, Sweep
-from edgefer.sweep.runs import Run, finished
+from edgefer.sweep.runs import Row, Run, Sweep, finished
 from edgefer.training import recipes
 
 Draw = Callable[[Sequence[str], Sequence[Sequence[str]]], str]

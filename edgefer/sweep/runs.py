@@ -1,4 +1,4 @@
-"""The runs of a sweep: one training each, in a folder that is named by its settings. Light: torch is needed to train.
+"""Sweeps: grids of trainings, and their runs, each in a folder that is named by its settings. Torch is needed to train.
 
 A finished run is known by its record and is not done again, one that was cut off goes on. A run's log is also its
 lock: it says who began the run when, and who finished it.
@@ -11,9 +11,10 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +24,6 @@ from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting
 from edgefer.runtime.files import locked, sha256, shipped_folder, writing
 from edgefer.runtime.records import TrainingRecord
-from edgefer.sweep.grid import Row, Sweep
 from edgefer.training import recipes
 from edgefer.training.recipes import Plan
 
@@ -35,6 +35,46 @@ Faces = Mapping[int, Dataset]  # by the side to which they are resized
 LENGTH = "epochs"  # the one setting of a row that may be asked for otherwise, to shorten a sweep
 RUNS = "runs"  # of all sweeps into one folder, so that runs which two of them have in common are done once
 LOG, FINISHED = "attempts.log", "finished"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point of a grid: a network, and in what its recipe differs (as `recipes.change` takes it).
+
+    printed and printed_of are a paper's accuracy of it as printed and its data set, empty where there is none.
+    """
+
+    name: str
+    arch: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    printed: str = ""
+    printed_of: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of trainings; taught: it needs a teacher from outside."""
+
+    name: str
+    what: str
+    source: str
+    recipe: str
+    rows: tuple[Row, ...]
+    taught: bool = False
+
+
+def grid(archs: Sequence[str], recipe: str, values: Mapping[str, Sequence[str]]) -> Sweep:
+    """Every network with every combination of the settings' values; raises BadSetting where a value comes twice."""
+    for key, texts in {"arch": archs, **values}.items():
+        if len(set(texts)) < len(texts):
+            raise BadSetting(f"{key}={','.join(texts)}: a value comes twice: give each once.")
+    rows = tuple(
+        Row(", ".join([arch, *(f"{key} {value}" for key, value in zip(values, point, strict=True))]), arch,
+            dict(zip(values, point, strict=True)))
+        for arch in archs
+        for point in product(*values.values())
+    )  # fmt: skip
+    return Sweep("-".join([*archs, recipe, *values]), "a grid of your own", "", recipe, rows)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from edgefer.data.load import load
 from edgefer.runtime import records, terminal_table
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BadData
-from edgefer.training.robustness import FLOAT, REPORTED_ONLY, RobustnessRecord, measure_robustness, page
+from edgefer.training.evaluation import FLOAT, REPORTED_ONLY, RobustnessRecord, measure_robustness, robustness_page
 from edgefer.training.weights import load_trained_model
 from tests.cli.made import FP32, INT8, Run
 from tests.made import write_csv
@@ -50,7 +50,7 @@ def test_json_and_markdown_of_a_float_network_and_its_bundles(run: Run, few: Pat
         assert list(model.accuracy) == [each.name for each in record.conditions]
         assert model.mean == pytest.approx(mean(model.accuracy[each.name] for each in CONDITIONS), abs=1e-3)
     assert record.models[0].accuracy == record.models[1].accuracy, "fp32 gives the float network's answers"
-    assert written.read_text() == f"# Robustness\n\n{page(record, terminal_table.markdown)}"
+    assert written.read_text() == f"# Robustness\n\n{robustness_page(record, terminal_table.markdown)}"
 
 
 def test_unchanged_faces_have_the_accuracy_of_eval(run: Run, few: Path) -> None:

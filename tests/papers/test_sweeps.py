@@ -8,8 +8,7 @@ from edgefer.papers import paper_files, sweeps
 from edgefer.papers.transcription import Cell
 from edgefer.runtime.errors import BadSetting, UnknownName
 from edgefer.sweep import runs
-from edgefer.sweep.grid import Row, Sweep
-from edgefer.sweep.runs import SweepOptions
+from edgefer.sweep.runs import Row, Sweep, SweepOptions
 
 NONE = SweepOptions({}, seeds=2, threads=1)
 

@@ -19,9 +19,8 @@ from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.records import Epoch
 from edgefer.sweep import remote, report, runs
-from edgefer.sweep.grid import Row, Sweep, grid
 from edgefer.sweep.report import SweepRecord
-from edgefer.sweep.runs import Run, SweepOptions
+from edgefer.sweep.runs import Row, Run, Sweep, SweepOptions, grid
 from edgefer.training.run import Listener
 from tests.cli import made
 from tests.made import write_csv

@@ -13,8 +13,7 @@ from edgefer.runtime import records
 from edgefer.runtime.errors import Unreachable
 from edgefer.runtime.records import TrainingRecord
 from edgefer.sweep import remote, runs
-from edgefer.sweep.grid import grid
-from edgefer.sweep.runs import Outcome, Run, SweepOptions
+from edgefer.sweep.runs import Outcome, Run, SweepOptions, grid
 from tests.made import write_csv
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
