@@ -217,6 +217,7 @@ def test_what_does_not_run_is_left_out_with_the_reason(dist: Path) -> None:
     assert counted.reason is not None and counted.reason.startswith("not counted: an emulated board has no engine for")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("boards")
 def test_counts_repeat_wherever_they_are_taken(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if instructions.lacking(emulated("rpi4-emulated")._emulator):
