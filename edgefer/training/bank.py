@@ -16,6 +16,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,16 @@ class Bank:
         return self.logits[:, epoch % self.logits.shape[1], index].float()
 
 
-def _draws(settings: BankSettings, number: int) -> Tensor:
-    """The random numbers of view epoch `number`, a column a face: float32 (DRAWS, faces)."""
-    generator = torch.Generator().manual_seed(settings.seed * SEEDS + number)
-    return augment.draw(settings.view_epochs[number], settings.faces["images"]["Training"], generator)
-
-
 def _view(settings: BankSettings, number: int, faces: Tensor, index: Tensor) -> Tensor:
-    return augment.view(faces, settings.crop, settings.view_epochs[number], _draws(settings, number)[:, index])
+    how = settings.view_epochs[number]
+    draws = _draws(how, settings.faces["images"]["Training"], settings.seed * SEEDS + number)
+    return augment.view(faces, settings.crop, how, draws[:, index])
+
+
+@lru_cache(maxsize=1)  # all batches of a view epoch take their columns of the same numbers
+def _draws(how: Augmentation, faces: int, seed: int) -> Tensor:
+    """The random numbers behind a view of each face, a column a face: float32 (DRAWS, faces)."""
+    return augment.draw(how, faces, torch.Generator().manual_seed(seed))
 
 
 def settings_of(
