@@ -24,6 +24,7 @@ from typing import Literal
 
 from edgefer.arch import ARCHS, Arch
 from edgefer.arch.architecture import Color, ModelContract, Output
+from edgefer.pipeline.user_model.normalization import require_statistics
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile
 
@@ -115,6 +116,7 @@ def _check(contract: ContractFile) -> None:
             raise BadRecord(f"{key} has a value that is no finite number: {list(values)}.")
     if contract.std is not None and not all(value > 0 for value in contract.std):
         raise BadRecord(f"std must be positive, it is {list(contract.std)}.")
+    require_statistics(contract.range, contract.mean, contract.std)
     if contract.labels is not None:
         _check_labels(contract.labels)
 
