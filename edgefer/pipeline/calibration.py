@@ -26,7 +26,10 @@ AT_LEAST = 2
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """The faces that were shown: rows of the source, their count per class, digest of their pixels."""
+    """The faces that were shown: rows of the source, their count per class, digest of their pixels.
+
+    `warnings` say what may be wrong with them, a line each.
+    """
 
     source: str
     split: str
@@ -34,11 +37,17 @@ class CalibrationSet:
     classes: dict[str, int]
     sha256: str
     seed: int
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class CalibrationRecord:
-    """Activation ranges of one float model, tied to the weights they were measured on."""
+    """Activation ranges of one float model, tied to the weights they were measured on.
+
+    `fidelity` is how the file answered that was built with these ranges, on other faces of the same source. A build
+    with faces writes it into the record of its bundle; a build from the record can only repeat it. Records of earlier
+    versions don't have it.
+    """
 
     schema: str = field(default="edgefer/calibration/1", kw_only=True)
     arch: str
@@ -48,6 +57,7 @@ class CalibrationRecord:
     method: Method
     faces: CalibrationSet
     ranges: dict[str, Range]
+    fidelity: records.Fidelity | None = None
 
 
 def choose(data: Dataset, count: int, seed: int) -> Dataset:

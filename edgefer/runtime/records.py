@@ -91,6 +91,36 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """How a built file answers on faces, beside the float network that it was made from.
+
+    target       what was built; its file was run by `engine`, one face at a time
+    source       where the faces come from: `faces` of them, none of which set an activation range
+    agreement    percent of the faces on which both give the same answer; interval: its 95 % interval (Wilson's)
+    rms          root mean square of the differences of the probabilities, of all classes; largest: the largest one
+    spread       standard deviation over the faces of the probability that varies most; float_spread: of float
+    commonest    percent of the faces that get the answer given most often; float_commonest: of float
+    accepted     what the target's limits refuse and `--accept-loss` accepted, None if nothing
+    warnings     what a user should know of these figures, a line each
+    """
+
+    target: str
+    engine: str
+    source: str
+    faces: int
+    agreement: float
+    interval: tuple[float, float]
+    rms: float
+    largest: float
+    spread: float
+    float_spread: float
+    commonest: float
+    float_commonest: float
+    accepted: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Dtypes:
     """What a model's file is made of: tensors by element type, operators by name and element type.
 

@@ -18,13 +18,14 @@ from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import FileEntry, Golden, Manifest
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.records import Dtypes, Environment, Epoch, Scores, TrainingRecord
+from edgefer.runtime.records import Dtypes, Environment, Epoch, Fidelity, Scores, TrainingRecord
 
 KINDS = (
     Scores,
     Epoch,
     Environment,
     Dtypes,
+    Fidelity,
     CalibrationRecord,
     CalibrationSet,
     contract.TensorSpec,
