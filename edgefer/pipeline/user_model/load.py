@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgefer.arch import Arch
 from edgefer.pipeline.fold import DeployableModel
-from edgefer.pipeline.user_model import onnx_import, probe
+from edgefer.pipeline.user_model import onnx_file, onnx_import, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
 from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed
 from edgefer.runtime.files import sha256
@@ -47,9 +47,9 @@ def from_torch(spec: str, weights: Path, contract: ContractFile) -> tuple[Arch, 
 
 def from_onnx(path: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
     """The network of an ONNX file; raises what `from_torch` does."""
-    source = onnx_import.read_onnx(path, contract)
+    source = onnx_file.read_onnx(path, contract)
     network = onnx_import.convert(source).eval()
-    arch = _probed_arch(network, contract, Origin(path.name, path.stem, sha256(path)), source.size)
+    arch = _probed_arch(network, contract, Origin(path.name, path.stem, source.sha256), source.size)
     assert arch.user_model is not None
     onnx_import.require_same(source, network, probe.to_network(probe.faces(source.size), arch.user_model.affine))
     return arch, _proved(network, network, arch, source.size)

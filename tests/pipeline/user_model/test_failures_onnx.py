@@ -54,7 +54,7 @@ def _constant() -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("model", "code", "said"),
     [
-        (_unknown(), 9, ("operators that edgefer does not know: Mish, Softsign",)),
+        (_unknown(), 9, ("operators that edgefer does not know: Mish (node Mish_0), Softsign (node Softsign_1)",)),
         (_foreign(), 9, ("com.example.Relu",)),
         (_two("inputs"), 26, ("has 2 inputs (x, second)",)),
         (_two("outputs"), 26, ("has 2 outputs",)),

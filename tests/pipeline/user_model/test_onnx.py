@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgefer.arch.count import count
 from edgefer.data.load import load as load_data
 from edgefer.pipeline.fold import fold
-from edgefer.pipeline.user_model import contract_file, load, onnx_import
+from edgefer.pipeline.user_model import contract_file, load, onnx_file, onnx_import
 from edgefer.pipeline.user_model.onnx_import import OPERATORS
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import read_bundle
@@ -38,7 +38,7 @@ def save(model: onnx.ModelProto, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_operator_is_what_onnx_runtime_makes_of_it(tmp_path: Path, name: str) -> None:
-    source = onnx_import.read_onnx(save(MODELS[name], tmp_path), CONTRACT)
+    source = onnx_file.read_onnx(save(MODELS[name], tmp_path), CONTRACT)
     network = onnx_import.convert(source).eval()
     given = torch.randn(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     onnx_import.require_same(source, network, given)
@@ -59,7 +59,7 @@ def test_a_wrong_operator_would_be_noticed(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_transposes_that_cancel_leave_no_node(tmp_path: Path) -> None:
-    network = onnx_import.convert(onnx_import.read_onnx(save(MODELS["Transpose forth and back"], tmp_path), CONTRACT))
+    network = onnx_import.convert(onnx_file.read_onnx(save(MODELS["Transpose forth and back"], tmp_path), CONTRACT))
     assert not [node for node in network.graph.nodes if node.target in (torch.permute, torch.reshape)]
 
 
@@ -67,7 +67,7 @@ def test_norms_written_as_constants_are_folded_away(tmp_path: Path) -> None:
     graph = Graph()
     scaled = graph.add("Mul", graph.add("Conv", "x", floats(3, 3, 3, 3)), floats(3, 1, 1))
     model = graph.finish(graph.add("Relu", graph.add("Add", scaled, floats(3, 1, 1))), 5)
-    found = onnx_import.convert(onnx_import.read_onnx(save(model, tmp_path), CONTRACT))
+    found = onnx_import.convert(onnx_file.read_onnx(save(model, tmp_path), CONTRACT))
     network = fold(found)
     kinds = [type(m).__name__ for m in network.modules() if not list(m.children())]
     assert kinds == ["Conv2d", "ReLU", "AdaptiveAvgPool2d", "Linear"]
@@ -127,7 +127,7 @@ def test_a_shift_becomes_the_bias_and_a_norm_is_one_norm(tmp_path: Path) -> None
     plain = graph.add("Add", graph.add("Conv", "x", floats(3, 3, 3, 3)), floats(3, 1, 1))
     last = graph.add("Sub", graph.add("Conv", plain, floats(3, 3, 3, 3)), floats(3, 1, 1))
     last = graph.add("Add", graph.add("Mul", last, floats(3, 1, 1)), floats(3, 1, 1))
-    network = onnx_import.convert(onnx_import.read_onnx(save(graph.finish(last, 5), tmp_path), CONTRACT))
+    network = onnx_import.convert(onnx_file.read_onnx(save(graph.finish(last, 5), tmp_path), CONTRACT))
     kinds = [type(m).__name__ for m in network.modules() if not list(m.children())]
     assert kinds == ["Conv2d", "Conv2d", "BatchNorm2d", "AdaptiveAvgPool2d", "Linear"]
     assert count(network, SIDE).parameters == (81 + 3) + (81 + 6) + 20

@@ -1,0 +1,239 @@
+"""An ONNX file, opened: what it takes, and its graph for one face.
+
+A file that edgefer can't take is refused here with what to give instead: one exported in training mode, a quantised
+one, one without its weights, one that is no ONNX file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.inliner
+import onnxruntime
+import onnxsim
+from numpy.typing import NDArray
+
+from edgefer.pipeline.user_model import onnx_batch
+from edgefer.pipeline.user_model.contract_file import ContractFile, Layout, Size, require_square
+from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile
+from edgefer.runtime.process import quiet
+
+_OLDEST, _NEWEST = 7, 23  # the opsets whose operators the tables were written for
+ONNX_DOMAINS = ("", "ai.onnx")
+_OTHER_FILES = {  # how files begin that are mistaken for ONNX
+    b"\x89HDF\r\n": "a Keras or HDF5 file",
+    b"PK\x03\x04": "a torch checkpoint or another zip archive",
+    b"version https://git-lfs": "a pointer of Git LFS, without the file that it points to",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The graph of a file for one face, its input's size and layout.
+
+    batch   how many faces the file takes at once (1 if it leaves that open)
+    sha256  of the file and of those that hold its weights
+    """
+
+    path: Path
+    whole: onnx.ModelProto
+    simple: onnx.ModelProto
+    size: Size
+    layout: Layout
+    batch: int
+    sha256: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the input for one face, as the file has it."""
+        return _shape(self.size, self.layout)
+
+    def run(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What ONNX Runtime makes of (N, C, H, W) in the file as it was given, face by face.
+
+        A file with a fixed batch gets the next faces beside each: they must not matter. Raises ExportFailed.
+        """
+        faces = given if self.layout == "NCHW" else given.transpose(0, 2, 3, 1)
+        with quiet():
+            try:
+                session = onnxruntime.InferenceSession(
+                    self.whole.SerializeToString(), providers=["CPUExecutionProvider"]
+                )
+                name = session.get_inputs()[0].name
+                order = [[(first + each) % len(faces) for each in range(self.batch)] for first in range(len(faces))]
+                answers = [session.run(None, {name: np.ascontiguousarray(faces[taken])})[0] for taken in order]
+            except Exception as error:  # ONNX Runtime's errors have no base in common
+                reason = " ".join(str(error).split())[:300]
+                raise ExportFailed(f"ONNX Runtime can't run {self.path} ({reason}): export it again.") from error
+        if any(answer.shape[:1] != (self.batch,) for answer in answers) and self.batch > 1:
+            raise ExportFailed(
+                f"{self.path} takes {self.batch} faces and gives {answers[0].shape}: {onnx_batch.ADVICE}."
+            )
+        return np.concatenate([answer[:1] if self.batch > 1 else answer for answer in answers])
+
+
+def read_onnx(path: Path, contract: ContractFile) -> Source:
+    """Open the file; raises MissingFile, BadNetwork (no classifier of one face) or ExportFailed."""
+    model, checksum = _open(path)
+    constants = {each.name for each in model.graph.initializer}
+    inputs = [each for each in model.graph.input if each.name not in constants]
+    for what, found in (("input", inputs), ("output", list(model.graph.output))):
+        if len(found) != 1:
+            names = ", ".join(each.name for each in found) or "none"
+            raise BadNetwork(f"{path} has {len(found)} {what}s ({names}): a classifier of one face has one {what}.")
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        raise BadNetwork(f"the input {inputs[0].name} of {path} is no float32 tensor: give the float network.")
+    size, layout = _input(path, inputs[0], contract)
+    batch = max(1, inputs[0].type.tensor_type.shape.dim[0].dim_value)
+    single = _simplified(path, model, inputs[0].name, (batch, *_shape(size, layout)[1:]))
+    if batch > 1:
+        single = _simplified(path, onnx_batch.single(single, batch), inputs[0].name, _shape(size, layout), batch)
+    return Source(path, model, single, size, layout, batch, checksum)
+
+
+def _open(path: Path) -> tuple[onnx.ModelProto, str]:
+    """The model with its weights, and a checksum of both."""
+    if not path.is_file():
+        raise MissingFile(f"no network at {path}: give an .onnx file.")
+    try:
+        model = onnx.load(path, load_external_data=False)
+        _require_opset(path, model)
+        beside = _weight_files(path, model)
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+        model = onnx.inliner.inline_local_functions(model) if model.functions else model
+        checksum = hashlib.sha256()
+        for each in (path, *beside):
+            checksum.update(each.read_bytes())
+    except OSError as error:
+        raise MissingFile(f"can't read {path} ({error.strerror or error}): check its permissions.") from error
+    except (BadNetwork, MissingFile):
+        raise
+    except Exception as error:  # protobuf's and the checker's have no base in common
+        raise BadNetwork(_no_onnx(path, str(error))) from error
+    _require_inference(path, model)
+    return model, checksum.hexdigest()
+
+
+def _require_opset(path: Path, model: onnx.ModelProto) -> None:
+    newest = min(_NEWEST, onnx.defs.onnx_opset_version())
+    opset = max((each.version for each in model.opset_import if each.domain in ONNX_DOMAINS), default=0)
+    if opset > newest:
+        raise BadNetwork(f"{path} is of opset {opset}, edgefer reads up to {newest}: export it with that one.")
+    if 0 < opset < _OLDEST:
+        raise BadNetwork(
+            f"{path} is of opset {opset}, edgefer reads {_OLDEST} to {newest}: export it again, or convert it with "
+            "onnx.version_converter.convert_version(model, 13)."
+        )
+
+
+def _weight_files(path: Path, model: onnx.ModelProto) -> list[Path]:
+    """The files beside an ONNX file that its tensors lie in; raises MissingFile if one is not there."""
+    names = {
+        entry.value
+        for tensor in model.graph.initializer
+        if onnx.external_data_helper.uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    missing = sorted(name for name in names if not (path.parent / name).is_file())
+    if missing:
+        raise MissingFile(
+            f"the weights of {path} lie in {', '.join(missing)}, which is not beside it: copy that file there too, "
+            "or export with external_data=False."
+        )
+    return [path.parent / name for name in sorted(names)]
+
+
+def _no_onnx(path: Path, reason: str) -> str:
+    start = path.read_bytes()[:32]
+    for begins, what in _OTHER_FILES.items():
+        if start.startswith(begins):
+            return f"{path} is {what}, no ONNX file: give the network as it was exported to ONNX."
+    if start[4:8] == b"TFL3":
+        return f"{path} is a TFLite file, no ONNX file: give the network as it was exported to ONNX."
+    return f"{path} is not a whole ONNX file ({reason[:200]}): get or export it again."
+
+
+def _require_inference(path: Path, model: onnx.ModelProto) -> None:
+    """Raise BadNetwork for a graph that still trains, or that is quantised already."""
+    constants = {each.name: each for each in model.graph.initializer}
+    constants |= {n.output[0]: a.t for n in model.graph.node if n.op_type == "Constant" for a in n.attribute}
+    for node in model.graph.node:
+        if _trains(node, constants):
+            raise BadNetwork(
+                f"{path} was exported in training mode ({node.op_type} {_name(node)}): call eval() on the network "
+                "and export it again, with eval() it gives one face one answer."
+            )
+        if "Quantize" in node.op_type or node.op_type.startswith(("QLinear", "QGemm")) or "Integer" in node.op_type:
+            raise BadNetwork(
+                f"{path} is quantised already ({node.op_type} {_name(node)}): give the float network that it was made "
+                "from; edgefer quantises it itself."
+            )
+
+
+def _trains(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> bool:
+    if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
+        return bool(onnx.numpy_helper.to_array(constants[node.input[2]]))
+    if node.op_type != "BatchNormalization":
+        return False
+    return any(each.name == "training_mode" and each.i for each in node.attribute) or any(node.output[1:])
+
+
+def _name(node: onnx.NodeProto) -> str:
+    return str(node.name or node.output[0])
+
+
+def _input(path: Path, given: onnx.ValueInfoProto, contract: ContractFile) -> tuple[Size, Layout]:
+    """The size of a face and its layout, from the file and from what the contract says."""
+    shape = [dim.dim_value or None for dim in given.type.tensor_type.shape.dim]
+    if len(shape) != 4:
+        raise BadNetwork(f"the input {given.name} of {path} has {len(shape)} dimensions: a face has 4, NCHW or NHWC.")
+    layout: Layout = contract.layout or ("NHWC" if shape[3] in (1, 3) and shape[1] not in (1, 3) else "NCHW")
+    known = [shape[axis] for axis in ((1, 2, 3) if layout == "NCHW" else (3, 1, 2))]
+    wanted = list(contract.size or known)
+    if any(have not in (None, want) for have, want in zip(known, wanted, strict=True)):
+        raise BadNetwork(
+            f"{path} takes {_written(known)} ({layout}), not {_written(wanted)}: correct --input, or the contract."
+        )
+    channels, height, width = wanted
+    if channels is None or height is None or width is None:
+        raise BadNetwork(
+            f"{path} leaves the size of its input open ({_written(known)}): say it with --input, like --input 1x64x64."
+        )
+    return require_square((channels, height, width)), layout
+
+
+def _written(size: list[int | None] | list[int]) -> str:
+    return "x".join("?" if each is None else str(each) for each in size)
+
+
+def _shape(size: Size, layout: Layout) -> tuple[int, ...]:
+    channels, height, width = size
+    return (1, channels, height, width) if layout == "NCHW" else (1, height, width, channels)
+
+
+def _simplified(
+    path: Path, model: onnx.ModelProto, name: str, shape: tuple[int, ...], batch: int = 1
+) -> onnx.ModelProto:
+    """Without what only computes constants. Batch norms stay: edgefer folds them itself, in double precision."""
+    size = "x".join(map(str, shape))
+    try:
+        with quiet():
+            simple, same = onnxsim.simplify(model, overwrite_input_shapes={name: list(shape)}, skip_fuse_bn=True)
+    except Exception as error:  # onnxsim raises what ONNX Runtime and the checker raise
+        reason = " ".join(str(error).split())[:300]
+        if batch > 1:
+            raise ExportFailed(
+                f"{path} is for {batch} faces and can't be made one for 1 ({reason}): {onnx_batch.ADVICE}."
+            ) from error
+        raise ExportFailed(f"onnxsim can't simplify {path} for {size} ({reason}).") from error
+    if not same:
+        raise ExportFailed(f"onnxsim's simplified graph of {path} does not give the outputs of the file.")
+    return simple
