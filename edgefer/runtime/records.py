@@ -53,7 +53,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A point of the learning curves; accuracies in percent, lr at the epoch's start, round as in training.recipes."""
+    """A point of the learning curves; accuracies in percent, lr at the epoch's start, round as in training.recipes.
+
+    public_nll is PublicTest's mean negative log-likelihood of the labels in nats; older records have none.
+    """
 
     epoch: int
     lr: float
@@ -62,6 +65,7 @@ class Epoch:
     public_accuracy: float
     seconds: float
     round: int = 0
+    public_nll: float | None = None
 
 
 @dataclass(frozen=True)

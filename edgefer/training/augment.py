@@ -14,7 +14,7 @@ from edgefer.runtime.preprocess import LUMA, PIXEL_MAX, Pixels, centre_crop
 from edgefer.training.recipes import Augmentation
 
 CPU = torch.device("cpu")
-DRAWS = 12  # random numbers behind a view of a face: 5 of its place, 2 of its light, 5 of what is hidden
+DRAWS = 13  # random numbers behind a view of a face: 5 of its place, 2 of its light, 5 of what is hidden, 1 of blur
 ERASED = (8, 16)  # pixels: the least and the greatest side of a square that is erased
 
 
@@ -51,7 +51,7 @@ def augment(faces: Tensor, crop: int, how: Augmentation, generator: torch.Genera
     if how.rotation or how.scale:
         return view(faces, crop, how, draw(how, len(faces), generator))
     cropped = crops_and_flips(faces, crop, generator)
-    return _hide_and_relight(cropped, how, draw(how, len(faces), generator))
+    return _change(cropped, how, draw(how, len(faces), generator))
 
 
 def draw(how: Augmentation, count: int, generator: torch.Generator) -> Tensor:
@@ -59,7 +59,7 @@ def draw(how: Augmentation, count: int, generator: torch.Generator) -> Tensor:
 
     Only what `how` varies is drawn; the rest is 0.
     """
-    varied = ((5, how.rotation or how.scale), (2, how.contrast or how.brightness), (5, how.erase))
+    varied = ((5, how.rotation or how.scale), (2, how.contrast or how.brightness), (5, how.erase), (1, how.blur))
     return torch.cat(
         [torch.rand(rows, count, generator=generator) if used else torch.zeros(rows, count) for rows, used in varied]
     )
@@ -67,11 +67,11 @@ def draw(how: Augmentation, count: int, generator: torch.Generator) -> Tensor:
 
 def view(faces: Tensor, crop: int, how: Augmentation, draws: Tensor) -> Tensor:
     """The view of each face that its column of `draws` (DRAWS, N) means: (N, 1, H, W) -> (N, 1, crop, crop)."""
-    return _hide_and_relight(warp(faces, crop, how, draws), how, draws)
+    return _change(warp(faces, crop, how, draws), how, draws)
 
 
-def _hide_and_relight(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
-    return erase(relight(faces, how, draws[5:7]), how, draws[7:])
+def _change(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
+    return erase(relight(blur(faces, how, draws[12]), how, draws[5:7]), how, draws[7:12])
 
 
 def warp(faces: Tensor, crop: int, how: Augmentation, draws: Tensor) -> Tensor:
@@ -101,6 +101,22 @@ def crops_and_flips(faces: Tensor, crop: int, generator: torch.Generator) -> Ten
     rows, columns = (top + side).to(faces.device), columns.to(faces.device)
     each = torch.arange(count, device=faces.device)
     return faces[each[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def blur(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:
+    """Half of the faces (N, 1, S, S) are blurred by a Gaussian: sharp lenses and large faces are not a camera's rule.
+
+    Its standard deviation is uniform from 0 to how.blur pixels. draws (N,) in [0, 1).
+    """
+    if not how.blur:
+        return faces
+    deviation = (how.blur * (2 * draws - 1)).clamp_min(1e-3).to(faces.device)  # as good as none for the other half
+    radius = math.ceil(3 * how.blur)
+    at = torch.arange(-radius, radius + 1, device=faces.device)
+    kernel = torch.softmax(-(at**2) / (2 * deviation[:, None] ** 2), 1)[:, None, :]
+    padded = functional.pad(faces, (radius,) * 4, mode="replicate").transpose(0, 1)
+    rows = functional.conv2d(padded, kernel[:, :, None, :], groups=len(faces))
+    return functional.conv2d(rows, kernel[:, :, :, None], groups=len(faces)).transpose(0, 1)
 
 
 def relight(faces: Tensor, how: Augmentation, draws: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from edgefer.arch import Arch
 from edgefer.data.conditions import CONDITIONS, UNCHANGED, ChangedFaces
@@ -48,9 +49,10 @@ def pixel_logits(network: nn.Module, pixels: PixelRows, arch: Arch) -> Tensor:
     return torch.cat(parts).cpu()
 
 
-def accuracy(network: nn.Module, data: Dataset, arch: Arch) -> float:
-    """The share of the centre crops, 0 to 1, whose label has the highest logit."""
-    return float((logits(network, data, arch).argmax(1).numpy() == data.labels).mean())
+def accuracy_and_nll(network: nn.Module, data: Dataset, arch: Arch) -> tuple[float, float]:
+    """The share of the centre crops, 0 to 1, whose label has the highest logit, and the labels' mean NLL in nats."""
+    outputs, labels = logits(network, data, arch), torch.from_numpy(data.labels)
+    return float((outputs.argmax(1) == labels).double().mean()), float(functional.cross_entropy(outputs, labels))
 
 
 def ten_crops(faces: Tensor, crop: int) -> Iterator[Tensor]:

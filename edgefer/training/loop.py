@@ -22,6 +22,7 @@ from edgefer.training import evaluation, losses, parallel, schedule
 from edgefer.training.augment import augment, grey, mix, to_channels
 from edgefer.training.bank import Bank
 from edgefer.training.losses import Teacher
+from edgefer.training.muon import Muon, parameter_groups
 from edgefer.training.recipes import Plan, Recipe
 from edgefer.training.torch_settings import precision
 
@@ -109,6 +110,8 @@ def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "muon":
+        return Muon(parameter_groups(network, recipe.lr, recipe.weight_decay), recipe.lr, recipe.momentum)
     without_decay = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
         {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
@@ -146,9 +149,9 @@ def epochs(state: State, plan: Plan, data: TrainingData, tick: Callable[[float],
         began, number = time.perf_counter(), len(state.curve)
         lr = schedule.learning_rate(plan.recipe, schedule.epochs_of_round(state.curve, state.round), state.round, 0.0)
         loss, right = _one_epoch(state, model, plan, data, tick)
-        share = parallel.of_main_process(lambda: evaluation.accuracy(state.evaluated, data.public, plan.arch))
+        public = parallel.of_main_process(lambda: evaluation.accuracy_and_nll(state.evaluated, data.public, plan.arch))
         took = time.perf_counter() - began
-        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * share, took, state.round)
+        epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * public[0], took, state.round, public[1])
         state.curve.append(epoch)
         if schedule.chosen_epoch(plan.recipe, state.curve) is epoch:
             state.best = parallel.of_main_process(lambda: _copied(state.evaluated))
@@ -229,7 +232,8 @@ def _one_epoch(
     for number in range(steps):
         index = order[number * recipe.batch : (number + 1) * recipe.batch]
         for group in state.optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(recipe, earlier, state.round, (number + 1) / steps)
+            rate = schedule.learning_rate(recipe, earlier, state.round, (number + 1) / steps)
+            group["lr"] = rate * group.get("share", 1.0)  # Muon's matrices have a share of it
         batch = _batch(plan, data, len(state.curve), index, generator)
         share = parallel.share_of(len(index))
         mean, logits = step(state, model, recipe, plan.arch, teachers, batch.share(share.rows), share.weight)

@@ -12,10 +12,10 @@ from edgefer.runtime.errors import BadSetting, UnknownName
 
 T = TypeVar("T")
 SCHEDULES = ("cosine", "linear", "plateau")
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "muon")
 LABELS = ("hard", "votes", "calibrated-votes")
 PRECISIONS = ("float32", "bfloat16")
-CHOICES = ("best", "last")
+CHOICES = ("best", "nll", "last")
 ALLOWED = {
     "schedule": SCHEDULES,
     "optimizer": OPTIMIZERS,
@@ -36,6 +36,7 @@ class Augmentation:
     contrast: float = 0.0
     brightness: float = 0.0
     erase: float = 0.0
+    blur: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Recipe:
     `hand_over` the next student starts from its weights. A round ends early when `patience` epochs brought nothing
     better on PublicTest (0: never); the rounds end when one was not better than those before.
 
-    optimizer      sgd (Nesterov `momentum`) or adam; weight decay spares biases and norms
+    optimizer      sgd (Nesterov `momentum`), adam, or muon for weight matrices and sgd for the rest (training.muon);
+                   weight decay spares biases and norms
     schedule       after `warmup` epochs, linear or half a cosine to zero; plateau: x 0.9 where the loss didn't fall
     labels         hard; votes, FER+'s as they are; calibrated-votes, what they say of FER2013's labels
                    (training.losses.calibrated_votes)
@@ -57,12 +59,13 @@ class Recipe:
     contrast       a face's contrast is scaled by 1 +- contrast, brightness: its grey in [0, 1] is shifted by +-
                    brightness; uniform (training.augment.relight)
     erase          share of the faces in which a square is hidden (training.augment.erase)
+    blur           half of the faces are blurred by a Gaussian whose standard deviation is uniform up to it, in pixels
     mixup          images are mixed in pairs, and so are their labels, with a share from Beta(mixup, mixup) (Zhang et
                    al., "mixup", ICLR 2018; 0: none)
     precision      of the convolutions and products while training; teacher_precision: of the teachers'. bfloat16 pays
                    for dense convolutions on processors that have it (benchmarks/tables/training.md)
     balanced       classes are drawn equally often (EfficientFace's oversampling, training.schedule)
-    choose         the epoch that is kept: the best on PublicTest, or the last one
+    choose         the epoch that is kept: the best on PublicTest (nll: by its NLL), or the last one
     average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
     """
 
@@ -86,6 +89,7 @@ class Recipe:
     contrast: float = 0.0
     brightness: float = 0.0
     erase: float = 0.0
+    blur: float = 0.0
     mixup: float = 0.0
     precision: str = "float32"
     teacher_precision: str = "float32"
@@ -101,7 +105,7 @@ class Recipe:
     @property
     def augmentation(self) -> Augmentation:
         """How faces are varied."""
-        return Augmentation(self.rotation, self.scale, self.contrast, self.brightness, self.erase)
+        return Augmentation(self.rotation, self.scale, self.contrast, self.brightness, self.erase, self.blur)
 
     @property
     def most_epochs(self) -> int:
@@ -181,6 +185,11 @@ _ALL = (
     Recipe(
         "teacher-strong", 100, weight_decay=5e-4, schedule="linear", rotation=15.0, scale=0.2, contrast=0.4,
         brightness=0.15, erase=0.5, mixup=0.2, average=0.999, precision="bfloat16",
+    ),
+    # The same for what a camera does to a face: any roll up to 30 degrees, other sizes, blur and more light.
+    Recipe(
+        "teacher-camera", 100, weight_decay=5e-4, schedule="linear", rotation=30.0, scale=0.25, contrast=0.4,
+        brightness=0.25, erase=0.25, blur=1.5, mixup=0.2, average=0.999, precision="bfloat16",
     ),
     # Ours, and of the shipped weights: the teacher sees the augmented faces that the student sees, in a long training
     # (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).

@@ -51,9 +51,16 @@ def best_epoch(curve: Sequence[Epoch]) -> Epoch:
     return max(curve, key=lambda epoch: (epoch.public_accuracy, -epoch.epoch))
 
 
+def _lowest_nll(curve: Sequence[Epoch]) -> Epoch:
+    """The first of the epochs with the lowest NLL on PublicTest; those of older checkpoints have none."""
+    return min(curve, key=lambda epoch: math.inf if epoch.public_nll is None else epoch.public_nll)
+
+
 def chosen_epoch(recipe: Recipe, curve: Sequence[Epoch]) -> Epoch:
     """The epoch whose weights are kept."""
-    return curve[-1] if recipe.choose == "last" else best_epoch(curve)
+    if recipe.choose == "last":
+        return curve[-1]
+    return _lowest_nll(curve) if recipe.choose == "nll" else best_epoch(curve)
 
 
 def round_over(recipe: Recipe, curve: Sequence[Epoch], number: int) -> bool:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgefer.arch import get_arch
-from edgefer.training.augment import augment, centre, draw, erase, grey, relight
+from edgefer.training.augment import augment, blur, centre, draw, erase, grey, relight
 from edgefer.training.recipes import Augmentation
 
 
@@ -54,7 +54,7 @@ def test_other_light_scales_around_the_mean_and_shifts_it() -> None:
 def test_a_square_of_one_grey_hides_part_of_some_views() -> None:
     views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
     how = Augmentation(erase=0.5)
-    draws = draw(how, 400, torch.Generator().manual_seed(0))[7:]
+    draws = draw(how, 400, torch.Generator().manual_seed(0))[7:12]
     out = erase(views, how, draws)
     hidden = (out != views)[:, 0]
     sides = set()
@@ -77,3 +77,17 @@ def test_centre_is_the_middle_of_the_face() -> None:
     x = centre(load_ramp(), get_arch("ean"))
     assert x.shape == (4, 3, 44, 44)
     assert x[0, 0, 0, 0] * 255 == pytest.approx(10)
+
+
+def test_half_of_the_views_are_blurred_and_a_flat_face_stays_flat() -> None:
+    views = torch.rand(400, 1, 44, 44, generator=torch.Generator().manual_seed(1))
+    how = Augmentation(blur=1.5)
+    draws = draw(how, 400, torch.Generator().manual_seed(0))[12]
+    out = blur(views, how, draws)
+    assert out.shape == views.shape
+    sharpness = out.std((2, 3)).squeeze() / views.std((2, 3)).squeeze()
+    untouched = draws < 0.5
+    assert torch.allclose(out[untouched], views[untouched], atol=1e-6)
+    assert sharpness[draws > 0.9].max() < 0.35  # 1.2 pixels and more on noise: 1 / (2 sqrt(pi) 1.2) = 0.24
+    assert torch.allclose(blur(torch.full((9, 1, 8, 8), 0.4), how, draws[:9]), torch.full((9, 1, 8, 8), 0.4))
+    assert blur(views, Augmentation(), draws) is views

@@ -104,3 +104,11 @@ def test_a_class_without_an_image_is_not_drawn() -> None:
     labels = np.array([0, 3, 3, 3, 6])
     drawn = labels[np.concatenate([schedule.balanced_order(labels, 0, epoch) for epoch in range(200)])]
     assert set(drawn) == {0, 3, 6}
+
+
+def test_the_epoch_that_is_kept_is_the_best_the_last_or_that_of_the_lowest_nll() -> None:
+    nlls = (1.2, 0.9, 0.95)
+    epochs = [replace(e, public_nll=nll) for e, nll in zip(curve(50, 60, 70), nlls, strict=True)]
+    older = curve(80)
+    kept = {c: schedule.chosen_epoch(replace(BASE, choose=c), older + epochs) for c in ("best", "nll", "last")}
+    assert kept == {"best": older[0], "nll": epochs[1], "last": epochs[2]}
