@@ -18,6 +18,7 @@ from edgefer.cli.gate import gate
 from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
+from edgefer.cli.streams import accept_any_text
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
 from edgefer.cli.verify import verify
@@ -112,6 +113,7 @@ for _commands in SECTIONS.values():
 def main() -> None:
     """Entry point: run the command, print one clear line on failure, exit with its code."""
     raise_on_sigterm()
+    accept_any_text()
     try:
         cli.main(prog_name="edgefer", standalone_mode=False)
     except click.ClickException as error:

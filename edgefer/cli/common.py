@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgefer.cli.streams import has_all_characters
 
 if TYPE_CHECKING:
     from edgefer.cli.progress import Display
@@ -136,4 +139,4 @@ def print_json(record: Any) -> None:
     """A record, or a list or dict of records, as JSON on standard output."""
     from edgefer.runtime import records
 
-    click.echo(records.dumps(record), nl=False)
+    click.echo(records.dumps(record, ascii_only=not has_all_characters(sys.stdout)), nl=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.streams import PLAIN
 from edgefer.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def console() -> Console:
     """A console on a copy of standard error: what converters print is silenced, progress is not."""
     from rich.console import Console
 
-    return Console(file=os.fdopen(os.dup(2), "w"), highlight=False)
+    return Console(file=os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=PLAIN), highlight=False)
 
 
 class Display:

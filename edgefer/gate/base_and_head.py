@@ -5,6 +5,8 @@ A ref is checked out beside the working tree, which is left alone, and built the
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +55,7 @@ def open_side(side: str, built: Built) -> Iterator[Side]:
     if is_ref(side):
         bundles = built(side)
     elif not Path(side).exists():
-        raise MissingFile(f"{side} is no bundle, no folder of bundles and no git ref: `edgefer build` makes bundles.")
+        raise MissingFile(f"{side} is no bundle, no folder of bundles and no git ref: {_why_no_commit(side)}.")
     with bundles as folder:
         yield read_side(folder)
 
@@ -100,7 +102,34 @@ class Build:
 
 def commit_of(ref: str) -> str | None:
     """The commit that `ref` names in the repository around this folder; None if it names none."""
-    return shell.run_or_none(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"])
+    done = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    return done.out.strip() if done.code == 0 else None
+
+
+def _git(*words: str) -> shell.Done:
+    """git's answer, in English; without git, what a shell would say of it."""
+    try:
+        return shell.run(["git", *words], environment={**os.environ, "LC_ALL": "C"})
+    except FileNotFoundError:
+        return shell.Done(127, "", "git is not installed here")
+
+
+def _why_no_commit(ref: str) -> str:
+    """What git says of a ref that it has no commit for, and what helps."""
+    done = _git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    said = next((line for line in done.err.splitlines() if line.startswith("fatal: ")), done.last_line())
+    said = said.removeprefix("fatal: ")
+    owner = re.search(r"dubious ownership in repository at '(.*)'", said)
+    if owner is not None:
+        return f"git refuses this checkout ({said}): run `git config --global --add safe.directory {owner[1]}`"
+    if "not a git repository" in said:
+        return f"this folder is {said}; `edgefer build` makes bundles"
+    if _git("rev-parse", "--is-shallow-repository").out.strip() == "true":
+        return (
+            f"git says {said!r}, and this clone is shallow: give actions/checkout `fetch-depth: 0`, or run "
+            "`git fetch --unshallow`"
+        )
+    return f"git says {said!r}; `edgefer build` makes bundles"
 
 
 @contextmanager
@@ -112,14 +141,14 @@ def built(ref: str, build: Build) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="edgefer-gate-") as temporary:
         tree, out = Path(temporary) / "tree", Path(temporary) / "dist"
         try:
-            done = shell.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit_of(ref) or ref])
+            done = _git("worktree", "add", "--quiet", "--detach", str(tree), commit_of(ref) or ref)
             if done.code != 0:
-                raise OutputFailed(f"git can't check {ref} out: {done.last_line()}.")
+                raise OutputFailed(f"git can't check {ref} out: {done.last_line().removeprefix('fatal: ')}.")
             _build(ref, build, tree, out)
             yield out
         finally:
             with defer_signals():
-                shell.run(["git", "worktree", "remove", "--force", str(tree)])
+                _git("worktree", "remove", "--force", str(tree))
 
 
 def _build(ref: str, build: Build, tree: Path, out: Path) -> None:

@@ -7,11 +7,12 @@ is refused by name. All schemas are at version 1.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import write_atomic
@@ -178,9 +179,31 @@ def plain(record: object) -> Any:
     return _converter().unstructure(record)
 
 
-def dumps(record: object) -> str:
-    """A record as JSON, keys in the order of its fields, ending in a newline."""
-    return json.dumps(plain(record), indent=2, ensure_ascii=False) + "\n"
+def dumps(record: object, ascii_only: bool = False) -> str:
+    """A record as JSON, keys in the order of its fields, ending in a newline; ascii_only escapes all else.
+
+    Raises BadRecord for a number that is not finite, which JSON has no word for.
+    """
+    content = plain(record)
+    try:
+        return json.dumps(content, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+    except ValueError as error:
+        where = "; ".join(_not_finite(content, ""))
+        if not where:
+            raise
+        raise BadRecord(f"no record can hold {where}: what was computed is not a finite number.") from error
+
+
+def _not_finite(content: Any, path: str) -> Iterator[str]:
+    """The numbers that are not finite, as `path = value`."""
+    if isinstance(content, float) and not isfinite(content):
+        yield f"{path or 'the value'} = {content}"
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _not_finite(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _not_finite(value, f"{path}[{index}]")
 
 
 def write(path: Path, record: object) -> None:
@@ -247,6 +270,11 @@ def _text(path: Path, remedy: str) -> str:
 
 def _json(text: str, source: str, remedy: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{source} is not JSON ({error}): {remedy}.") from error
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    """Python's reader would take NaN and Infinity, which JSON has not; earlier versions wrote them."""
+    raise ValueError(f"it holds {word}, which is no number")

@@ -48,7 +48,7 @@ def run(
         cwd=folder,
         timeout=timeout,
         capture_output=True,
-        text=True,
+        encoding="utf-8",  # whatever the terminal's is
         errors="replace",
         check=False,
         start_new_session=apart,

@@ -162,11 +162,12 @@ def main(prepare: Prepare = workload.prepare, check: Callable[[Request, Check], 
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
-        said = answer(records.parse(Request, sys.stdin.read(), "the request"), prepare, check)
+        request = records.parse(Request, sys.stdin.buffer.read().decode(), "the request")
+        said = records.dumps(answer(request, prepare, check))
     except BadRecord as error:
-        said = Answer(None, None, {}, Failure("BadRecord", str(error)))
+        said = records.dumps(Answer(None, None, {}, Failure("BadRecord", str(error))))
     with os.fdopen(channel, "w", encoding="utf-8") as out:
-        out.write(records.dumps(said))
+        out.write(said)
 
 
 if __name__ == "__main__":

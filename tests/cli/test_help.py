@@ -16,6 +16,18 @@ from tests.cli.made import Run
 
 PLOTS = ("accuracy", "confusion", "latency", "pareto")
 RECORD = Path(__file__).parents[2] / "benchmarks" / "results" / "ean-x86.json"
+LISTS: tuple[tuple[object, ...], ...] = (
+    ("archs",),
+    ("targets",),
+    ("recipes",),
+    ("devices",),
+    ("device", "list"),
+    ("sweep",),
+    ("data", "layouts"),
+    ("count", "ean"),
+    ("report", RECORD),
+    ("tables", "ean-5"),
+)
 
 
 def every(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
@@ -72,22 +84,7 @@ def test_json_is_a_flag_wherever_it_is() -> None:
             assert [each.is_flag for each in flags] == ([] if " ".join(path) in without else [True]), path
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("archs",),
-        ("targets",),
-        ("recipes",),
-        ("devices",),
-        ("device", "list"),
-        ("sweep",),
-        ("data", "layouts"),
-        ("count", "ean"),
-        ("report", RECORD),
-        ("tables", "ean-5"),
-    ],
-    ids=lambda arguments: " ".join(map(str, arguments[:2])),
-)
+@pytest.mark.parametrize("arguments", LISTS, ids=lambda arguments: " ".join(map(str, arguments[:2])))
 def test_json_is_all_that_is_printed(run: Run, arguments: tuple[object, ...]) -> None:
     assert json.loads(run(*arguments, "--json").fine())
 

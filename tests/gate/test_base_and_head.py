@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -119,6 +120,32 @@ def test_paths_come_before_refs(tmp_path: Path) -> None:
     bundle(Path("fast"))
     assert not base_and_head.is_ref("fast")
     assert not side("fast").single
+
+
+def test_a_ref_that_a_shallow_clone_lacks(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth", "1", "--no-tags", f"file://{repository}", "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+    with pytest.raises(MissingFile, match="this clone is shallow: give actions/checkout `fetch-depth: 0`"):
+        side("fast")
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_checkout_of_another_owner(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own tests use it so
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
+    with pytest.raises(MissingFile, match=f"config --global --add safe.directory {repository}`"):
+        side("fast")
+
+
+def test_outside_a_repository_and_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(MissingFile, match=r"no git ref: this folder is not a git repository"):
+        side("HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingFile, match="git is not installed here"):
+        side("HEAD")
 
 
 @pytest.mark.usefixtures("repository")

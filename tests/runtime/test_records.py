@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,16 @@ KEPT = (
 @pytest.mark.parametrize(("kind", "path"), KEPT, ids=lambda value: getattr(value, "stem", ""))
 def test_the_records_of_the_repository_are_read(kind: type[Any], path: Path) -> None:
     assert records.read(kind, path).schema == records.declared_schema(kind)
+
+
+def test_what_is_no_number_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(BadRecord, match=r"no record can hold rows\[1\]\.loss = nan; worst = inf"):
+        records.write(tmp_path / "r.json", {"rows": [1.0, {"loss": math.nan}], "worst": math.inf})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_nor_read(tmp_path: Path, word: str) -> None:
+    (tmp_path / "r.json").write_text(f'{{"schema": "x", "loss": {word}}}')
+    with pytest.raises(BadRecord, match=rf"r\.json is not JSON \(it holds {word}, which is no number\)"):
+        records.read_json(tmp_path / "r.json")
