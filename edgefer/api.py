@@ -79,8 +79,8 @@ def build(
         reading=ReadOptions(layout, _path(cache)),
         out=Path(out),
     )
-    (bundle,) = build_bundles(options, progress)
-    return bundle
+    (outcome,) = build_bundles(options, progress)
+    return outcome.require()
 
 
 def verify(

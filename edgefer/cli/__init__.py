@@ -23,7 +23,7 @@ from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
 from edgefer.cli.verify import verify
 from edgefer.runtime import __version__
-from edgefer.runtime.errors import EdgeferError, MissingEngine
+from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import explained
 from edgefer.runtime.process import Terminated, raise_on_sigterm
 
@@ -121,13 +121,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except EdgeferError as error:
         _fail(error)
-    except OSError as error:
+    except (OSError, ModuleNotFoundError) as error:
         _fail(explained(error), error)
-    except ModuleNotFoundError as error:
-        package = (error.name or "edgefer").partition(".")[0]
-        if package == "edgefer":
-            raise  # a bug, not an extra that is not installed
-        _fail(MissingEngine.of(package, "build"), error)
     except (click.Abort, KeyboardInterrupt):
         _stop("interrupted", INTERRUPTED)
     except Terminated:

@@ -11,6 +11,7 @@ from edgefer.cli.common import PATH, json_option, print_json, reading_options, u
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
+    from edgefer.pipeline.options import BuildOutcome
     from edgefer.runtime.bundle import Bundle
 
 KEYS = """\b
@@ -95,22 +96,38 @@ def _split_labels(_context: click.Context, _option: click.Parameter, text: str |
 def build(as_json: bool, **options: Any) -> None:
     """Build bundles, by default from the shipped weights and calibration: no data needed.
 
+    Of several targets one that fails does not take the others with it: each is built or told of with its reason, and
+    the exit code is that of the first that failed.
+
     \b
     Example: edgefer build --arch ean --target tflite-int8
+             edgefer build --arch ean --target tflite-int8 --target ncnn-int8
              edgefer build --model mypkg.net:make --weights w.safetensors --input 1x64x64
                            --labels happy,sad,angry --target tflite-int8 --calibration faces/
              edgefer build --onnx theirs.onnx --contract c.toml --target onnx-fp32
     """
     from edgefer.pipeline.options import BuildOptions, build_bundles
+    from edgefer.runtime.errors import SeveralFailures
 
-    bundles = []
+    outcomes = []
     with usage_errors(), display() as shown:
-        for bundle in build_bundles(BuildOptions(**options), shown.progress):
-            bundles.append(bundle)
-            if not as_json:
-                shown.print(_line(bundle))
+        for outcome in build_bundles(BuildOptions(**options), shown.progress):
+            outcomes.append(outcome)
+            if outcome.bundle is not None and not as_json:
+                shown.print(_line(outcome.bundle))
     if as_json:
-        print_json([{"folder": str(b.folder), "manifest": b.manifest} for b in bundles])
+        print_json([_record(outcome) for outcome in outcomes])
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    if failures:
+        raise SeveralFailures.of(failures)
+
+
+def _record(outcome: BuildOutcome) -> dict[str, Any]:
+    bundle, failure = outcome.bundle, outcome.failure
+    if bundle is not None:
+        return {"folder": str(bundle.folder), "manifest": bundle.manifest}
+    assert failure is not None
+    return {"target": outcome.target, "error": {"exit_code": failure.exit_code, "message": str(failure)}}
 
 
 def _line(bundle: Bundle) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from edgefer.runtime.bundle import (
     write_bundle,
 )
 from edgefer.runtime.errors import BadCalibration, ExportFailed, GoldenMismatch, NotInteger
+from edgefer.runtime.process import EXPLAINED, library_errors
 from edgefer.training.torch_settings import torch_threads
 from edgefer.training.weights import TrainedModel
 
@@ -190,15 +192,25 @@ def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: Calibratio
             f"no activation range for the tensor {missing[0]}: the ranges were recorded with other converter "
             "versions; install those of edgefer[build] or calibrate with --calibration PATH."
         )
-    return backend.quantize(model, job.target, None if record is None else record.ranges)
+    with library_errors(partial(_stopped, job), EXPLAINED):
+        return backend.quantize(model, job.target, None if record is None else record.ranges)
 
 
 def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> records.Dtypes:
-    dtypes = backend.dtypes(files, job.target)
+    with library_errors(partial(_stopped, job), EXPLAINED):
+        dtypes = backend.dtypes(files, job.target)
     if job.target.precision == "int8" and dtypes.float_inside:
         kinds = ", ".join(sorted(set(dtypes.float_inside)))
         raise NotInteger(f"{job.id} kept float operators inside: {kinds}. No bundle was written; try another target.")
     return dtypes
+
+
+def _stopped(job: BuildJob, reason: str) -> ExportFailed:
+    return _refused(job, f"the {job.target.format} converter stopped ({reason})")
+
+
+def _refused(job: BuildJob, what: str) -> ExportFailed:
+    return ExportFailed(f"{job.id}: {what}. No bundle was written; try another target.")
 
 
 def _verify(network: DeployableModel, files: dict[str, bytes], job: BuildJob) -> Verified:
@@ -206,7 +218,10 @@ def _verify(network: DeployableModel, files: dict[str, bytes], job: BuildJob) ->
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        model = engines.load(Path(folder) / job.target.file, job.target.format)
+        model = engines.load(Path(folder) / job.target.file, job.target.format, explain=partial(_refused, job))
+        if model.output.shape != (1, len(job.arch.labels)):
+            shape = f"the file that was made gives an output of {model.output.shape}"
+            raise _refused(job, f"{shape}, {job.arch.name} has {len(job.arch.labels)} labels")
         model_contract = job.arch.contract(model.layout, model.input, model.output)
         pixels = contract.to_pixels(golden_picture()[None], model_contract)
         model_input = contract.to_input(pixels, model_contract)

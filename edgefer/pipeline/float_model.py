@@ -15,7 +15,10 @@ from edgefer.runtime import machine
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
+from edgefer.runtime.process import EXPLAINED, library_errors
 from edgefer.training.weights import TrainedModel
+
+_DEBUG = "`edgefer --debug` shows all of it."
 
 
 class FloatModel:
@@ -39,13 +42,9 @@ class FloatModel:
         return self._models[graph]
 
     def _convert(self, graph: str) -> bytes:
-        try:
-            return import_exporter(graph).convert(self.network, self.arch.crop)
-        except (RuntimeError, ValueError, NotImplementedError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ExportFailed(
-                f"{self.arch.name} can't be converted to {graph} ({reason}): `edgefer --debug` shows all of it."
-            ) from error
+        exporter, what = import_exporter(graph), f"{self.arch.name} can't be converted to {graph}"
+        with library_errors(lambda reason: ExportFailed(f"{what} ({reason}): {_DEBUG}"), EXPLAINED):
+            return exporter.convert(self.network, self.arch.crop)
 
     def measure(self, kind: str, faces: Dataset, method: Method, seed: int) -> CalibrationRecord:
         """The ranges of the graph's tensors on `faces`, which `seed` chose; raises BadCalibration, ExportFailed."""
@@ -53,7 +52,9 @@ class FloatModel:
         key = graph, method, chosen.sha256, seed
         if key not in self._records:
             backend, model = import_exporter(graph), self.model(kind)
-            ranges = estimate(backend.observe(model, calibration.images(faces, self.arch)), len(faces), method)
+            what = f"the {graph} graph of {self.arch.name} can't be run to measure its ranges"
+            with library_errors(lambda reason: ExportFailed(f"{what} ({reason}): {_DEBUG}"), EXPLAINED):
+                ranges = estimate(backend.observe(model, calibration.images(faces, self.arch)), len(faces), method)
             # Pixels are 0..255 whatever the faces were: an int8 input is then the pixel less 128, exactly.
             ranges[backend.input_name(model)] = (0.0, PIXEL_MAX)
             _require_finite(ranges)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
-from edgefer.runtime.errors import MissingFile, UnknownName, WrongOptions
-from edgefer.runtime.process import import_quietly
+from edgefer.runtime.errors import EdgeferError, MissingFile, UnknownName, WrongOptions
+from edgefer.runtime.files import explained
+from edgefer.runtime.process import EXPLAINED, import_quietly
 from edgefer.runtime.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch
-    from edgefer.pipeline.build import CalibrationOptions
+    from edgefer.pipeline.build import BuildJob, CalibrationOptions
+    from edgefer.pipeline.float_model import FloatModel
     from edgefer.pipeline.ranges import Method
     from edgefer.runtime.bundle import Bundle
     from edgefer.training.weights import TrainedModel
@@ -78,11 +80,34 @@ class BuildOptions:
                 raise WrongOptions(f"--{name} does not go with {option}.")
 
 
-def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterator[Bundle]:
-    """Build a bundle for each target, one after the other; raises what `check`, the network and `build` raise."""
+@dataclass(frozen=True)
+class BuildOutcome:
+    """What became of one target: the bundle, or the failure. `id` is <name>.<target>, as the bundle's folder is called.
+
+    A failure names its target.
+    """
+
+    id: str
+    target: str
+    bundle: Bundle | None = None
+    failure: EdgeferError | None = None
+
+    def require(self) -> Bundle:
+        """The bundle; raises the failure if there is none."""
+        if self.failure is not None:
+            raise self.failure
+        assert self.bundle is not None
+        return self.bundle
+
+
+def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterator[BuildOutcome]:
+    """Build a bundle for each target, one after the other; one that fails does not take the others with it.
+
+    Raises what concerns all of them: what `check` and the network raise. What `build_bundle` raises is in the outcome.
+    """
     options.check()
     import_quietly("torch", progress)
-    from edgefer.pipeline.build import BuildJob, build_bundle
+    from edgefer.pipeline.build import BuildJob
     from edgefer.pipeline.float_model import FloatModel
     from edgefer.pipeline.targets import get_target
 
@@ -91,8 +116,26 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     calibrate = _calibrate(options, arch, progress)
     float_model = FloatModel(arch, weights)
     for name in options.targets:
-        job = BuildJob(arch, name, get_target(name), weights, calibrate)
-        yield build_bundle(job, options.out, partial(_tell_stage, progress, job.id), float_model)
+        yield _build(BuildJob(arch, name, get_target(name), weights, calibrate), options.out, float_model, progress)
+
+
+def _build(job: BuildJob, out: Path, float_model: FloatModel, progress: Progress) -> BuildOutcome:
+    from edgefer.pipeline.build import build_bundle
+
+    try:
+        bundle = build_bundle(job, out, partial(_tell_stage, progress, job.id), float_model)
+    except EXPLAINED as error:
+        return BuildOutcome(job.id, job.name, failure=_naming(job.id, error))
+    return BuildOutcome(job.id, job.name, bundle)
+
+
+def _naming(name: str, error: EdgeferError | OSError | ModuleNotFoundError) -> EdgeferError:
+    """The failure, in words that name the target."""
+    failure = error if isinstance(error, EdgeferError) else explained(error)
+    named = failure if name in str(failure) else type(failure)(f"{name}: {failure}")
+    if named is not error:
+        named.__cause__ = error
+    return named
 
 
 def _tell_stage(progress: Progress, task: str, stage: str) -> None:

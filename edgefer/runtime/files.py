@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from edgefer.runtime.errors import EdgeferError, MissingFile, OutputFailed
+from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, OutputFailed
 from edgefer.runtime.process import defer_signals
 
 PACKAGE = Path(__file__).parents[1]
@@ -41,8 +41,16 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputFailed(f"can't write {path}: {reason}.") from error
 
 
-def explained(error: OSError) -> EdgeferError:
-    """An error of the system that no reader or writer foresaw, as one of edgefer's."""
+def explained(error: OSError | ModuleNotFoundError) -> EdgeferError:
+    """An error of the system that no reader or writer foresaw, or a missing package, as one of edgefer's.
+
+    Raises the error itself if the package is edgefer: that is a bug, not an extra that is not installed.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "edgefer").partition(".")[0]
+        if package == "edgefer":
+            raise error
+        return MissingEngine.of(package, "build")
     if error.errno in _FULL:
         where = error.filename or "standard output or a temporary file"
         return OutputFailed(f"can't write {where}: {_FULL[error.errno]}.")

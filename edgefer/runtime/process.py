@@ -10,11 +10,15 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from types import FrameType
 
+from edgefer.runtime.errors import EdgeferError, one_line
 from edgefer.runtime.progress import SILENT, Progress
+
+_REASON = 300  # characters of what a library says
+EXPLAINED = (EdgeferError, OSError, ModuleNotFoundError)  # the command line explains these: a full disk, a package
 
 
 class Terminated(BaseException):
@@ -81,6 +85,24 @@ def quiet() -> Iterator[None]:
             os.close(saved[0])
             os.close(saved[1])
             logging.disable(level)
+
+
+@contextlib.contextmanager
+def library_errors(
+    explain: Callable[[str], EdgeferError], passing: tuple[type[Exception], ...] = (EdgeferError,)
+) -> Iterator[None]:
+    """Turn what a library raises inside the block into `explain(reason)`: its kind and its words, on one short line.
+
+    Exceptions of the kinds `passing` stay as they are.
+    """
+    try:
+        yield
+    except passing:
+        raise
+    except Exception as error:  # the libraries' exceptions have no base in common
+        words = one_line(error)
+        short = words if len(words) <= _REASON else f"{words[:_REASON]}..."
+        raise explain(f"{type(error).__name__}: {short}" if words else type(error).__name__) from error
 
 
 def import_quietly(package: str, progress: Progress = SILENT) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer.runtime import contract, engines, metrics
 from edgefer.runtime.bundle import Bundle
-from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, EdgeferError, GoldenMismatch
+from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores
@@ -77,25 +77,23 @@ def check_golden(bundle: Bundle, threads: int = 1, provider: str | None = None) 
     return GoldenCheck(model.engine, round(difference, 6), tolerance)
 
 
-def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) -> engines.Model:
+def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) -> engines.CheckedModel:
     """Load the model; raises BrokenBundle if its input or output is not what the contract says.
 
-    `provider` is one of the engine's, None the processor; raises MissingEngine or NoGpu where it can't be had.
+    `provider` is one of the engine's, None the processor; raises MissingEngine or NoGpu where it can't be had. What
+    the engine raises, here and while it runs the model, is a BrokenBundle.
     """
     manifest = bundle.manifest
-    try:
-        model = engines.load(bundle.path(manifest.model), manifest.format, threads, provider)
-    except EdgeferError:
-        raise
-    except Exception as error:  # the engines' exceptions have no base in common
-        reason = " ".join(str(error).split())[:200]
-        raise BrokenBundle(
-            f"{manifest.name}: the {manifest.format} engine can't load it ({reason}): it needs {manifest.needs}."
-        ) from error
+
+    def explain(what: str) -> BrokenBundle:
+        return BrokenBundle(f"{manifest.name}: {what}: it needs {manifest.needs}.")
+
+    model = engines.load(bundle.path(manifest.model), manifest.format, threads, provider, explain)
     for what, actual, promised in (
         ("input", model.input, manifest.contract.input),
         ("output", model.output, manifest.contract.output),
         ("layout", model.layout, manifest.contract.layout),
+        ("shape of the output", model.output.shape, (1, len(manifest.contract.labels))),
     ):
         if actual != promised:
             raise BrokenBundle(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
+from edgefer.pipeline.export import import_exporter
 from edgefer.runtime.bundle import MANIFEST
-from tests.cli.made import BUILD, BUILD_INT8, FP32, INT8, Mount, Run, whole
+from tests.cli.made import BUILD, BUILD_INT8, FP32, INT8, Mount, Run, raising, whole
 
 
 def test_build_replaces_a_bundle_whole_or_damaged(run: Run, quick: None, earlier: Path) -> None:
@@ -19,6 +21,43 @@ def test_build_replaces_a_bundle_whole_or_damaged(run: Run, quick: None, earlier
     found = json.loads(run(*BUILD, "--out", earlier, "--json").fine())
     assert found[0]["manifest"]["name"] == FP32
     whole(earlier, FP32, INT8)
+
+
+THREE = (*BUILD_INT8, "--target", "onnx-fp32")  # the one that fails below is the first
+
+
+def test_a_target_that_fails_does_not_take_the_others_with_it(
+    run: Run, quick: None, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = import_exporter("onnx")
+    monkeypatch.setattr(exporter, "to_qdq", raising(KeyError("no\nsuch scale")))
+    ran = run(*THREE, "--out", earlier)
+    ran.fails(9, f"{INT8}: the onnx converter stopped (KeyError: 'no\\nsuch scale')", "try another target")
+    assert ran.out.startswith(f"built {earlier / FP32} ")
+    whole(earlier, FP32)
+
+    ran = run(*THREE, "--out", earlier, "--json")
+    failed, built = json.loads(ran.out)
+    assert (ran.code, failed["target"], failed["error"]["exit_code"]) == (9, "onnx-int8", 9)
+    assert built["manifest"]["name"] == FP32
+
+
+def test_all_failures_are_told_and_the_code_is_that_of_the_first(run: Run, quick: None, tmp_path: Path) -> None:
+    for name in (FP32, INT8):
+        (tmp_path / name).write_text("mine")
+    ran = run(*BUILD, "--target", "onnx-int8", "--target", "onnx-fp32", "--out", tmp_path)
+    lines = ran.err.splitlines()
+    assert (ran.code, len(lines)) == (13, 3)
+    assert [name in line for name, line in zip((FP32, INT8, FP32), lines, strict=True)] == [True] * 3
+
+
+def test_an_interrupt_stops_all_targets_and_keeps_what_is_finished(
+    run: Run, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_exporter("onnx"), "to_qdq", lambda *_: signal.raise_signal(signal.SIGINT))
+    ran = run(*BUILD, "--target", "onnx-int8", "--target", "onnx-fp32", "--out", tmp_path)
+    assert (ran.code, ran.out.count("built")) == (130, 1)
+    whole(tmp_path, FP32)
 
 
 def test_build_into_a_link(run: Run, quick: None, earlier: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import engines
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import read_bundle
-from edgefer.runtime.errors import ExportFailed, NotInteger
+from edgefer.runtime.errors import BrokenBundle, ExportFailed, NotInteger
 from edgefer.runtime.protocol import Check
 from edgefer.training import weights
 from tests.runtime.made import need_vulkan
@@ -149,7 +149,7 @@ def test_a_cut_file_is_not_loaded(dist: Path, tmp_path: Path) -> None:
         path.parent.mkdir()
         path.write_bytes(cut[0])
         path.with_suffix(".bin").write_bytes(cut[1])
-        with pytest.raises((RuntimeError, ValueError)):
+        with pytest.raises(BrokenBundle, match=r"the ncnn engine can.t load it"):
             engines.load(path, "ncnn")
 
 

@@ -7,17 +7,19 @@ from its row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.contract import Layout, TensorSpec
-from edgefer.runtime.errors import MissingEngine, UnknownName
-from edgefer.runtime.process import defer_signals
+from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, UnknownName
+from edgefer.runtime.process import defer_signals, library_errors
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,9 @@ _ROWS = (
 ENGINES: dict[str, Engine] = {row.name: row for row in _ROWS}
 
 
+Explain = Callable[[str], EdgeferError]  # from what an engine did, without a full stop, to the failure that it is
+
+
 class Model(Protocol):
     """A loaded file; its input and output are arrays as the contract has them, the output (1, classes).
 
@@ -150,6 +155,33 @@ class Model(Protocol):
         """One inference."""
 
 
+class CheckedModel:
+    """A Model whose failures are edgefer's: `explain` makes one of what its engine raises, and of unusable outputs.
+
+    `unchecked` is the engine's own, for measuring: a check would be measured with it. What the engine can tell besides
+    (see Model) is read from there.
+    """
+
+    def __init__(self, unchecked: Model, explain: Explain) -> None:
+        self.unchecked, self._explain = unchecked, explain
+        self.engine, self.layout = unchecked.engine, unchecked.layout
+        self.input, self.output = unchecked.input, unchecked.output
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference; raises what `explain` makes of a failure."""
+        with library_errors(lambda reason: self._explain(f"{self.engine} stopped while it ran the model ({reason})")):
+            returned = self.unchecked.run(given)
+        if returned.shape != self.output.shape:
+            raise self._explain(f"{self.engine} gave an output of {returned.shape}, the file says {self.output.shape}")
+        if not np.isfinite(returned).all():
+            raise self._explain(f"{self.engine} gave values that are nan or infinite")
+        return returned
+
+    def __getattr__(self, name: str) -> Any:
+        """What only some engines tell."""
+        return getattr(self.unchecked, name)
+
+
 def import_runner(name: str) -> ModuleType:
     """The module that runs a format's files; raises MissingEngine if no package of the engine is installed."""
     try:
@@ -159,13 +191,18 @@ def import_runner(name: str) -> ModuleType:
         raise MissingEngine.of(error.name or str(error), name) from error
 
 
-def load(path: Path, name: str, threads: int = 1, provider: str | None = None) -> Model:
+def load(
+    path: Path, name: str, threads: int = 1, provider: str | None = None, explain: Explain = BrokenBundle
+) -> CheckedModel:
     """Open a model file with the engine of its format, on the processor or a GPU (`provider`).
 
-    Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, or what the engine raises.
+    Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, or what `explain` makes of what
+    the engine raises.
     """
     providers = ENGINES[name].providers
     if provider is not None and provider not in providers:
         raise UnknownName.of(f"way of {name} to a GPU", provider, providers or ["none"])
     module = import_runner(name)
-    return cast(Model, module.load(path, threads) if provider is None else module.load(path, threads, provider))
+    with library_errors(lambda reason: explain(f"the {name} engine can't load it ({reason})")):
+        model = module.load(path, threads) if provider is None else module.load(path, threads, provider)
+        return CheckedModel(cast(Model, model), explain)
