@@ -108,7 +108,7 @@ class Builder:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.root, self.graph = nn.Module(), fx.Graph()
         self.face = Value(self.graph.placeholder("x"), torch.zeros(shape), tuple(range(len(shape))))
-        self.edges: dict[fx.Node, Edge] = {}  # what onnx_pad.edge made
+        self.edges: dict[fx.Node, Edge] = {}  # what onnx_pool.edge made
         self._count = 0
 
     def module(self, module: nn.Module, value: Value, axes: Axes | None = None) -> Value:
@@ -146,9 +146,9 @@ class Builder:
         lies = value if self.in_order(value) else self.straight(value)
         if tuple(lies.sample.shape) == shape:
             return replace(lies, axes=tuple(range(len(shape))))
-        if shape[:1] == (1,) and len(shape) == 2:
+        batch = shape[:1] == (1,) and lies.sample.shape[:1] == (1,)
+        if batch and len(shape) == 2:
             return self.function(torch.flatten, lies, 1)
-        batch = shape[:1] == (1,) and lies.sample.shape[0] == 1
         return self.function(torch.reshape, lies, (-1, *shape[1:]) if batch else shape)
 
     def _value(self, node: fx.Node, sample: Any, axes: Axes | None) -> Value:

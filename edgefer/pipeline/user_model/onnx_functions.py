@@ -1,15 +1,14 @@
-"""ONNX operators without weights: activations, softmax, means; and those that only move numbers, cut or join them."""
+"""ONNX operators without weights that work on each number by itself, and softmax."""
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edgefer.pipeline.user_model.onnx_build import Builder, Op, Value
 from edgefer.pipeline.user_model.onnx_layers import Rule
@@ -50,164 +49,96 @@ def _clip(op: Op) -> nn.Module:
     return nn.ReLU6() if limits == [0.0, 6.0] else nn.Hardtanh(limits[0], limits[1])
 
 
-def _hard_sigmoid(op: Op) -> nn.Module:
+def hard_sigmoid(build: Builder, op: Op) -> Value:
+    """HardSigmoid: torch's own, or a scaling, a shift and a clip."""
+    value = op.activation()
     alpha, beta = float(op.attributes.get("alpha", 0.2)), float(op.attributes.get("beta", 0.5))
-    if abs(alpha - 1 / 6) > 1e-6 or beta != 0.5:
-        raise op.refused(f"alpha {alpha:g} and beta {beta:g}; edgefer knows 1/6 and 0.5, torch's")
-    return nn.Hardsigmoid()
+    if abs(alpha - 1 / 6) <= 1e-6 and beta == 0.5:
+        return build.module(nn.Hardsigmoid(), value, value.axes)
+    scaled = build.function(operator.mul, value, alpha, axes=value.axes)
+    shifted = build.function(operator.add, scaled, beta, axes=value.axes)
+    return build.module(nn.Hardtanh(0.0, 1.0), shifted, value.axes)
+
+
+def _selu(op: Op) -> nn.Module:
+    layer = nn.SELU()
+    for name, own in (("alpha", 1.6732632), ("gamma", 1.0507010)):
+        if abs(float(op.attributes.get(name, own)) - own) > 1e-5:
+            raise op.refused(
+                f"its {name} is {op.attributes[name]:g}; edgefer knows {own}, torch's: use Elu and a factor"
+            )
+    return layer
 
 
 def _gelu(op: Op) -> nn.Module:
     return nn.GELU(approximate=op.attributes.get("approximate", b"none").decode())
 
 
-def softmax(build: Builder, op: Op) -> Value:
-    """Softmax over one axis."""
-    value = op.activation()
-    axis = int(op.attributes.get("axis", -1)) % len(value.axes)
-    if axis != len(value.axes) - 1 and op.attributes["opset"] < 13:
-        raise op.refused("before opset 13 it is over several axes")
-    return build.module(nn.Softmax(value.axis(axis)), value, value.axes)
+def softmax(kind: Callable[[int], nn.Module]) -> Rule:
+    """Softmax and LogSoftmax over one axis; before opset 13 they are over all axes from one on."""
 
+    def rule(build: Builder, op: Op) -> Value:
+        value = op.activation()
+        new = op.attributes["opset"] >= 13
+        axis = int(op.attributes.get("axis", -1 if new else 1)) % len(value.axes)
+        long = [index for index in range(axis, len(value.axes)) if value.shape[index] > 1]
+        if not new and len(long) > 1:
+            raise op.refused("before opset 13 it is over several axes: export it with opset 13 or later")
+        axis = axis if new or not long else long[0]
+        return build.module(kind(value.axis(axis)), value, value.axes)
 
-def mean(build: Builder, op: Op) -> Value:
-    """ReduceMean; over height and width it is global pooling, which the exporters know best."""
-    value = op.activation()
-    axes = [n % len(value.axes) for n in op.numbers("axes", 1) or range(len(value.axes))]
-    keep = bool(op.attributes.get("keepdims", 1))
-    if len(value.axes) == 4 and sorted(map(value.axis, axes)) == [2, 3]:
-        pooled = build.module(nn.AdaptiveAvgPool2d(1), value, value.axes)
-        return pooled if keep else build.reshape(pooled, tuple(n for i, n in enumerate(pooled.shape) if i not in axes))
-    return build.function(torch.mean, build.straight(value), axes, keep)
+    return rule
 
 
 def power(build: Builder, op: Op) -> Value:
     """Pow with a number."""
     value, exponent = op.activation(), op.constant(1)
     if exponent.numel() > 1:
-        raise op.refused("its exponents are many")
+        raise op.refused("its exponents are many; edgefer knows one for all numbers")
+    if float(exponent) == 2.0:
+        return build.function(operator.mul, value, value, axes=value.axes)
+    if float(exponent) == 0.5:
+        return build.function(torch.sqrt, value, axes=value.axes)
     return build.function(operator.pow, value, float(exponent), axes=value.axes)
+
+
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
+
+
+def cast(_build: Builder, op: Op) -> Value:
+    """Cast between kinds of floats: edgefer computes in float32 and quantises itself."""
+    kind = int(op.attributes["to"])
+    if kind not in _FLOATS:
+        raise op.refused(f"it rounds to {onnx.TensorProto.DataType.Name(kind).lower()}: edgefer knows floats")
+    return op.activation()
 
 
 FUNCTIONS: dict[str, Rule] = {
     "Abs": call(torch.abs),
+    "Cast": cast,
+    "Celu": each(lambda op: nn.CELU(float(op.attributes.get("alpha", 1.0)))),
     "Clip": each(_clip),
     "Dropout": same,
     "Elu": each(lambda op: nn.ELU(float(op.attributes.get("alpha", 1.0)))),
     "Erf": call(torch.erf),
     "Exp": call(torch.exp),
     "Gelu": each(_gelu),
-    "HardSigmoid": each(_hard_sigmoid),
+    "HardSigmoid": hard_sigmoid,
     "HardSwish": each(lambda _: nn.Hardswish()),
     "Identity": same,
     "LeakyRelu": each(lambda op: nn.LeakyReLU(float(op.attributes.get("alpha", 0.01)))),
+    "Log": call(torch.log),
+    "LogSoftmax": softmax(nn.LogSoftmax),
+    "Mish": each(lambda _: nn.Mish()),
     "Neg": call(operator.neg),
     "Pow": power,
-    "ReduceMean": mean,
+    "Reciprocal": call(torch.reciprocal),
     "Relu": each(lambda _: nn.ReLU()),
+    "Selu": each(_selu),
     "Sigmoid": each(lambda _: nn.Sigmoid()),
-    "Softmax": softmax,
+    "Softmax": softmax(nn.Softmax),
+    "Softplus": each(lambda _: nn.Softplus(threshold=80.0)),
+    "Softsign": each(lambda _: nn.Softsign()),
     "Sqrt": call(torch.sqrt),
     "Tanh": each(lambda _: nn.Tanh()),
-}
-
-
-_LAST = 1 << 62  # ends of slices at least this large mean "to the end"
-
-
-def transpose(_build: Builder, op: Op) -> Value:
-    """No node: the value is seen with other axes."""
-    value = op.activation()
-    order = op.numbers("perm") or list(range(len(value.axes)))[::-1]
-    return replace(value, axes=tuple(value.axes[index] for index in order))
-
-
-def reshape(build: Builder, op: Op) -> Value:
-    """Reshape to constants, of which 0 keeps a length and -1 takes what is left."""
-    value, wanted = op.activation(), op.numbers("shape", 1) or []
-    if not op.attributes.get("allowzero", 0):
-        wanted = [value.shape[index] if n == 0 else n for index, n in enumerate(wanted)]
-    return build.reshape(value, tuple(torch.empty(value.shape, device="meta").reshape(wanted).shape))
-
-
-def flatten(build: Builder, op: Op) -> Value:
-    """Flatten all axes but the face's."""
-    value = op.activation()
-    if op.attributes.get("axis", 1) not in (1, 1 - len(value.axes)):
-        raise op.refused("it does not keep the first axis")
-    return build.reshape(value, (value.shape[0], math.prod(value.shape[1:])))
-
-
-def squeeze(build: Builder, op: Op) -> Value:
-    """Without axes of length 1."""
-    value, axes = op.activation(), op.numbers("axes", 1)
-    gone = {n % len(value.axes) for n in axes} if axes is not None else {i for i, n in enumerate(value.shape) if n == 1}
-    return build.reshape(value, tuple(n for index, n in enumerate(value.shape) if index not in gone))
-
-
-def unsqueeze(build: Builder, op: Op) -> Value:
-    """With more axes of length 1."""
-    value, axes = op.activation(), op.numbers("axes", 1) or []
-    shape = list(value.shape)
-    for axis in sorted(n % (len(value.axes) + len(axes)) for n in axes):
-        shape.insert(axis, 1)
-    return build.reshape(value, tuple(shape))
-
-
-def concat(build: Builder, op: Op) -> Value:
-    """Concat; constants among the inputs (a class token) become buffers."""
-    parts, axis = [op.operand(index) for index in range(len(op.inputs))], int(op.attributes["axis"])
-    first = next(part for part in parts if isinstance(part, Value))
-    if any(isinstance(part, Tensor) or part.axes != first.axes for part in parts):
-        return build.function(torch.cat, [build.straight(p) if isinstance(p, Value) else p for p in parts], axis)
-    return build.function(torch.cat, parts, first.axis(axis % len(first.axes)), axes=first.axes)
-
-
-def split(build: Builder, op: Op) -> list[Value]:
-    """Split: a slice for each output, which every engine has."""
-    value = op.activation()
-    axis = int(op.attributes.get("axis", 0)) % len(value.axes)
-    length = value.shape[axis]
-    part = -(-length // op.outputs)
-    sizes = op.numbers("split", 1) or [min(part, length - part * n) for n in range(op.outputs)]
-    ends = [sum(sizes[: n + 1]) for n in range(len(sizes))]
-    return [_cut(build, value, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
-
-
-def _cut(build: Builder, value: Value, axis: int, part: slice) -> Value:
-    place = (*(slice(None),) * value.axis(axis), part)
-    return build.function(operator.getitem, value, place, axes=value.axes)
-
-
-def cut(build: Builder, op: Op) -> Value:
-    """Slice with constant limits and positive steps."""
-    value, starts, ends = op.activation(), op.numbers("starts", 1) or [], op.numbers("ends", 2) or []
-    axes = op.numbers("axes", 3) or list(range(len(starts)))
-    steps = op.numbers("steps", 4) or [1] * len(starts)
-    if min(steps) < 1:
-        raise op.refused("its steps are negative")
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        part = slice(start, None if end >= _LAST else end, step)
-        value = _cut(build, value, axis % len(value.axes), part)
-    return value
-
-
-def gather(build: Builder, op: Op) -> Value:
-    """Gather of one place of an axis."""
-    value, index = build.straight(op.activation()), op.constant(1)
-    if index.dim():
-        raise op.refused("it takes several places; edgefer knows one")
-    return build.function(torch.select, value, int(op.attributes.get("axis", 0)), int(index))
-
-
-MOVES: dict[str, Callable[[Builder, Op], Value | list[Value]]] = {
-    "Concat": concat,
-    "Flatten": flatten,
-    "Gather": gather,
-    "Reshape": reshape,
-    "Slice": cut,
-    "Split": split,
-    "Squeeze": squeeze,
-    "Transpose": transpose,
-    "Unsqueeze": unsqueeze,
 }

@@ -20,8 +20,11 @@ from edgefer.pipeline.user_model import onnx_batch, probe
 from edgefer.pipeline.user_model.onnx_build import Builder, Op, Operand, Value
 from edgefer.pipeline.user_model.onnx_constants import CONSTANTS, shifts_to_biases
 from edgefer.pipeline.user_model.onnx_file import ONNX_DOMAINS, Source
-from edgefer.pipeline.user_model.onnx_functions import FUNCTIONS, MOVES
-from edgefer.pipeline.user_model.onnx_layers import LAYERS, pad
+from edgefer.pipeline.user_model.onnx_functions import FUNCTIONS
+from edgefer.pipeline.user_model.onnx_layers import LAYERS
+from edgefer.pipeline.user_model.onnx_moves import MOVES
+from edgefer.pipeline.user_model.onnx_pool import POOLS
+from edgefer.pipeline.user_model.onnx_reductions import REDUCTIONS
 from edgefer.runtime.errors import BadNetwork, EdgeferError, ExportFailed
 
 OPERATORS: dict[str, Callable[[Builder, Op], Value | list[Value]]] = {
@@ -29,7 +32,8 @@ OPERATORS: dict[str, Callable[[Builder, Op], Value | list[Value]]] = {
     **FUNCTIONS,
     **LAYERS,
     **MOVES,
-    "Pad": pad,
+    **POOLS,
+    **REDUCTIONS,
 }
 TOLERANCE = 1e-4  # of the largest answer (at least 1), between ONNX Runtime and the imported graph
 

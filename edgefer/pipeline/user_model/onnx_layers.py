@@ -1,7 +1,8 @@
-"""ONNX operators with weights, poolings and paddings, as torch modules, which edgefer's folding and exporters know."""
+"""ONNX operators with weights, as torch modules, which edgefer's folding and exporters know."""
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgefer.pipeline.user_model.onnx_build import Builder, Edge, Op, Value
+from edgefer.pipeline.user_model.onnx_build import Builder, Op, Value
+
+Rule = Callable[[Builder, Op], Value]
 
 
 def sides(
@@ -31,54 +34,6 @@ def sides(
     return (less, more) if auto == b"SAME_UPPER" else (more, less)
 
 
-def edge(build: Builder, value: Value, begin: list[int], end: list[int]) -> Value:
-    """Repeat the first and last row and column: as slices and concatenations, which every engine has in int8."""
-    source = value
-    for axis, (before, behind) in enumerate(zip(begin, end, strict=True), start=2):
-        if not (before or behind):
-            continue
-        first, last = _place(axis, slice(0, 1)), _place(axis, slice(value.sample.shape[axis] - 1, None))
-        parts = [build.function(operator.getitem, value, first)] * before if before else []
-        parts += [value, *([build.function(operator.getitem, value, last)] * behind if behind else [])]
-        value = build.function(torch.cat, parts, axis)
-    build.edges[value.node] = Edge(source, begin, end)
-    return value
-
-
-def _place(axis: int, part: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, part)
-
-
-def pad(build: Builder, op: Op) -> Value:
-    """Pad with a constant or, over height and width, with the edge."""
-    value, pads = op.activation(), op.numbers("pads", 1) or []
-    count, mode = len(value.axes), op.attributes.get("mode", b"constant")
-    if op.inputs[3:4] and op.inputs[3] is not None:
-        raise op.refused("it names the axes that it pads")
-    if len(pads) != 2 * count or min(pads) < 0:
-        raise op.refused("it does not pad every axis, or cuts")
-    begin, end = [0] * count, [0] * count
-    for index, axis in enumerate(value.axes):
-        begin[axis], end[axis] = pads[index], pads[index + count]
-    if mode == b"edge" and count == 4 and not any((*begin[:2], *end[:2])):
-        padded = edge(build, value, begin[2:], end[2:])
-        return Value(padded.node, padded.sample, value.axes)
-    if mode != b"constant":
-        raise op.refused(f"it pads in the mode {mode.decode()}")
-    fill = op.attributes.get("value", 0.0)
-    if len(op.inputs) > 2 and op.inputs[2] is not None:
-        fill = op.constant(2).item()
-    around = [n for pair in list(zip(begin, end, strict=True))[::-1] for n in pair]
-    while around[-2:] == [0, 0]:
-        around = around[:-2]
-    if not around:
-        return value
-    return build.function(functional.pad, value, around, value=float(fill), axes=value.axes)
-
-
-Rule = Callable[[Builder, Op], Value]
-
-
 def _filled(layer: Any, **tensors: Tensor | None) -> Any:
     """The layer with these parameters (float32 copies) and buffers."""
     for name, value in tensors.items():
@@ -94,7 +49,7 @@ def convolution(build: Builder, op: Op) -> Value:
     spatial = weight.dim() - 2
     if spatial not in (1, 2):
         raise op.refused(f"a convolution over {spatial} dimensions")
-    stride, dilation = _numbers(op, "strides", spatial), _numbers(op, "dilations", spatial)
+    stride, dilation = numbers_or_ones(op, "strides", spatial), numbers_or_ones(op, "dilations", spatial)
     begin, end = sides(op, value, list(weight.shape[2:]), stride, dilation)
     if begin != end:
         value = build.function(
@@ -116,7 +71,8 @@ def convolution(build: Builder, op: Op) -> Value:
     return build.module(_filled(layer, weight=weight, bias=bias), value)
 
 
-def _numbers(op: Op, name: str, count: int) -> list[int]:
+def numbers_or_ones(op: Op, name: str, count: int) -> list[int]:
+    """Strides or dilations; left out, they are 1."""
     return op.numbers(name) or [1] * count
 
 
@@ -124,31 +80,74 @@ def norm(build: Builder, op: Op) -> Value:
     """BatchNormalization as it is after training."""
     value = build.straight(op.activation())
     scale, shift, mean, variance = (op.constant(index) for index in range(1, 5))
+    if value.sample.dim() == 2 and not _of_linear(build, value):  # folding has no layer to put it into
+        factor = scale.double() / torch.sqrt(variance.double() + float(op.attributes.get("epsilon", 1e-5)))
+        scaled = build.function(operator.mul, value, factor.float()[None])
+        return build.function(operator.add, scaled, (shift.double() - mean.double() * factor).float()[None])
     kind = nn.BatchNorm2d if value.sample.dim() == 4 else nn.BatchNorm1d
     layer = kind(len(scale), eps=float(op.attributes.get("epsilon", 1e-5)))
     return build.module(_filled(layer, weight=scale, bias=shift, running_mean=mean, running_var=variance), value)
 
 
+def _of_linear(build: Builder, value: Value) -> bool:
+    """Whether a linear layer made the value for one taker alone."""
+    layer = build.root.get_submodule(str(value.node.target)) if value.node.op == "call_module" else None
+    return isinstance(layer, nn.Linear) and value.taken == 1
+
+
 def layer_norm(build: Builder, op: Op) -> Value:
-    """LayerNormalization over the last axis."""
+    """LayerNormalization over the last axes."""
     value, scale = build.straight(op.activation()), op.constant(1)
-    if int(op.attributes.get("axis", -1)) not in (-1, value.sample.dim() - 1):
-        raise op.refused("a norm over more than the last axis")
-    shift = op.constant(2) if len(op.inputs) > 2 and op.inputs[2] is not None else torch.zeros_like(scale)
-    layer = nn.LayerNorm(len(scale), eps=float(op.attributes.get("epsilon", 1e-5)))
+    if op.outputs > 1:
+        raise op.refused("it gives its statistics too; edgefer knows one output")
+    axis = int(op.attributes.get("axis", -1)) % value.sample.dim()
+    shape = value.shape[axis:]
+    shift = op.constant(2) if len(op.inputs) > 2 and op.inputs[2] is not None else torch.zeros(shape)
+    layer = nn.LayerNorm(shape, eps=float(op.attributes.get("epsilon", 1e-5)))
+    return build.module(_filled(layer, weight=scale.expand(shape), bias=shift.expand(shape)), value)
+
+
+def instance_norm(build: Builder, op: Op) -> Value:
+    """InstanceNormalization of a map, as a norm of groups of one channel."""
+    value, scale, shift = build.straight(op.activation()), op.constant(1), op.constant(2)
+    layer = nn.GroupNorm(len(scale), len(scale), eps=float(op.attributes.get("epsilon", 1e-5)))
     return build.module(_filled(layer, weight=scale, bias=shift), value)
 
 
+def group_norm(build: Builder, op: Op) -> Value:
+    """GroupNormalization; before opset 21 its scale and shift are for each group."""
+    value, scale, shift = build.straight(op.activation()), op.constant(1), op.constant(2)
+    groups, channels = int(op.attributes["num_groups"]), value.shape[1]
+    layer = nn.GroupNorm(groups, channels, eps=float(op.attributes.get("epsilon", 1e-5)))
+    each = channels // len(scale)
+    parts = {"weight": scale.repeat_interleave(each), "bias": shift.repeat_interleave(each)}
+    return build.module(_filled(layer, **parts), value)
+
+
 def gemm(build: Builder, op: Op) -> Value:
-    """Gemm as nn.Linear."""
-    if op.attributes.get("transA", 0):
-        raise op.refused("its first input is transposed")
-    weight = op.constant(1) * float(op.attributes.get("alpha", 1.0))
-    weight = weight if op.attributes.get("transB", 0) else weight.T
-    bias = None
-    if len(op.inputs) > 2 and op.inputs[2] is not None:
-        bias = (op.constant(2) * float(op.attributes.get("beta", 1.0))).expand(1, len(weight)).reshape(-1)
-    return _linear(build, op.activation(), weight, bias)
+    """Gemm: as nn.Linear where only one input depends on the face and its rows are faces."""
+    alpha, beta = float(op.attributes.get("alpha", 1.0)), float(op.attributes.get("beta", 1.0))
+    turned = [bool(op.attributes.get(name, 0)) for name in ("transA", "transB")]
+    left, right, shift = op.operand(0), op.operand(1), op.inputs[2] if len(op.inputs) > 2 else None
+    if isinstance(left, Value) and isinstance(right, Tensor) and not turned[0] and not isinstance(shift, Value):
+        weight = alpha * (right if turned[1] else right.T)
+        if shift is None or math.prod(shift.shape[:-1]) == 1:
+            bias = None if shift is None else (beta * shift).expand(1, len(weight)).reshape(-1)
+            return _linear(build, left, weight, bias)
+    parts: list[Any] = [build.straight(each) if isinstance(each, Value) else each for each in (left, right)]
+    parts = [_turned(build, part) if turn else part for part, turn in zip(parts, turned, strict=True)]
+    made = build.function(torch.matmul, *parts)
+    made = made if alpha == 1 else build.function(operator.mul, made, alpha)
+    if shift is None:
+        return made
+    if isinstance(shift, Tensor):
+        return build.function(operator.add, made, beta * shift)
+    more = build.straight(shift)
+    return build.function(operator.add, made, more if beta == 1 else build.function(operator.mul, more, beta))
+
+
+def _turned(build: Builder, part: Value | Tensor) -> Value | Tensor:
+    return part.T.contiguous() if isinstance(part, Tensor) else build.function(torch.permute, part, (1, 0))
 
 
 def _linear(build: Builder, value: Value, weight: Tensor, bias: Tensor | None) -> Value:
@@ -157,90 +156,46 @@ def _linear(build: Builder, value: Value, weight: Tensor, bias: Tensor | None) -
 
 
 def matmul(build: Builder, op: Op) -> Value:
-    """MatMul with weights as nn.Linear, of two activations as it is."""
-    right = op.operand(1)
-    if isinstance(right, Tensor) and right.dim() == 2:
-        return _linear(build, op.activation(), right.T, None)
-    if isinstance(right, Tensor):
-        raise op.refused("a product with a constant that is no matrix")
-    return build.function(torch.matmul, build.straight(op.activation()), build.straight(right))
-
-
-def prelu(build: Builder, op: Op) -> Value:
-    """PRelu with one slope, or one for each channel."""
-    value, slope = build.straight(op.activation()), op.constant(1).flatten()
-    if len(slope) not in (1, value.sample.shape[1]):
-        raise op.refused("slopes that are not those of channels")
-    return build.module(_filled(nn.PReLU(len(slope)), weight=slope), value)
-
-
-def max_pool(build: Builder, op: Op) -> Value:
-    """MaxPool. The edge again is no new maximum: so it does for padding that torch's pooling has not."""
-    value, kernel = build.straight(op.activation()), op.numbers("kernel_shape") or []
-    if len(kernel) != 2 or op.outputs > 1:
-        raise op.refused("edgefer knows pooling over two dimensions with one output")
-    stride, dilation = _numbers(op, "strides", 2), _numbers(op, "dilations", 2)
-    begin, end = sides(op, value, kernel, stride, dilation)
-    ceil = bool(op.attributes.get("ceil_mode", 0))
-    edges, plain = build.edges.get(value.node), dilation == [1, 1] and not ceil
-    if edges is not None and plain and not any((*begin, *end)):
-        value, begin, end = edges.value, edges.begin, edges.end
-    if begin != end and plain and not any(begin):
-        ceil = all(map(_reaches, value.sample.shape[2:], kernel, stride, end))
-    if not ceil and (begin != end or any(2 * n > k for n, k in zip(begin, kernel, strict=True))):
-        if not plain:
-            raise op.refused("it pads unevenly, and is dilated or rounds up")
-        value, begin = edge(build, value, begin, end), [0, 0]
-    return build.module(
-        nn.MaxPool2d(_pair(kernel), _pair(stride), _pair(begin), _pair(dilation), ceil_mode=ceil), value
+    """MatMul with a matrix of weights on the right as nn.Linear, of anything else as it is."""
+    left, right = op.operand(0), op.operand(1)
+    if isinstance(left, Value) and isinstance(right, Tensor) and right.dim() == 2:
+        return _linear(build, left, right.T, None)
+    return build.function(
+        torch.matmul, *(build.straight(part) if isinstance(part, Value) else part.float() for part in (left, right))
     )
 
 
-def _reaches(size: int, window: int, step: int, end: int) -> bool:
-    """Whether rounding up gives as many windows as padding so much at the end."""
-    return -(-(size - window) // step) == (size + end - window) // step
+def einsum(build: Builder, op: Op) -> Value:
+    """Einsum as torch has it, which the exporters write as products of matrices."""
+    parts = [op.operand(index) for index in range(len(op.inputs))]
+    return build.function(
+        torch.einsum,
+        op.attributes["equation"].decode(),
+        *(build.straight(part) if isinstance(part, Value) else part.float() for part in parts),
+    )
 
 
-def average_pool(build: Builder, op: Op) -> Value:
-    """AveragePool, unevenly padded only where the padding counts."""
-    value, kernel = build.straight(op.activation()), op.numbers("kernel_shape") or []
-    if len(kernel) != 2 or set(_numbers(op, "dilations", 2)) != {1}:
-        raise op.refused("edgefer knows pooling over two dimensions without dilation")
-    stride, counted = _numbers(op, "strides", 2), bool(op.attributes.get("count_include_pad", 0))
-    begin, end = sides(op, value, kernel, stride, [1, 1])
-    if begin != end and not counted:
-        raise op.refused("it pads unevenly and does not count its padding")
-    if begin != end:
-        value, begin = build.function(functional.pad, value, [begin[1], end[1], begin[0], end[0]]), [0, 0]
-    ceil = bool(op.attributes.get("ceil_mode", 0))
-    return build.module(nn.AvgPool2d(_pair(kernel), _pair(stride), _pair(begin), ceil, counted), value)
-
-
-def _pair(numbers: list[int]) -> tuple[int, int]:
-    return numbers[0], numbers[1]
-
-
-def global_pool(kind: Callable[[int], nn.Module]) -> Rule:
-    """GlobalAveragePool and GlobalMaxPool."""
-
-    def rule(build: Builder, op: Op) -> Value:
-        value = build.straight(op.activation())
-        if value.sample.dim() != 4:
-            raise op.refused("edgefer knows pooling over two dimensions")
-        return build.module(kind(1), value)
-
-    return rule
+def prelu(build: Builder, op: Op) -> Value:
+    """PRelu: with one slope or one for each channel a module; with any other as max(x, 0) + slope * min(x, 0)."""
+    value, slope = op.activation(), op.constant(1).float()
+    shape = (1,) * (len(value.axes) - slope.dim()) + tuple(slope.shape)
+    lies = slope.reshape(shape).permute([value.axes.index(axis) for axis in range(len(value.axes))])
+    if lies.numel() == 1 or (lies.numel() == lies.shape[1] == value.sample.shape[1]):
+        return build.module(_filled(nn.PReLU(lies.numel()), weight=lies.flatten()), value, value.axes)
+    above = build.module(nn.ReLU(), value, value.axes)
+    below = build.function(operator.sub, value, above, axes=value.axes)
+    sloped = build.function(operator.mul, below, lies.contiguous(), axes=value.axes)
+    return build.function(operator.add, above, sloped, axes=value.axes)
 
 
 LAYERS: dict[str, Rule] = {
-    "AveragePool": average_pool,
     "BatchNormalization": norm,
     "Conv": convolution,
+    "Einsum": einsum,
     "Gemm": gemm,
-    "GlobalAveragePool": global_pool(nn.AdaptiveAvgPool2d),
-    "GlobalMaxPool": global_pool(nn.AdaptiveMaxPool2d),
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": instance_norm,
     "LayerNormalization": layer_norm,
     "MatMul": matmul,
-    "MaxPool": max_pool,
     "PRelu": prelu,
 }
