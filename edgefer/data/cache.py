@@ -15,9 +15,8 @@ from types import TracebackType
 
 import numpy as np
 
-from edgefer.data.decode import decoded
+from edgefer.data.decode import DecodedFaces, SixteenBit, decoded
 from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
-from edgefer.data.mapped import Faces
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
 from edgefer.runtime.files import cache_folder, locked, staged_folder
@@ -32,18 +31,20 @@ _ELSEWHERE = f"choose another folder with --cache or the environment variable {V
 class Index:
     """What lies beside the faces: of which files they are, and number -> line for each that can't be read."""
 
-    schema: str = field(default="edgefer/faces/1", kw_only=True)
+    schema: str = field(default="edgefer/faces/2", kw_only=True)  # 1: not turned by EXIF
     key: str
     source: str
     problems: dict[str, str]
+    sixteen_bit: SixteenBit
 
 
-def faces(listing: Listing, size: int, options: ReadOptions) -> tuple[Faces, dict[int, str]]:
-    """The faces that can be read, mapped uint8 (N, size, size, C), and a line by number about each of the others.
+def faces(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
+    """The faces of a listing, mapped.
 
     Raises OutputFailed, in one line, if the cache has no room or can't be written.
     """
     target, key = folder(listing, size, options.cache), files_digest(listing)
+    key = key if options.depth is None else f"{key} {options.depth} bits"
     kept = _open(target, key, len(listing), size)
     if kept is not None:
         return kept
@@ -73,7 +74,7 @@ def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"
 
 
-def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[int, str]] | None:
+def _open(target: Path, key: str, images: int, size: int) -> DecodedFaces | None:
     """What the cache holds, if it is whole and of these files."""
     try:
         index = records.read(Index, target / INDEX)
@@ -83,22 +84,24 @@ def _open(target: Path, key: str, images: int, size: int) -> tuple[Pixels, dict[
     whole = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == images - len(index.problems)
     if index.key != key or not whole or pixels.shape[1:3] != (size, size):
         return None
-    return pixels, {int(number): line for number, line in index.problems.items()}
+    problems = {int(number): line for number, line in index.problems.items()}
+    return DecodedFaces(pixels, problems, index.sixteen_bit)
 
 
 def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOptions) -> None:
     for left in target.parent.iterdir():
         if left.name.startswith(f".{target.name}."):  # of a process that was killed: the lock is ours
             shutil.rmtree(left, ignore_errors=True)
-    problems = {}
+    problems, sixteen_bit = {}, SixteenBit()
     with staged_folder(target) as stage:
         with FacesFile(stage / FACES, size) as writer:
             for number, face in enumerate(decoded(listing, size, options)):
                 if isinstance(face, UnreadableFile):
                     problems[str(number)] = face.line(number)
                 else:
-                    writer.append(face)
-        records.write(stage / INDEX, Index(key, listing.root.name, problems))
+                    writer.append(face.pixels)
+                    sixteen_bit = sixteen_bit.plus(face.peak)
+        records.write(stage / INDEX, Index(key, listing.root.name, problems, sixteen_bit))
 
 
 def _require_room(root: Path, least: int) -> None:

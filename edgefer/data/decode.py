@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgefer.data.listing import WHOLE, Box, Entry, Listing, ReadOptions, UnreadableFile
+from edgefer.data.mapped import Faces
 from edgefer.data.source_files import SUFFIXES, leads_out, where
-from edgefer.runtime.preprocess import IMAGE_FORMATS, Pixels, resize_face, to_rgb
+from edgefer.runtime.image_file import UnusableImage, read_picture
+from edgefer.runtime.preprocess import Pixels, resize_face, to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,23 +22,53 @@ LARGE = 256 << 20  # bytes of decoded faces, counted as RGB: 38,836 faces of 48 
 _EVERY = 500  # images from one report of progress to the next
 
 
-def in_memory(listing: Listing, size: int, options: ReadOptions) -> tuple[Pixels, dict[int, str]]:
+@dataclass(frozen=True)
+class SixteenBit:
+    """Of a set, the pictures that have 16 bits a value: how many, and the largest value of all of them."""
+
+    pictures: int = 0
+    peak: int = 0
+
+    def plus(self, peak: int | None) -> SixteenBit:
+        """With another picture's peak; None is one of 8 bits."""
+        return self if peak is None else SixteenBit(self.pictures + 1, max(self.peak, peak))
+
+
+@dataclass(frozen=True)
+class DecodedFace:
+    """uint8 (size, size, 1 or 3), and the largest value of a picture of 16 bits, see image_file.Picture."""
+
+    pixels: Pixels
+    peak: int | None
+
+
+@dataclass(frozen=True)
+class DecodedFaces:
     """The faces that can be read, uint8 (N, size, size, C), and a line by number about each of the others."""
-    faces, problems = [], {}
+
+    pixels: Faces
+    unreadable: dict[int, str]
+    sixteen_bit: SixteenBit
+
+
+def in_memory(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
+    """See `DecodedFaces`."""
+    faces, problems, sixteen_bit = [], {}, SixteenBit()
     for number, face in enumerate(decoded(listing, size, options)):
         if isinstance(face, UnreadableFile):
             problems[number] = face.line(number)
         else:
-            faces.append(face)
-    return stack(faces), problems
+            faces.append(face.pixels)
+            sixteen_bit = sixteen_bit.plus(face.peak)
+    return DecodedFaces(stack(faces), problems, sixteen_bit)
 
 
-def decoded(listing: Listing, size: int, options: ReadOptions) -> Iterator[Pixels | UnreadableFile]:
-    """One after the other, uint8 (size, size, 1 or 3), or why there is none."""
+def decoded(listing: Listing, size: int, options: ReadOptions) -> Iterator[DecodedFace | UnreadableFile]:
+    """One after the other, or why there is none."""
     for number, entry in enumerate(listing):
         if number % _EVERY == 0:
             options.tick(number, len(listing))
-        yield entry if isinstance(entry, UnreadableFile) else read_face(listing.root, entry, size)
+        yield entry if isinstance(entry, UnreadableFile) else read_face(listing.root, entry, size, options.depth)
 
 
 def stack(faces: Sequence[Pixels]) -> Pixels:
@@ -47,39 +79,50 @@ def stack(faces: Sequence[Pixels]) -> Pixels:
     return np.stack([face if grey else to_rgb(face) for face in faces])
 
 
-def read_face(root: Path, entry: Entry, size: int) -> Pixels | UnreadableFile:
-    """The image of `entry` as a face: uint8 (size, size, 1) if it is grey, else (size, size, 3)."""
+def read_face(root: Path, entry: Entry, size: int, depth: int | None) -> DecodedFace | UnreadableFile:
+    """The image of `entry` as a face, grey if it is grey."""
     path = root / entry.path
     if leads_out(root, path):
         return UnreadableFile("a symbolic link that leads out of the folder", where(root, path))
     if path.is_dir():
         return UnreadableFile("a folder inside a class folder, must be an image", where(root, path))
-    if path.suffix.lower() not in SUFFIXES:
-        return UnreadableFile(f"not an image, must be one of {', '.join(SUFFIXES)}", where(root, path))
     if not path.is_file():
-        return UnreadableFile("not a regular file", where(root, path))
-    pixels = _decode(path, size, entry.box)
-    return UnreadableFile(pixels, where(root, path)) if isinstance(pixels, str) else pixels
-
-
-def _decode(path: Path, size: int, box: Box) -> Pixels | str:
-    """The pixels, or the reason why there are none."""
-    from PIL import Image, UnidentifiedImageError
-
+        missing = "" if path.exists() else "missing: " if not path.is_symlink() else "a link to a missing file: "
+        return UnreadableFile(f"{missing}not a regular file", where(root, path))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on metadata that isn't used here
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=IMAGE_FORMATS) as image:
-                if box != WHOLE and not _inside(box, image.size):
-                    return f"face box {box}, must lie in the image, {image.width} x {image.height}"
-                face = resize_face(image if box == WHOLE else _cut(image, box), size)
-                return np.ascontiguousarray(face[..., :1]) if _is_grey(image.mode) else face
-    except UnidentifiedImageError:
-        return f"broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}"
-    except Exception as error:  # Pillow raises whatever the broken bytes provoke
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return f"broken image ({' '.join(reason.split())[:120]})"
+        return _decode(path, size, entry.box, depth)
+    except UnusableImage as error:
+        kind = "" if path.suffix.lower() in SUFFIXES else f"not an image, must be one of {', '.join(SUFFIXES)}: "
+        return UnreadableFile(f"{kind}{error}", where(root, path))
+    except OSError as error:
+        return UnreadableFile(f"can't be opened ({error.strerror or error})", where(root, path))
+
+
+def _decode(path: Path, size: int, box: Box, depth: int | None) -> DecodedFace:
+    """The face in the box, whose numbers are of the upright picture; raises OSError or UnusableImage."""
+    picture = read_picture(path)
+    image = picture.image
+    if depth is not None and picture.peak is not None:
+        _require_depth(image, picture.peak, depth)
+    if box != WHOLE:
+        if not _inside(box, image.size):
+            raise UnusableImage(f"face box {box}, must lie in the image, {image.width} x {image.height}")
+        left, top, width, height = box
+        image = image.crop((left, top, left + width, top + height))
+    face = resize_face(image, size, depth or 16)
+    return DecodedFace(
+        np.ascontiguousarray(face[..., :1]) if _is_grey(picture.image.mode, face) else face, picture.peak
+    )
+
+
+def _require_depth(image: Image, peak: int, depth: int) -> None:
+    """Raise UnusableImage if a 16-bit picture does not hold values of `depth` bits, or if its lower byte is lost."""
+    if depth < 16 and not image.mode.startswith("I"):
+        raise UnusableImage(
+            f"of 16 bits a colour, of which Pillow reads the upper 8, not {depth}: convert it to 8 bits"
+        )
+    if peak >= 1 << depth:
+        raise UnusableImage(f"of values up to {peak:,}, the stated depth of {depth} bits allows {(1 << depth) - 1:,}")
 
 
 def _inside(box: Box, size: tuple[int, int]) -> bool:
@@ -87,10 +130,8 @@ def _inside(box: Box, size: tuple[int, int]) -> bool:
     return left >= 0 and top >= 0 and width > 0 and height > 0 and left + width <= size[0] and top + height <= size[1]
 
 
-def _cut(image: Image, box: Box) -> Image:
-    left, top, width, height = box
-    return image.crop((left, top, left + width, top + height))
-
-
-def _is_grey(mode: str) -> bool:
+def _is_grey(mode: str, face: Pixels) -> bool:
+    """Whether a picture of this mode has no colour; a palette (of a GIF) may be one of greys."""
+    if mode == "P":
+        return bool((face[..., :1] == face).all())
     return mode in {"1", "L", "LA", "La"} or mode.startswith("I")

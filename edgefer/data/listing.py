@@ -32,12 +32,14 @@ class ReadOptions:
 
     layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
     cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
     say     hears a line that the user should see
     tick    hears (images decoded, images in all) now and then
     """
 
     layout: str | None = None
     cache: Path | None = None
+    depth: int | None = None
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
 
@@ -56,7 +58,7 @@ class Entry:
     """One image: its path below the folder, with /, index of its class and of its split.
 
     subject  who is on it, "" where the layout does not say
-    box      left, top, width and height of the face in pixels; WHOLE for the whole image
+    box      left, top, width and height of the face, in pixels of the upright picture; WHOLE for the whole image
     """
 
     path: str

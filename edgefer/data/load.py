@@ -53,20 +53,20 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
     Raises OutputFailed if the cache can't be written.
     """
     if len(listing) * size * size * 3 > decode.LARGE:
-        pixels, unreadable = cache.faces(listing, size, options)
+        decoded = cache.faces(listing, size, options)
     else:
-        pixels, unreadable = decode.in_memory(listing, size, options)
+        decoded = decode.in_memory(listing, size, options)
     good = np.ones(len(listing), dtype=bool)
-    good[list(unreadable)] = False
+    good[list(decoded.unreadable)] = False
     rows = np.flatnonzero(good)
     subjects = listing.subjects
     data = Dataset(
         source=str(listing.root),
         names=listing.names,
-        pixels=pixels,
+        pixels=decoded.pixels,
         labels=listing.labels[rows],
         splits=listing.splits[rows],
         rows=rows,
         subjects=None if subjects is None else subjects[rows],
     )
-    return ReadResult(data, list(unreadable.values()), len(listing))
+    return ReadResult(data, list(decoded.unreadable.values()), len(listing))

@@ -18,7 +18,8 @@ from edgefer.data.listing import printable
 from edgefer.runtime.errors import BadData, MissingFile
 
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+# Of images, where a folder holds other files too: whether a file is an image, its content tells.
+SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 

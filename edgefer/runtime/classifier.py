@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from edgefer.runtime.bundle import Bundle, Manifest, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.engines import Model
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
-from edgefer.runtime.preprocess import IMAGE_FORMATS, Pixels, centre_crop, resize_face
+from edgefer.runtime.image_file import UnusableImage, fitting_depth, peak, read_picture, upright
+from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,7 +67,9 @@ class Classifier:
         """Classify one face: the square box of a face detector, of any size.
 
         `face` is a uint8 array (H, W), (H, W, 1) or (H, W, 3) in RGB order, a Pillow image, or the path of an image
-        file (BMP, JPEG, PNG or WebP). Raises BadData for what is no face, MissingFile for a path that can't be opened.
+        file (BMP, GIF, JPEG, JPEG 2000, PGM, PNG, TIFF or WebP). A file is turned as its EXIF orientation says, and so
+        is a Pillow image that still carries the tag. Raises BadData for what is no face, MissingFile for a path that
+        can't be opened.
         """
         probabilities = self._probabilities(_pixels(face, self.contract))
         return Classification(
@@ -129,7 +131,7 @@ def _pixels(face: Any, contract: Contract) -> Pixels:
 
     if not isinstance(face, Image):
         raise BadData(f"a face is a uint8 array, a Pillow image or a path, this is a {type(face).__name__}.")
-    return _pixels_of_image(face, contract, "the image")
+    return _pixels_of_image(face, contract)
 
 
 def _require_face(face: NDArray[Any]) -> Pixels:
@@ -145,26 +147,31 @@ def _require_face(face: NDArray[Any]) -> Pixels:
 
 
 def _pixels_of_file(path: Path, contract: Contract) -> Pixels:
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on metadata that isn't used here
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=IMAGE_FORMATS) as image:
-                return _pixels_of_image(image, contract, str(path))
-    except UnidentifiedImageError as error:
-        raise BadData(f"{path} is broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}.") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadData(f"{path} is too large for a face ({error}): cut the face out.") from error
+        picture = read_picture(path)
+        return _face_pixels(picture.image, picture.peak, contract)
+    except UnusableImage as error:
+        raise BadData(f"{path} is {error}.") from error
     except OSError as error:
         raise MissingFile(f"can't open {path} ({error.strerror or error}): give the path of an image.") from error
 
 
-def _pixels_of_image(image: Image, contract: Contract, name: str) -> Pixels:
+def _pixels_of_image(image: Image, contract: Contract) -> Pixels:
+    """What the model is to see of a Pillow image, which may be a file that is not decoded yet."""
     if not image.width or not image.height:
-        raise BadData(f"{name} has no pixels: it is {image.width} x {image.height}.")
+        raise BadData(f"the image has no pixels: it is {image.width} x {image.height}.")
     try:
-        return centre_crop(resize_face(image, contract.resize), contract.crop)
+        turned = upright(image)
+        return _face_pixels(turned, peak(turned), contract)
+    except UnusableImage as error:
+        raise BadData(f"the image is {error}.") from error
     except Exception as error:  # Pillow raises whatever broken bytes provoke
-        raise BadData(f"{name} is broken ({error}).") from error
+        raise BadData(f"the image is broken ({error}).") from error
+
+
+def _face_pixels(image: Image, peak: int | None, contract: Contract) -> Pixels:
+    """uint8 (crop, crop, 3); raises UnusableImage for 16-bit values that are those of fewer bits, which look black."""
+    depth = 16 if peak is None else fitting_depth(peak)
+    if depth != 16:
+        raise UnusableImage(f"of 16-bit values of at most {peak:,}, which are {depth}-bit ones: convert it to 8 bits")
+    return centre_crop(resize_face(image, contract.resize), contract.crop)

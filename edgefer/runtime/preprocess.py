@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what JPEG, Pillow and OpenCV call grey
 PIXEL_MAX = 255.0
-IMAGE_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")  # of files; Pillow has more, some of which start other programs
 CHUNK = 8 << 20  # bytes of faces that are in memory at once where all are gone through
 
 Pixels = NDArray[np.uint8]
@@ -37,12 +36,15 @@ class PixelRows(Protocol):
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
-def resize_face(image: Image, resize: int) -> Pixels:
-    """A face crop of any size and mode -> uint8 (resize, resize, 3), R, G, B; 16-bit grey loses its low byte."""
+def resize_face(image: Image, resize: int, depth: int = 16) -> Pixels:
+    """A face crop of any size and mode -> uint8 (resize, resize, 3), R, G, B.
+
+    Grey of 16 bits keeps the upper 8 of its `depth` bits.
+    """
     from PIL.Image import Resampling, fromarray
 
     if image.mode.startswith("I"):  # Pillow would clip 16-bit grey to 255, which leaves a white face
-        image = fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
+        image = fromarray((np.asarray(image).clip(0, (1 << depth) - 1) >> (depth - 8)).astype(np.uint8))
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     if rgb.size != (resize, resize):
         rgb = rgb.resize((resize, resize), Resampling.BILINEAR)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgefer.runtime import contract, engines, metrics
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
+from edgefer.runtime.image_file import IMAGE_FORMATS
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores
@@ -118,7 +119,7 @@ def _picture(bundle: Bundle) -> NDArray[np.uint8]:
 
     path = bundle.path(bundle.manifest.golden.picture)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
     except Exception as error:  # Pillow raises whatever the broken bytes provoke
         raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error

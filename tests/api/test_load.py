@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from edgefer.runtime.errors import (
     UnknownName,
     WrongOptions,
 )
+from tests.data.made import save_turned
 
 PICTURE = golden_picture()
 
@@ -82,6 +84,23 @@ def test_a_face_may_be_an_array_an_image_or_a_path(classifier: edgefer.Classifie
     Image.fromarray(PICTURE).save(path)
     answers = [classifier.classify(face) for face in (PICTURE, Image.fromarray(PICTURE), path, str(path))]
     assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_face_is_turned_upright(classifier: edgefer.Classifier, tmp_path: Path, orientation: int) -> None:
+    upright = classifier.classify(PICTURE[:80, :70])
+    path = save_turned(tmp_path / "face.png", PICTURE[:80, :70], orientation)
+    assert classifier.classify(path) == upright
+    with Image.open(path) as image:
+        assert classifier.classify(image) == upright
+        assert classifier.classify(image.convert("RGB")) == upright  # the tag is still there
+
+
+def test_a_black_picture_of_16_bits_is_not_classified(classifier: edgefer.Classifier, tmp_path: Path) -> None:
+    image = Image.fromarray(np.full((48, 48), 4000, np.uint16))
+    image.save(tmp_path / "face.png")
+    for face in (image, tmp_path / "face.png"):
+        faults(partial(classifier.classify, face), BadData, "at most 4,000", "12-bit", "convert it to 8 bits")
 
 
 def test_a_grey_face_is_the_same_in_every_form(classifier: edgefer.Classifier) -> None:

@@ -79,3 +79,24 @@ def one_line(message: str, *words: str) -> None:
     assert message.isprintable(), message
     for word in words:
         assert word in message, message
+
+
+def save_turned(path: Path, pixels: NDArray[np.uint8], orientation: int, kind: str | None = None) -> Path:
+    """A file that shows `pixels` once it is turned as its EXIF orientation, from 1 to 8, says."""
+    image = Image.fromarray(pixels)
+    inverse = (
+        None,
+        Image.Transpose.FLIP_LEFT_RIGHT,
+        Image.Transpose.ROTATE_180,
+        Image.Transpose.FLIP_TOP_BOTTOM,
+        Image.Transpose.TRANSPOSE,
+        Image.Transpose.ROTATE_90,
+        Image.Transpose.TRANSVERSE,
+        Image.Transpose.ROTATE_270,
+    )[orientation - 1]
+    stored = image if inverse is None else image.transpose(inverse)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored.save(path, kind, exif=exif, **({"lossless": True} if path.suffix == ".webp" else {}))
+    return path

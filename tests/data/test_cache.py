@@ -240,10 +240,10 @@ def test_what_stops_it_leaves_nothing_and_the_next_one_starts_again(
 def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def slow(top: Path, entry: Entry, size: int) -> Any:
+    def slow(top: Path, entry: Entry, *how: Any) -> Any:
         read.append(entry.path)
         time.sleep(0.005)
-        return read_face(top, entry, size)
+        return read_face(top, entry, *how)
 
     monkeypatch.setattr(decode, "read_face", slow)
     with ThreadPoolExecutor(3) as pool:

@@ -3,7 +3,9 @@
 Mollahosseini, Hasani and Mahoor, IEEE Trans. Affective Computing 2019. Codes: 0 neutral, 1 happy, 2 sad, 3 surprise,
 4 fear, 5 disgust, 6 anger, 7 contempt; 8 none, 9 uncertain, 10 no face are left out. EfficientFace's AffectNet-7 leaves
 out contempt too (Zhao et al. 2021, Datasets). Its training set is Training; its validation set, which the papers test
-on, is PrivateTest.
+on, is PrivateTest. The first release's lists do not say whether a face box is of the picture as it is stored or as
+its EXIF orientation shows it. It is read as of the upright picture: the authors' boxes come from OpenCV's face detector
+(so the paper), and OpenCV's imread turns pictures upright since 3.1.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from edgefer.data.dataset import SPLITS, Dataset
 from edgefer.data.listing import Entry, Listing, ReadOptions, UnreadableFile
@@ -18,7 +19,7 @@ from edgefer.data.load import load, read_source
 from edgefer.data.readers import LAYOUTS, detect, list_images
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, UnknownName
 from tests.data import made_layouts as made
-from tests.data.made import fails, noise, one_line, write_image, write_tree
+from tests.data.made import fails, noise, one_line, save_turned, write_image, write_tree
 from tests.data.made_layouts import MADE
 
 
@@ -47,6 +48,27 @@ def test_a_layout_is_read_as_its_authors_hand_it_out(tmp_path: Path, name: str) 
     taken = data.take(np.array([len(data) - 1, 0]))
     ends = None if expected.subjects is None else [expected.subjects[-1], expected.subjects[0]]
     assert (None if taken.subjects is None else taken.subjects.tolist()) == ends
+
+
+@pytest.mark.parametrize(
+    ("name", "orientation"), [*(("folders", number) for number in range(2, 9)), *((name, 6) for name in LAYOUTS)]
+)
+def test_pictures_of_every_layout_are_turned_upright(tmp_path: Path, name: str, orientation: int) -> None:
+    path = MADE[name].write(tmp_path / "set")
+    expected = read(path, name)
+    for file in (file for file in path.rglob("*") if file.suffix.lower() in {".jpg", ".jpeg", ".png"}):
+        with Image.open(file) as image:
+            pixels = np.asarray(image)
+        save_turned(file, pixels, orientation, "PNG")  # whose content counts, not its name
+    assert np.array_equal(np.asarray(read(path, name).pixels), np.asarray(expected.pixels))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_face_box_is_of_the_upright_picture(tmp_path: Path, orientation: int) -> None:
+    root = made.affectnet_csv(tmp_path, "1/3.jpg,40,10,48,48,1;2,1,0.1,0.1")
+    pixels = noise(7, 70, 90)
+    save_turned(root / "Manually_Annotated_Images" / "1" / "3.jpg", pixels, orientation, "PNG")
+    assert (read(root, "affectnet-7").pixels[0, ..., 0] == pixels[10:58, 40:88]).all()
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
