@@ -22,6 +22,7 @@ from edgefer.cli.streams import accept_any_text
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
 from edgefer.cli.verify import verify
+from edgefer.cli.weights import weights
 from edgefer.runtime import __version__
 from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import explained
@@ -41,6 +42,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
         data: "Look at a data set before trusting it.",
         train: "Train a network.",
         bank: "Store teachers' logits, for trainings to come.",
+        weights: "Turn a torch checkpoint into safetensors.",
         evaluate: "Score the float network, before any export.",
         sweep: "Train a grid of networks and settings.",
     },

@@ -95,7 +95,7 @@ def _show_scores(
         from edgefer.training.weights import load_trained_model
 
         shown.progress.step("", f"running {images} images", 0, None)
-        model = load_trained_model(network, weights)
+        model = load_trained_model(network, weights, shown.progress)
         result = scores(model.network, network, faces, split, ten_crop)
     if as_json:
         print_json({"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result})
@@ -130,7 +130,7 @@ class _Measurement:
             from edgefer.training.evaluation import measure_robustness
             from edgefer.training.weights import load_trained_model
 
-            model = load_trained_model(self.network, self.weights)
+            model = load_trained_model(self.network, self.weights, shown.progress)
             return measure_robustness(model, self.network, test, self.split, bundles, shown.progress)
 
 

@@ -109,4 +109,4 @@ def training(console: Console, name: str, epochs: int, batches: int) -> Iterator
             if done.epoch < epochs:
                 bar.update(task, description=f"{name} {done.epoch + 1}/{epochs}")
 
-        yield Listener(epoch, lambda _loss: bar.advance(task))
+        yield Listener(epoch, lambda _loss: bar.advance(task), lambda line: console.print(line, markup=False))

@@ -112,7 +112,7 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     from edgefer.pipeline.targets import get_target
 
     progress.step("", "loading the network", 0, None)
-    arch, weights = _network(options)
+    arch, weights = _network(options, progress)
     calibrate = _calibrate(options, arch, progress)
     float_model = FloatModel(arch, weights)
     for name in options.targets:
@@ -142,7 +142,7 @@ def _tell_stage(progress: Progress, task: str, stage: str) -> None:
     progress.step(task, stage, 0, None)
 
 
-def _network(options: BuildOptions) -> tuple[Arch, TrainedModel]:
+def _network(options: BuildOptions, progress: Progress) -> tuple[Arch, TrainedModel]:
     from edgefer.arch import get_arch
     from edgefer.pipeline.user_model import load
     from edgefer.pipeline.user_model.contract_file import read_contract_file
@@ -152,12 +152,12 @@ def _network(options: BuildOptions) -> tuple[Arch, TrainedModel]:
         arch = get_arch(options.arch)
         if options.untrained is not None:
             return arch, random_init.make(arch, options.untrained)
-        return arch, weights.load_trained_model(arch, options.weights)
+        return arch, weights.load_trained_model(arch, options.weights, progress)
     contract = read_contract_file(options.contract, name=options.name, labels=options.labels, input=options.input)
     if options.onnx is not None:
         return load.from_onnx(options.onnx, contract)
     assert options.model is not None and options.weights is not None  # `check` has seen to that
-    return load.from_torch(options.model, options.weights, contract)
+    return load.from_torch(options.model, options.weights, contract, progress)
 
 
 def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> CalibrationOptions:

@@ -15,6 +15,7 @@ from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
 from edgefer.runtime.errors import BadSetting
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
+from edgefer.runtime.progress import Progress
 from edgefer.training import (
     bank,
     checkpoint,
@@ -35,10 +36,11 @@ PACKAGES = ("torch", "numpy", "pillow", "safetensors")
 
 @dataclass(frozen=True)
 class Listener:
-    """What is called while training: with each finished epoch, and with each batch's loss."""
+    """What is called while training: with each finished epoch, each batch's loss, each line that a user should see."""
 
     epoch: Callable[[records.Epoch], None]
     batch: Callable[[float], None]
+    note: Callable[[str], None] = lambda _: None
 
 
 def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
@@ -67,7 +69,9 @@ def _require_device(device: str) -> None:
 def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
     data = data.resized(plan.arch.resize)
     training_data = _training_data(plan, data)
-    pretrained = None if plan.pretrained is None else weights.load_trained_model(plan.arch, plan.pretrained)
+    pretrained = None
+    if plan.pretrained is not None:
+        pretrained = weights.load_trained_model(plan.arch, plan.pretrained, Progress(note=listener.note))
     settings = _settings(plan, data)
     torch.manual_seed(plan.seed)
     state = loop.start(plan.arch, plan.recipe, plan.device)

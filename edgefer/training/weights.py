@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from edgefer.arch import Arch, get_arch
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadWeights, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
+from edgefer.runtime.progress import SILENT, Progress
+from edgefer.training import torch_file
+
+Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def weights_path(arch: Arch, path: Path | None) -> Path:
     return path
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> Tensors:
     """The tensors of a .safetensors file; raises MissingFile or BadWeights."""
     try:
         return dict(load_file(path))
@@ -52,6 +57,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
         ) from error
     except SafetensorError as error:
+        kind = torch_file.describe(path)
+        if kind is not None:
+            advice = torch_file.advice(path, kind)
+            raise BadWeights(f"{path} is {kind}, edgefer reads safetensors: {advice}.") from error
         raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
 
 
@@ -65,19 +74,31 @@ def arch_of_weights(path: Path) -> Arch:
     return get_arch(name)
 
 
-def require_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+def require_finite(path: Path, tensors: Tensors) -> None:
     """Raise BadWeights if a value is none that can be computed with."""
     broken = sorted(name for name, value in tensors.items() if not value.isfinite().all())
     if broken:
         raise BadWeights(f"{path} has values in {broken[0]} that are nan or infinite: get or train it again.")
 
 
-def load_trained_model(arch: Arch, path: Path | None) -> TrainedModel:
+def named_as(expected: Mapping[str, object], path: Path, tensors: Tensors, progress: Progress) -> Tensors:
+    """The tensors of `path` by the names of a network, which has the names `expected`.
+
+    If their names are others only by a wrapper's prefix (module., _orig_mod.), it is left out, and a note says so.
+    """
+    bare, prefix = torch_file.without_prefixes(tensors)
+    if not prefix or tensors.keys() & expected.keys() or not bare.keys() & expected.keys():
+        return tensors
+    progress.note(f"note: {prefix} was left out of the name of every tensor in {path}")
+    return bare
+
+
+def load_trained_model(arch: Arch, path: Path | None, progress: Progress = SILENT) -> TrainedModel:
     """Build the network and fill it; raises BadWeights if the file is broken or of another network."""
     path = weights_path(arch, path)
-    tensors = read_tensors(path)
     network = arch.build()
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    tensors = named_as(expected, path, read_tensors(path), progress)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     if shapes != expected:
         wrong = sorted(k for k in expected.keys() | shapes.keys() if expected.get(k) != shapes.get(k))

@@ -21,14 +21,17 @@ from edgefer.pipeline.user_model import onnx_file, onnx_import, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
 from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed
 from edgefer.runtime.files import sha256
+from edgefer.runtime.progress import SILENT, Progress
 from edgefer.training import weights
 from edgefer.training.weights import TrainedModel
 
 TOLERANCE = 1e-4  # in probability, between the user's network and the one that takes pixels
 
 
-def from_torch(spec: str, weights: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
-    """The network that <module>:<callable> makes, with its weights.
+def from_torch(
+    spec: str, weights: Path, contract: ContractFile, progress: Progress = SILENT
+) -> tuple[Arch, TrainedModel]:
+    """The network that <module>:<callable> makes, with its weights; `progress` hears how these were renamed.
 
     Raises BadNetwork, BadWeights, BadRecord (the contract), MissingFile or ExportFailed.
     """
@@ -38,7 +41,7 @@ def from_torch(spec: str, weights: Path, contract: ContractFile) -> tuple[Arch, 
     if contract.layout == "NHWC":
         raise BadNetwork(f'{spec} is a torch network, which takes NCHW: layout = "NHWC" is for ONNX files.')
     network = make_network(spec)
-    fill_weights(network, weights, spec)
+    fill_weights(network, weights, spec, progress)
     network.eval()
     graph = probe.require_traceable(network, spec)
     arch = _probed_arch(graph, contract, Origin(spec, default_name(spec), sha256(weights)), size)
@@ -156,10 +159,10 @@ def _raised(what: str, error: BaseException) -> BadNetwork:
     return BadNetwork(f"{what} raised {type(error).__name__}: {str(error)[:300]} (`edgefer --debug` shows where).")
 
 
-def fill_weights(network: nn.Module, path: Path, spec: str) -> None:
+def fill_weights(network: nn.Module, path: Path, spec: str, progress: Progress = SILENT) -> None:
     """Give the network the weights of a .safetensors file; raises MissingFile or BadWeights."""
-    tensors = weights.read_tensors(path)
     expected: dict[str, Tensor] = network.state_dict()
+    tensors = weights.named_as(expected, path, weights.read_tensors(path), progress)
     missing = [name for name in expected if name not in tensors and not name.endswith(_COUNTER)]
     unexpected = [name for name in tensors if name not in expected]
     if missing or unexpected:
