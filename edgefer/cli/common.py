@@ -34,21 +34,37 @@ _cache_option = click.option(
     metavar="FOLDER",
     help="Where decoded faces of a large image folder are kept; default: EDGEFER_CACHE, else the user's cache.",
 )
+_depth_option = click.option(
+    "--depth",
+    type=click.Choice(("8", "10", "12", "14", "16")),
+    callback=lambda _context, _option, bits: bits and int(bits),
+    help="Bits of the values in images of 16 bits; default: 16.",
+)
+_skip_option = click.option(
+    "--skip-unreadable",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Leave out at most N rows or images that can't be read; they are counted in the record.",
+)
 _path_option = click.option(
     "--data", required=True, type=PATH, metavar="PATH", help="A fer2013.csv (or .gz, .xz, .zip) or an image folder."
 )
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--layout and --cache, which the command gets as one `reading`."""
+    """--layout, --cache and what else is said of a data set, which the command gets as one `reading`."""
 
     @functools.wraps(command)
-    def with_reading(*args: Any, layout: str | None, cache: Path | None, **options: Any) -> Any:
+    def with_reading(
+        *args: Any, layout: str | None, cache: Path | None, depth: int | None, skip_unreadable: int, **options: Any
+    ) -> Any:
         from edgefer.data.listing import ReadOptions
 
-        return command(*args, reading=ReadOptions(layout, cache), **options)
+        reading = ReadOptions(layout, cache, depth=depth, skip_unreadable=skip_unreadable)
+        return command(*args, reading=reading, **options)
 
-    return _layout_option(_cache_option(with_reading))
+    return _layout_option(_cache_option(_depth_option(_skip_option(with_reading))))
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

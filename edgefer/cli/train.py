@@ -166,7 +166,7 @@ def train(
     require_folder(out)
     network, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
     changed = changed if epochs is None else replace(changed, epochs=epochs)
-    plan = recipes.Plan(arch=network, recipe=changed, split_options=splits.words, **options)
+    plan = recipes.Plan(arch=network, recipe=changed, split_options=(*reading.words, *splits.words), **options)
     recipes.check_teachers(plan)
     with display() as shown:
         faces = splits.apply(_of_the_network(shown, read_data(shown, data, network.resize, reading), network))

@@ -18,6 +18,8 @@ from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from edgefer.runtime.preprocess import chunks
 
 TIED = "tied"
+FAINT = 16  # grey levels of 256; what 12-bit values look like when they are read as 16-bit ones
+_NAMED = 10  # images that a line names
 # FER+'s first seven names, in its order, as places in LABELS
 _FER2013_OF = tuple(map(LABELS.index, FERPLUS_NAME))
 
@@ -46,6 +48,9 @@ class CheckReport:
     across       "A/B" -> images of split B that also stand in split A
     conflicting  groups of identical images that carry different labels
     flat         images that are one single grey level (or colour)
+    faint        names of the images that are flat to the eye: less than FAINT grey levels from the darkest value to
+                 the brightest, those of one level included
+    sixteen_bit  images of 16 bits a value; `peak` is the largest value of all, `depth` how many bits it is read as
     """
 
     schema: str = field(default="edgefer/data-check/1", kw_only=True)
@@ -59,6 +64,10 @@ class CheckReport:
     conflicting: int
     flat: int
     ferplus: FerPlus | None
+    faint: list[str] = field(default_factory=list)
+    sixteen_bit: int = 0
+    peak: int | None = None
+    depth: int | None = None
 
 
 def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
@@ -74,14 +83,24 @@ def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
         source=data.source,
         images=len(data),
         counts={name: _classes(data, k) for k, name in enumerate(SPLITS)},
-        unreadable=result.unreadable,
+        unreadable=[*result.unreadable, *result.faults],
         repeats=_repeats(same),
         duplicates={name: _repeats(part) for name, part in parts.items()},
         across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},
         conflicting=_conflicting(same, data.labels),
         flat=sum(int((np.ptp(part, axis=(1, 2)) == 0).all(axis=1).sum()) for part in chunks(data.pixels)),
         ferplus=None if data.votes is None else _ferplus(data.votes, data.labels),
+        faint=[result.name_of(int(row)) for row in data.rows[_faint(data)]],
+        sixteen_bit=result.sixteen_bit.pictures,
+        peak=result.sixteen_bit.peak if result.sixteen_bit.pictures else None,
+        depth=options.depth or 16 if result.sixteen_bit.pictures else None,
     )
+
+
+def _faint(data: Dataset) -> NDArray[np.bool_]:
+    """Bool (N,): the images that are flat to the eye."""
+    parts = [part.reshape(len(part), -1) for part in chunks(data.pixels)]
+    return np.concatenate([np.zeros(0, bool), *(np.ptp(part, axis=1) < FAINT for part in parts)])
 
 
 def _identities(data: Dataset) -> NDArray[np.int64]:
@@ -140,6 +159,11 @@ def _facts(report: CheckReport) -> Iterator[str]:
         yield f"{later} images that also stand in {earlier}: {count:,}"
     yield f"identical images with different labels: {report.conflicting:,} groups"
     yield f"images of one single grey level: {report.flat:,}"
+    more = f" and {len(report.faint) - _NAMED:,} more" if len(report.faint) > _NAMED else ""
+    named = f" ({', '.join(report.faint[:_NAMED])}{more})" if report.faint else ""
+    yield f"images that are flat to the eye, less than {FAINT} grey levels: {len(report.faint):,}{named}"
+    if report.peak is not None:
+        yield f"images of 16 bits: {report.sixteen_bit:,}, largest value {report.peak:,}, read with {report.depth} bits"
     if report.ferplus is not None:
         yield from _votes(report.ferplus)
     yield f"unreadable rows or files: {len(report.unreadable):,}"

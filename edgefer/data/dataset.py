@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data import mapped
+from edgefer.data.decode import SixteenBit
 from edgefer.data.mapped import Faces
 from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadData, EmptyData, UnknownName
@@ -32,6 +33,7 @@ class Dataset:
     rows      int64 (N,), number of the row (from 0) or of the file in sorted order
     votes     int64 (N, 10) of FER+, or None
     subjects  str (N,), who is on each image, or None if the source does not say
+    skipped   rows or files of the source that can't be read and were left out, as the user allowed
     """
 
     source: str
@@ -42,6 +44,7 @@ class Dataset:
     rows: NDArray[np.int64]
     votes: NDArray[np.int64] | None = field(default=None)
     subjects: NDArray[np.str_] | None = field(default=None)
+    skipped: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -91,23 +94,31 @@ class ReadResult:
     """The result of reading a whole source without stopping at the first broken row.
 
     faces       those that could be read
-    unreadable  one line about each of the others, and about the source
+    unreadable  one line about each of the others
     total       rows or files looked at, readable or not
+    faults      what is wrong with the source as a whole
+    name_of     how messages name the row or file of this number
+    sixteen_bit the pictures that have 16 bits a value
     """
 
     faces: Dataset
     unreadable: list[str]
     total: int
+    faults: list[str] = field(default_factory=list)
+    name_of: Callable[[int], str] = "row {}".format
+    sixteen_bit: SixteenBit = field(default_factory=SixteenBit)
 
-    def dataset(self) -> Dataset:
-        """All faces; raises BadData if anything was unreadable, EmptyData if nothing was there."""
-        if self.unreadable:
-            more = f" (and {len(self.unreadable) - 1} more)" if len(self.unreadable) > 1 else ""
+    def dataset(self, skip: int = 0) -> Dataset:
+        """All faces but at most `skip` that can't be read; raises BadData for more, EmptyData if nothing was there."""
+        problems = [*self.unreadable, *self.faults]
+        if self.faults or len(self.unreadable) > skip:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            allowed = f"--skip-unreadable {len(self.unreadable)} leaves out those that can't be read"
             raise BadData(
-                f"{self.faces.source}: {self.unreadable[0]}{more}. "
-                "`edgefer data check` lists every one; mend or remove them."
+                f"{self.faces.source}: {problems[0]}{more}. `edgefer data check` lists every one; mend or remove them"
+                f"{f', or {allowed}' if self.unreadable else ''}."
             )
-        return self.readable()
+        return replace(self.readable(), skipped=len(self.unreadable))
 
     def readable(self) -> Dataset:
         """The faces that could be read (none, if all are broken); EmptyData if nothing was there."""
@@ -143,6 +154,7 @@ def fingerprint(data: Dataset) -> dict[str, object]:
         "images": dict(zip(SPLITS, map(int, counts), strict=True)),
         "classes": list(data.names),
         "sha256": digest.hexdigest(),
+        **({"skipped": data.skipped} if data.skipped else {}),
     }
 
 

@@ -32,6 +32,7 @@ class ReadOptions:
 
     layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
     cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
     say     hears a line that the user should see
     tick    hears (images decoded, images in all) now and then
@@ -40,8 +41,20 @@ class ReadOptions:
     layout: str | None = None
     cache: Path | None = None
     depth: int | None = None
+    skip_unreadable: int = 0
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of the command line that read the same faces again."""
+        layout = () if self.layout is None else ("--layout", self.layout)
+        depth = () if self.depth is None else ("--depth", str(self.depth))
+        return (
+            *layout,
+            *depth,
+            *(("--skip-unreadable", str(self.skip_unreadable)) if self.skip_unreadable else ()),
+        )
 
     def with_progress(self, path: Path, progress: Progress) -> ReadOptions:
         """The same, and `progress` hears how far the reading of `path` is."""
@@ -134,6 +147,10 @@ class Listing:
             self._subjects[self._persons[number]] if self._persons else "",
             (left, top, width, height),
         )
+
+    def name_of(self, number: int) -> str:
+        """How a message names the file of this number."""
+        return printable(self._entry(number).path)
 
     @property
     def labels(self) -> NDArray[np.int64]:

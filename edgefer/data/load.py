@@ -8,9 +8,11 @@ import numpy as np
 
 from edgefer.data import cache, decode, readers
 from edgefer.data.dataset import Dataset, ReadResult
+from edgefer.data.decode import SixteenBit
 from edgefer.data.listing import READ_DEFAULTS, Listing, ReadOptions
 from edgefer.data.readers import fer2013
-from edgefer.runtime.errors import MissingFile
+from edgefer.runtime.errors import MissingFile, one_line
+from edgefer.runtime.image_file import fitting_depth
 
 
 def load(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> Dataset:
@@ -18,7 +20,11 @@ def load(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> Da
 
     Raises what `read_source` does, and BadData for the first broken row or image.
     """
-    return read_source(path, size, options).dataset().resized(size)
+    result = read_source(path, size, options)
+    data = result.dataset(options.skip_unreadable)
+    if data.skipped:
+        options.say(one_line(f"{path}: {data.skipped:,} unreadable are left out, the first one {result.unreadable[0]}"))
+    return data.resized(size)
 
 
 def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> ReadResult:
@@ -69,4 +75,17 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
         rows=rows,
         subjects=None if subjects is None else subjects[rows],
     )
-    return ReadResult(data, list(decoded.unreadable.values()), len(listing))
+    faults = _depth_faults(decoded.sixteen_bit, options.depth)
+    unreadable = list(decoded.unreadable.values())
+    return ReadResult(data, unreadable, len(listing), faults, listing.name_of, decoded.sixteen_bit)
+
+
+def _depth_faults(found: SixteenBit, depth: int | None) -> list[str]:
+    """What is wrong with the depth of 16-bit pictures that nobody stated; see docs/data-sets.md for the rule."""
+    fitting = fitting_depth(found.peak)
+    if depth is not None or not found.pictures or fitting == 16:
+        return []
+    return [
+        f"its {found.pictures:,} pictures of 16 bits hold no value above {found.peak:,}, they would be black: "
+        f"state the depth of the values with --depth {fitting} (or --depth 16, if they are as dark as that)"
+    ]

@@ -78,6 +78,12 @@ def ck_plus(root: Path) -> Path:
     return root
 
 
+def jaffe(root: Path) -> Path:
+    write_tree(root, "jaffe/KA.AN1.39.tiff", "jaffe/KA.SU3.38.tiff", "jaffe/YM.NE2.50.tiff")
+    (root / "jaffe" / "README").write_text("of the authors")
+    return root
+
+
 def kdef(root: Path) -> Path:
     return write_tree(root, *(f"{who}/{who}{what}.JPG" for who in ("AF01", "BF01", "AM35") for what in ("ANS", "AFHL")))
 
@@ -111,6 +117,7 @@ MADE: dict[str, Made] = {
     "affectnet-7": Made(affectnet, (*AFFECTNET[:7], "angry"), "TTTTTTTP"),
     "affectnet-8": Made(affectnet, (*AFFECTNET, "angry"), "TTTTTTTTP"),
     "ck+": Made(ck_plus, _CK, "T" * 9, (*["S005"] * 5, *["S010"] * 4)),
+    "jaffe": Made(jaffe, ("angry", "surprise", "neutral"), "TTT", ("KA", "KA", "YM")),
     "kdef": Made(kdef, ("angry",) * 3, "TTT", ("F01", "M35", "F01")),
     "kdef-all-views": Made(kdef, ("fear", "angry") * 3, "T" * 6, ("F01", "F01", "M35", "M35", "F01", "F01")),
     **{f"oulu-casia-{camera}-{light}": _OULU for camera in ("vl", "ni") for light in ("strong", "weak", "dark")},

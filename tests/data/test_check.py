@@ -6,13 +6,19 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from edgefer.data.check import check, render
+from edgefer.data.dataset import fingerprint
+from edgefer.data.listing import ReadOptions
+from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadData, EmptyData
 from tests.data.made import (
     fails,
     good_rows,
+    noise,
     one_line,
     row,
     text,
@@ -128,6 +134,66 @@ def test_flat_is_one_colour_everywhere(tmp_path: Path) -> None:
     write_image(tmp_path / "sad" / "a.png", shape=(1, 1, 3))
     write_image(tmp_path / "sad" / "b.png", shape=(48, 48, 3))
     assert check(tmp_path).flat == 1
+
+
+def test_images_that_are_flat_to_the_eye_are_named(tmp_path: Path) -> None:
+    pixels = np.full((48, 48), 100, np.uint8)
+    for name, brightest in (("a", 100), ("b", 115), ("c", 116)):
+        pixels[0, 0] = brightest
+        (tmp_path / "sad").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "sad" / f"{name}.png")
+    report = check(tmp_path)
+    assert (report.flat, report.faint) == (1, ["sad/a.png", "sad/b.png"])
+    assert "images that are flat to the eye, less than 16 grey levels: 2 (sad/a.png, sad/b.png)" in render(report)
+    dark = write_rows(tmp_path / "a.csv", [row(), row(pixels=text(pixels // 8))])
+    assert check(dark).faint == ["row 1"]
+
+
+@pytest.mark.parametrize(("bits", "fitting"), [(8, 8), (10, 10), (12, 12)])
+def test_values_of_fewer_bits_in_16_need_their_depth(tmp_path: Path, bits: int, fitting: int) -> None:
+    values = noise(3).astype(np.uint16) << (bits - 8)
+    (tmp_path / "sad").mkdir()
+    Image.fromarray(values).save(tmp_path / "sad" / "a.png")
+    write_image(tmp_path / "sad" / "b.png", 4)  # of 8 bits: it tells nothing of the others
+    with fails(BadData, 5, f"above {values.max():,}", f"--depth {fitting} "):
+        load(tmp_path)
+    (line,) = check(tmp_path).unreadable
+    one_line(line, "1 pictures of 16 bits", f"--depth {fitting} ")
+    stated = ReadOptions(depth=bits)
+    pixels = load(tmp_path, options=stated).pixels
+    assert (np.asarray(pixels)[:, ..., 0] == np.stack([noise(3), noise(4)])).all()
+    report = check(tmp_path, stated)
+    assert (report.sixteen_bit, report.peak, report.depth) == (1, values.max(), bits)
+    assert f"images of 16 bits: 1, largest value {values.max():,}, read with {bits} bits" in render(report)
+    assert (np.asarray(load(tmp_path, options=ReadOptions(depth=16)).pixels)[0] == values[..., None] >> 8).all()
+
+
+def test_a_value_over_the_stated_depth_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "sad").mkdir()
+    Image.fromarray(np.full((48, 48), 5000, np.uint16)).save(tmp_path / "sad" / "a.png")
+    with fails(BadData, 5, "sad/a.png", "values up to 5,000", "12 bits allows 4,095"):
+        load(tmp_path, options=ReadOptions(depth=12))
+
+
+def test_some_unreadable_images_may_be_left_out(tmp_path: Path) -> None:
+    write_tree(tmp_path, "sad/a.png", "sad/b.png")
+    (tmp_path / "sad" / "c.png").write_bytes(b"")
+    with fails(BadData, 5, "sad/c.png", "--skip-unreadable 1 "):
+        load(tmp_path)
+    said: list[str] = []
+    data = load(tmp_path, options=ReadOptions(skip_unreadable=1, say=said.append))
+    assert (len(data), data.skipped, fingerprint(data)["skipped"]) == (2, 1, 1)
+    one_line(said[0], "1 unreadable", "sad/c.png")
+    (tmp_path / "sad" / "d.png").write_bytes(b"")
+    with fails(BadData, 5, "sad/c.png", "and 1 more", "--skip-unreadable 2 "):
+        load(tmp_path, options=ReadOptions(skip_unreadable=1))
+
+
+def test_what_is_wrong_with_the_whole_source_is_not_left_out(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "fer2013.csv", good_rows(3))
+    write_votes(tmp_path / "fer2013new.csv", [[1] * 10] * 2)
+    with fails(BadData, 5, "2 rows"):
+        load(path, options=ReadOptions(skip_unreadable=9))
 
 
 def test_report_round_trips_and_renders(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_heig
 _LISTS = {"training.csv": SPLITS.index("Training"), "validation.csv": SPLITS.index("PrivateTest")}
 _PLACES = ("", "Manually_Annotated_file_lists")
 _IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images", "")
-_NUMBER = re.compile(r"[0-9]{1,5}")
+_NUMBER = re.compile(r"([0-9]{1,5})(\.0*)?")  # some copies of the lists went through a table of floats
 
 
 def lies_in(path: Path) -> bool:
@@ -142,7 +142,8 @@ def _row(base: str, file: Path, number: int, cells: list[str]) -> Entry | Unread
     below = PurePosixPath(image)
     if not image or below.is_absolute() or ".." in below.parts or "\\" in image:
         return UnreadableFile(f"path {quoted(image)}, must lie below the images like 1/a.jpg", here)
-    if not all(map(_NUMBER.fullmatch, box)):
-        return UnreadableFile(f"face box {quoted(' '.join(box))}, must be four numbers", here)
-    left, top, width, height = map(int, box)
+    numbers = [int(match[1]) for match in map(_NUMBER.fullmatch, box) if match]
+    if len(numbers) != len(box):
+        return UnreadableFile(f"face box {quoted(' '.join(box))}, must be four numbers without a fraction", here)
+    left, top, width, height = numbers
     return Entry(str(PurePosixPath(base) / below), int(code), split, box=(left, top, width, height))

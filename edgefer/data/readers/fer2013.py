@@ -54,8 +54,7 @@ def read_csv(path: Path) -> ReadResult:
                 faces.append(face)
                 rows.append(number)
     votes, wrong = _votes(path.with_name("fer2013new.csv"), number + 1)
-    # Last in the list: a broken row of the CSV explains more than the row count that follows from it.
-    return ReadResult(_dataset(path, faces, rows, votes), problems + wrong, number + 1)
+    return ReadResult(_dataset(path, faces, rows, votes), problems, number + 1, wrong)
 
 
 def _dataset(path: Path, faces: list[Face], rows: list[int], votes: NDArray[np.int64] | None) -> Dataset:

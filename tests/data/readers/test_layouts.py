@@ -63,6 +63,22 @@ def test_pictures_of_every_layout_are_turned_upright(tmp_path: Path, name: str, 
     assert np.array_equal(np.asarray(read(path, name).pixels), np.asarray(expected.pixels))
 
 
+def test_numbers_of_a_box_may_be_written_as_floats(tmp_path: Path) -> None:
+    root = made.affectnet_csv(tmp_path, "1/3.jpg,4.0,10.,30.00,30,1;2,1,0.1,0.1")
+    (box,) = (entry.box for entry in list_images(root, "affectnet-7") if isinstance(entry, Entry) and entry.split == 0)
+    assert box == (4, 10, 30, 30)
+
+
+def test_a_file_that_a_list_names_is_missing(tmp_path: Path) -> None:
+    root = made.affectnet_csv(tmp_path, "1/gone.jpg,0,0,48,48,1;2,1,0.1,0.1")
+    with fails(BadData, 5, "Manually_Annotated_Images/1/gone.jpg: missing"):
+        read(root, "affectnet-7")
+    root = made.raf_db(tmp_path / "raf")
+    (root / "Image" / "aligned" / "test_0001_aligned.jpg").unlink()
+    with fails(BadData, 5, "Image/aligned/test_0001_aligned.jpg: missing"):
+        read(root, "raf-db")
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_face_box_is_of_the_upright_picture(tmp_path: Path, orientation: int) -> None:
     root = made.affectnet_csv(tmp_path, "1/3.jpg,40,10,48,48,1;2,1,0.1,0.1")
