@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
+import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ ENGINE_TITLES = {package.name: package.title for engine in ENGINES.values() for 
 # Wheels name the oldest glibc that they run with; Debian 12 and Raspberry Pi OS Bookworm have 2.36.
 GLIBC = 36
 PYTHON = "3.11"  # Debian 12's
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")  # asked for where the index has no wheel for a board's own
 _PIP = (sys.executable, "-m", "pip")
 _QUIET = ("--quiet", "--no-input", "--disable-pip-version-check")
 
@@ -106,7 +109,7 @@ def download_wheels(
     Raises NotSetUp where pip or the network is missing, or a package has no such wheel.
     """
     into.mkdir(parents=True, exist_ok=True)
-    _pip("download", "--dest", str(into), *_foreign(python, tags), *packages)
+    _pip("download", _architecture(tags), "--dest", str(into), *_foreign(python, tags), *packages)
     return sorted(into.glob("*.whl"))
 
 
@@ -118,8 +121,36 @@ def install_wheels(
     Raises OutputFailed too.
     """
     with staged_folder(into) as stage:
-        _pip("install", "--target", str(stage), "--no-compile", *_foreign(python, tags), *packages)
+        _pip("install", _architecture(tags), "--target", str(stage), "--no-compile", *_foreign(python, tags), *packages)
         shutil.rmtree(stage / "bin", ignore_errors=True)  # commands, with this Python in their first line
+
+
+def require_wheels(packages: Sequence[str], python: str, architecture: str, tags: Sequence[str]) -> None:
+    """Raise NotSetUp for a package that has wheels, but none for this Python and machine.
+
+    Silent where pip can't tell: without a network it finds no wheel for any Python.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+
+        def find(version: str, *wanted: str) -> shell.Done:
+            words = ("--dry-run", "--ignore-installed", "--target", folder, "--retries", "0", "--timeout", "15")
+            return _run_pip("install", *words, *_foreign(version, tags), *wanted)
+
+        lacking = re.search(r"No matching distribution found for (\S+)", find(python, *packages).err)
+        if lacking is None:
+            return
+        name, _, version = lacking[1].partition("==")
+        others = [other for other in PYTHONS if other != python and find(other, lacking[1]).code == 0]
+    if others:
+        raise NotSetUp(
+            f"{name} {version} has no wheel for Python {python} on {architecture}, it has for {', '.join(others)}: "
+            "install one of these Pythons there, or choose other engines with --engine."
+        )
+
+
+def _architecture(tags: Sequence[str]) -> str:
+    """Of the machine that these tags are of."""
+    return tags[-1].removeprefix("manylinux2014_")
 
 
 def _foreign(python: str, tags: Sequence[str]) -> list[str]:
@@ -127,14 +158,20 @@ def _foreign(python: str, tags: Sequence[str]) -> list[str]:
     return ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", python, *chosen]
 
 
-def _pip(command: str, *words: str) -> None:
+def _run_pip(command: str, *words: str) -> shell.Done:
     # A target or prefix of the user's own configuration would send the wheels elsewhere.
     environment = {k: v for k, v in os.environ.items() if k not in {"PIP_TARGET", "PIP_PREFIX", "PIP_USER"}}
-    done = shell.run([*_PIP, command, *_QUIET, *words], environment=environment)
+    return shell.run([*_PIP, command, *_QUIET, *words], environment=environment)
+
+
+def _pip(command: str, architecture: str, *words: str) -> None:
+    done = _run_pip(command, *words)
     if done.code == 0:
         return
     if "No module named pip" in done.err:
-        raise NotSetUp(f"{sys.executable} has no pip, which fetches wheels for aarch64: install it (ensurepip).")
+        raise NotSetUp(f"{sys.executable} has no pip, which fetches wheels for {architecture}: install it (ensurepip).")
     errors = [line.removeprefix("ERROR:").strip() for line in done.err.splitlines() if line.startswith("ERROR:")]
     reason = errors[-1] if errors else done.last_line()
-    raise NotSetUp(f"pip can't fetch the wheels for aarch64 ({reason}): mend what pip complains of, then try again.")
+    raise NotSetUp(
+        f"pip can't fetch the wheels for {architecture} ({reason}): mend what pip complains of, then try again."
+    )

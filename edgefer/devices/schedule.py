@@ -15,7 +15,7 @@ from edgefer.benchmark import run
 from edgefer.benchmark.run import Plan, Tell
 from edgefer.benchmark.workload import Workload
 from edgefer.devices import config, registry
-from edgefer.runtime import protocol
+from edgefer.runtime import ending, protocol
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
 from edgefer.runtime.process import Terminated, raise_on_sigterm
@@ -94,7 +94,7 @@ def _side_by_side(jobs: Sequence[Job], progress: Progress) -> Outcome:
         if child.exitcode:
             names = ", ".join(job.device for job in group)
             outcome.failures.append(
-                WorkerFailed(f"{names}: the process that measured there ended with {child.exitcode}.")
+                WorkerFailed(f"{names}: the process that measured there {ending.words_here(child.exitcode)}.")
             )
     outcome.records = {job.device: outcome.records[job.device] for job in jobs if job.device in outcome.records}
     return outcome

@@ -59,6 +59,11 @@ def load_average(root: Path) -> float | None:
     return _number((text(root / "proc/loadavg") or "").partition(" ")[0])
 
 
+def uptime(root: Path = ROOT) -> float | None:
+    """Seconds since boot."""
+    return _number((text(root / "proc/uptime") or "").partition(" ")[0])
+
+
 def cpu_seconds(root: Path) -> tuple[float | None, float | None]:
     """CPU seconds since boot of all processes, and those that other virtual machines took."""
     first = (text(root / "proc/stat") or "").partition("\n")[0].split()

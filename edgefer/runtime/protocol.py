@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.runtime import records, shell
+from edgefer.runtime import ending, records, shell
 from edgefer.runtime.bench_record import Machine, Run, Settings
 from edgefer.runtime.errors import BadRecord, EdgeferError, WorkerFailed, of_kind
 from edgefer.runtime.verify import GoldenCheck
@@ -135,7 +135,7 @@ def ask(
         answer = records.parse(Answer, done.out, "the worker's answer")
     except BadRecord as error:
         raise WorkerFailed(
-            f"{request.folder or request.eager}: the measuring process ended with {done.code} and no answer "
+            f"{request.folder or request.eager}: the measuring process {ending.words_here(done.code)} and no answer "
             f"({done.last_line('it wrote nothing')}): "
             "`edgefer verify` tells whether the engine here can run it."
         ) from error

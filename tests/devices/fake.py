@@ -21,7 +21,7 @@ if [ -s "$FAKE/fails" ]; then
     esac
 fi
 for last; do :; done
-cd "$FAKE/home" && HOME=$FAKE/home exec sh -c "$last"
+cd "$FAKE/home" && HOME=$FAKE/home exec "$(cat "$FAKE/shell")" -c "$last"
 """
 
 
@@ -32,12 +32,17 @@ class Fake:
         self.folder, self.home = folder, folder / "home"
         self.home.mkdir(parents=True)
         (folder / "bin").mkdir()
+        self.login_shell("sh")
         (folder / "bin/ssh").write_text(SSH)
         (folder / "bin/ssh").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         monkeypatch.setenv("FAKE", str(folder))
         monkeypatch.setenv("EDGEFER_DEVICES", str(folder / "devices.toml"))
         monkeypatch.setenv("EDGEFER_IDLE_SECONDS", "0")
+
+    def login_shell(self, path: str) -> None:
+        """What the board's sshd hands commands to."""
+        (self.folder / "shell").write_text(path)
 
     def fails(self, *messages: str) -> None:
         """The next connections."""

@@ -94,3 +94,28 @@ def test_a_wheel_is_fetched(tmp_path: Path) -> None:
     assert found.name.startswith("typing_extensions-4.16.0-")
     with pytest.raises(NotSetUp, match=r"pip can't fetch the wheels for aarch64 \(.*typing-extensions==0"):
         engine_packages.download_wheels(["typing-extensions==0"], tmp_path)
+
+
+def index(monkeypatch: pytest.MonkeyPatch, *wheels: tuple[str, str]) -> list[str]:
+    """pip with an index that has wheels of these packages for these Pythons."""
+    asked: list[str] = []
+
+    def run(line: list[str], environment: dict[str, str]) -> Done:
+        del environment
+        python = line[line.index("--python-version") + 1]
+        asked.append(python)
+        lacking = [word for word in line if "==" in word and (word, python) not in wheels]
+        return Done(1, "", f"ERROR: No matching distribution found for {lacking[0]}") if lacking else Done(0, "", "")
+
+    monkeypatch.setattr(shell, "run", run)
+    return asked
+
+
+def test_a_package_without_a_wheel_for_a_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = [("a==1", "3.11"), ("a==1", "3.13"), ("b==2", "3.10"), ("b==2", "3.11")]
+    asked, tags = index(monkeypatch, *wheels), engine_packages.platform_tags(36, "x86_64")
+    with pytest.raises(NotSetUp, match=r"b 2 has no wheel for Python 3\.13 on x86_64, it has for 3\.10, 3\.11:"):
+        engine_packages.require_wheels(["a==1", "b==2"], "3.13", "x86_64", tags)
+    engine_packages.require_wheels(["a==1", "b==2"], "3.11", "x86_64", tags)
+    assert asked[-1] == "3.11"
+    engine_packages.require_wheels(["c==1"], "3.11", "x86_64", tags)  # for no Python: no network, or no such package

@@ -21,6 +21,7 @@ DEVICE_TREE = "device tree"  # the fact in boards.toml: how a board's model begi
 OLDEST = (3, 11)
 TIMEOUT = 90  # seconds; a cold SD card takes its time
 WHEELS = ("aarch64", "x86_64")  # what the engines' wheels are made for
+NARROW = ("armv7", "armv8l", "i386", "i486", "i586", "i686")  # what uname calls 32-bit systems that may have 64
 GLIBC = (2, 28)  # the oldest that they all take
 DISK = 500 * 2**20  # bytes that setting up takes at its height
 MEMORY = 150 * 2**20  # bytes that an engine and a worker take
@@ -33,6 +34,7 @@ Version = tuple[int, ...]
 class Facts:
     """Bytes and degrees Celsius; None or empty where the board does not tell.
 
+    architecture  the kernel's; bits, of an address in its programs
     pythons    paths by version, those that are there
     venvs      packages and their versions by the environment's name
     throttled  the firmware's flags that are up now; since_boot, those that were at some time
@@ -40,6 +42,7 @@ class Facts:
     """
 
     architecture: str
+    bits: int | None
     kernel: str
     cores: int | None
     model: str | None
@@ -75,7 +78,7 @@ def ask_facts(link: Link) -> Facts:
     """Ask the board; raises what Link.run raises."""
     done = link.run(SCRIPT.read_text(encoding="utf-8"), link.board.folder, timeout=TIMEOUT)
     if MARKER not in done.out:
-        raise refused(link.board.name, "look around", done)
+        raise refused(link, "look around", done)
     return parse_facts(done.out)
 
 
@@ -89,6 +92,7 @@ def parse_facts(said: str) -> Facts:
     now, since_boot = throttle_bits(one.get("throttled", ""))
     return Facts(
         architecture=one.get("architecture", "unknown"),
+        bits=_number(one.get("bits")),
         kernel=one.get("kernel", "unknown"),
         cores=_number(one.get("cores")),
         model=one.get("model"),
@@ -179,9 +183,17 @@ def _kind(board: RemoteBoard, facts: Facts) -> Finding:
 
 
 def _architecture(facts: Facts) -> Finding:
-    if facts.architecture in WHEELS:
+    made = f"engines are made for {' and '.join(WHEELS)}"
+    if facts.architecture in WHEELS and facts.bits in (None, 64):
         return Finding("architecture", True, facts.architecture)
-    text = f"{facts.architecture}: engines are made for {' and '.join(WHEELS)}; install a 64-bit system"
+    if facts.architecture in WHEELS:
+        text = f"{facts.architecture}, but a {facts.bits}-bit system under its kernel: install the 64-bit one, {made}"
+    elif facts.architecture.startswith("armv6"):
+        text = f"{facts.architecture}, a 32-bit system on a 32-bit processor: {made}, take a board that has 64 bits"
+    elif facts.architecture.startswith(NARROW):
+        text = f"{facts.architecture}, a 32-bit system: install the 64-bit one, {made}"
+    else:
+        text = f"{facts.architecture}: {made}"
     return Finding("architecture", False, text)
 
 

@@ -3,6 +3,10 @@ folder=$1
 say() { [ -n "$2" ] && printf '%s %s\n' "$1" "$2"; }
 echo edgefer:facts
 say architecture "$(uname -m)"
+for name in python3 python3.14 python3.13 python3.12 python3.11; do
+    bits=$("$name" -c 'import struct; print(8 * struct.calcsize("P"))' 2>/dev/null) && break
+done
+say bits "${bits:-$(getconf LONG_BIT 2>/dev/null)}"
 say kernel "$(uname -r)"
 say cores "$(getconf _NPROCESSORS_ONLN 2>/dev/null)"
 for file in /proc/device-tree/model /sys/firmware/devicetree/base/model; do

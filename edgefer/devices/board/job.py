@@ -217,4 +217,4 @@ class JobClient:
             raise WorkerFailed(
                 f"the run on {board.name} is gone: another edgefer has fetched it, or it was removed; try again."
             )
-        raise refused(board.name, action, done)
+        raise refused(self.link, action, done)

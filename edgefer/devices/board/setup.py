@@ -69,6 +69,8 @@ def setup(board: RemoteBoard, engines: EngineSet, offline: bool, say: Say) -> st
         _try(link, engines)
         return f"{board.name} has {engines.title} already"
     _require(board, facts)
+    say(f"looking for the wheels of {engines.title}")
+    engine_packages.require_wheels(engines.packages, *_machine(facts))
     with tempfile.TemporaryDirectory() as folder:
         files = [_pip(Path(folder))]
         if offline:
@@ -121,10 +123,15 @@ def _pip(folder: Path) -> Path:
 
 
 def _wheels(engines: EngineSet, facts: Facts, into: Path) -> list[Path]:
+    python, _, tags = _machine(facts)
+    return engine_packages.download_wheels(engines.packages, into, python, tags)
+
+
+def _machine(facts: Facts) -> tuple[str, str, tuple[str, ...]]:
+    """The version of the board's Python, its architecture, and the tags of wheels that run there."""
     assert facts.python is not None and facts.glibc is not None  # _require saw to it
     version = ".".join(map(str, facts.python[0]))
-    tags = engine_packages.platform_tags(facts.glibc[1], facts.architecture)
-    return engine_packages.download_wheels(engines.packages, into, version, tags)
+    return version, facts.architecture, engine_packages.platform_tags(facts.glibc[1], facts.architecture)
 
 
 def _tar(files: Iterable[Path], into: IO[bytes]) -> None:
@@ -148,10 +155,16 @@ def _install(link: Link, facts: Facts, engines: EngineSet, source: str, archive:
     if done.code == install.BUSY:
         raise NotSetUp(f"{board.name} is at work: a run or another setup holds {board.folder}; try again later.")
     if "No matching distribution" in done.err and source == "online":
-        reason = done.last_line()
-        raise NotSetUp(f"{board.name} can't fetch packages ({reason}): without internet there, add --offline.")
+        reason = done.last_line().removeprefix("ERROR: ")
+        broken = [line for line in done.err.splitlines() if "connection broken by" in line]
+        if broken:
+            why = broken[-1].partition("connection broken by ")[2]
+            raise NotSetUp(
+                f"{board.name} can't reach the package index ({why}): add --offline, then this machine does."
+            )
+        raise NotSetUp(f"{board.name} can't fetch packages ({reason}): with --offline this machine fetches them.")
     if done.code != 0:
-        raise refused(board.name, f"install {engines.title}", done)
+        raise refused(link, f"install {engines.title}", done)
 
 
 def _try(link: Link, engines: EngineSet) -> None:
@@ -159,11 +172,12 @@ def _try(link: Link, engines: EngineSet) -> None:
     modules = " ".join(["numpy", "PIL.Image", "cattrs", *engines.modules])
     done = link.run(TRY, link.board.folder, venv(engines), modules, timeout=TRY_TIMEOUT)
     if done.code != 0:
-        raise refused(link.board.name, f"import {engines.title}", done)
+        raise refused(link, f"import {engines.title}", done)
 
 
 def wipe(board: RemoteBoard) -> None:
     """Delete what edgefer put on the board, ending what runs there; raises what Link.run raises, and NotSetUp."""
-    done = Link(board).run(WIPE, board.folder, timeout=120)
+    link = Link(board)
+    done = link.run(WIPE, board.folder, timeout=120)
     if done.code != 0:
-        raise refused(board.name, f"delete {board.folder}", done)
+        raise refused(link, f"delete {board.folder}", done)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import signal
 import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
 from edgefer.devices.config import RemoteBoard
-from edgefer.runtime import shell
-from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable
+from edgefer.runtime import ending, shell
+from edgefer.runtime.errors import AccessDenied, EdgeferError, NotSetUp, OutputFailed, Unreachable, WorkerFailed
 
 CONNECT = 10  # seconds that a connection may take
 ALIVE, DEATHS = 30, 4  # after so many seconds of silence OpenSSH asks, and gives up after so many without an answer
@@ -43,8 +48,16 @@ class Link:
 
         How the script ended is the caller's to judge. Raises Unreachable, AccessDenied, NotSetUp (no ssh here).
         """
+        program = _program(script, words)
         try:
-            done = shell.run(self.line(script, *words), stdin, timeout=timeout, apart=True)
+            with tempfile.TemporaryFile() as sent:
+                sent.write(program)
+                if isinstance(stdin, str):
+                    sent.write(stdin.encode())
+                else:
+                    shutil.copyfileobj(stdin, sent)
+                sent.seek(0)
+                done = shell.run(self.line(program), sent, timeout=timeout, apart=True)
         except FileNotFoundError as error:
             raise NotSetUp("OpenSSH's client is not installed here: install openssh-client, then try again.") from error
         except subprocess.TimeoutExpired as error:
@@ -56,18 +69,29 @@ class Link:
             raise explained(self, done.err)
         return done
 
-    def line(self, script: str, *words: str) -> list[str]:
-        """The command that does it: every word is quoted for the shell that the board's sshd hands it to."""
+    def line(self, program: bytes = b"") -> list[str]:
+        """The command that runs a program which comes first on standard input.
+
+        The board's sshd hands it to the account's login shell, whatever that is, so it is one line in which every
+        shell reads the same. The inner shell runs the program and is a process of its own: the outer one tells
+        how it ended, where ssh would say 255 of a signal as of a lost connection.
+        """
         accept = {"StrictHostKeyChecking": "accept-new"} if self.accept_new else {}
         options = [word for key, value in {**OPTIONS, **accept}.items() for word in ("-o", f"{key}={value}")]
         port = [] if self.board.port is None else ["-p", str(self.board.port)]
-        remote = shlex.join(["sh", "-c", f"LC_ALL=C; export LC_ALL\n{script}", "edgefer", *words])
+        # dd takes its bytes one by one, and leaves the rest to the program.
+        remote = f"sh -c 'sh -c \"$(dd bs=1 count={len(program)} 2>/dev/null)\"; exit $?'"
         return ["ssh", "-T", "-a", "-x", *options, *port, "--", self.board.host, remote]
 
     def by_hand(self) -> str:
         """The command with which a person reaches the board."""
         port = [] if self.board.port is None else ["-p", str(self.board.port)]
         return shlex.join(["ssh", *port, self.board.host])
+
+
+def _program(script: str, words: Sequence[str]) -> bytes:
+    """The script with its words as $1, $2..., for a POSIX shell."""
+    return f"LC_ALL=C; export LC_ALL; set -- {shlex.join(words)}\n{script}\n".encode(errors="surrogateescape")
 
 
 def explained(link: Link, said: str) -> EdgeferError:
@@ -109,13 +133,27 @@ def known_as(link: Link) -> str:
     return name if number == "22" else f"[{name}]:{number}"
 
 
-def refused(name: str, action: str, done: shell.Done) -> EdgeferError:
-    """Why a script on the board failed: a full disk, or the last thing that it wrote."""
+def kernel_log(link: Link) -> tuple[str, float | None]:
+    """The end of the board's kernel log and its uptime in seconds, as far as the account may read them."""
+    with suppress(EdgeferError):
+        done = link.run(f"cat /proc/uptime; {ending.KERNEL_LOG}", timeout=30)
+        first, _, log = done.out.partition("\n")
+        with suppress(ValueError):
+            return log, float(first.partition(" ")[0])
+    return "", None
+
+
+def refused(link: Link, action: str, done: shell.Done) -> EdgeferError:
+    """Why a script on the board failed: a full disk, a signal, or the last thing that it wrote, on either stream."""
+    name, said = link.board.name, _last(done.err if done.err.strip() else done.out)
+    number = ending.signal_of(done.code)
+    if number is not None:
+        how = ending.words(done.code, *(kernel_log(link) if number == signal.SIGKILL else ("", None)))
+        kind = NotSetUp if number == signal.SIGILL else WorkerFailed
+        return kind(f"can't {action} on {name}: the command there {how} ({said}).")
     if any(text in done.err for text in _FULL):
         return OutputFailed(f"can't {action} on {name}: its disk is full; free some space there.")
-    return NotSetUp(
-        f"can't {action} on {name} ({_last(done.err)}): `edgefer device doctor {name}` tells what it lacks."
-    )
+    return NotSetUp(f"can't {action} on {name} ({said}): `edgefer device doctor {name}` tells what it lacks.")
 
 
 def _last(said: str) -> str:

@@ -15,7 +15,7 @@ from edgefer.devices.config import EmulatedProcessor
 from edgefer.devices.device import Say
 from edgefer.devices.emulated import rootfs
 from edgefer.devices.engine_packages import EngineSet
-from edgefer.runtime import proc
+from edgefer.runtime import ending, proc
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.files import cache_folder
 
@@ -93,7 +93,7 @@ class Image:
     def import_error(self) -> str | None:
         """Why the engines can't be imported there, None if they can; trying also makes Python compile them."""
         done = emulator.run_python(self.emulator(), "-c", TRY, *TRIED, *self.engines.modules)
-        return None if done.code == 0 else done.last_line(f"it ended with {done.code}")
+        return None if done.code == 0 else done.last_line(f"it {ending.words_here(done.code)}")
 
 
 def folder() -> Path:

@@ -20,6 +20,7 @@ from edgefer.pipeline.export import Ranges, ncnn_file, ncnn_int8, to_onnx
 from edgefer.pipeline.export.ncnn_file import SCALES, Layer
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
+from edgefer.runtime import ending
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.records import Dtypes
 
@@ -137,7 +138,7 @@ def _pnnx(graph: onnx.ModelProto) -> tuple[bytes, bytes]:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
         made = [Path(folder) / f"model.ncnn.{end}" for end in ("param", "bin")]
         if done.returncode or not all(path.is_file() for path in made):
-            raise ExportFailed(f"pnnx failed with {done.returncode}: {(done.stdout + done.stderr)[-300:]}")
+            raise ExportFailed(f"pnnx {ending.words_here(done.returncode)}: {(done.stdout + done.stderr)[-300:]}")
         return made[0].read_bytes(), made[1].read_bytes()
 
 

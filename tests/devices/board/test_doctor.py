@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgefer.cli.device import report
-from edgefer.devices.board import doctor
+from edgefer.devices.board import doctor, setup
 from edgefer.devices.board.ssh import Link
 from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import Finding
+from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime.errors import NotSetUp
 from tests.devices.fake import Fake
 
@@ -128,3 +129,34 @@ def test_a_board_whose_shell_prints_nothing(tmp_path: Path, monkeypatch: pytest.
     fake.tool("sh", "echo 'This account is not available.' >&2; exit 1")
     with pytest.raises(NotSetUp, match=r"can't look around on kitchen \(This account is not available\)"):
         doctor.ask_facts(Link(KITCHEN))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "bits", "words"),
+    [
+        ("aarch64", 32, "aarch64, but a 32-bit system under its kernel: install the 64-bit one"),
+        ("x86_64", 32, "x86_64, but a 32-bit system under its kernel: install the 64-bit one"),
+        ("armv7l", 32, "armv7l, a 32-bit system: install the 64-bit one"),
+        ("armv6l", 32, "armv6l, a 32-bit system on a 32-bit processor"),
+        ("riscv64", 64, "riscv64: engines are made for"),
+    ],
+)
+def test_a_system_of_32_bits_is_told_before_anything_is_sent(
+    architecture: str, bits: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Fake(tmp_path / "fake", monkeypatch)
+    fake.tool("uname", f"echo {architecture}")
+    fake.tool("python3", f"case $2 in *calcsize*) echo {bits} ;; *) echo 3.11 ;; esac")
+    with pytest.raises(NotSetUp, match=f"kitchen can't be set up: architecture: {words}"):
+        setup.setup(KITCHEN, engine_set(None), True, lambda _: None)
+    assert fake.trips == 1 and list(fake.home.iterdir()) == []
+    found = next(each for each in doctor.doctor(KITCHEN) if each.subject == "architecture")
+    assert not found.ok and found.needed
+
+
+def test_without_a_python_the_c_library_tells_its_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path / "fake", monkeypatch)
+    for name in ("python3", *(f"python3.{minor}" for minor in range(11, 15))):
+        fake.tool(name, "exit 127")
+    fake.tool("getconf", "[ $1 = LONG_BIT ] && echo 32")
+    assert doctor.ask_facts(Link(KITCHEN)).bits == 32
