@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
-from edgefer.runtime.contract import Contract, Layout, TensorSpec
+from edgefer.runtime.contract import Contract, Layout, Meaning, TensorSpec
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.preprocess import LUMA, PIXEL_MAX
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Color = Literal["grey", "rgb", "bgr"]
-Output = Literal["logits", "probabilities"]
+Output = Literal["logits", "probabilities", "log-probabilities", "sigmoid", "sigmoid-logits"]
 
 _FROM = {
     "rgb": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
@@ -47,7 +47,11 @@ class ModelContract:
     color        of its channels
     value_range  what pixels 0..255 become
     mean, std    per channel, of those values: (value - mean) / std goes in
-    output       what its last layer gives
+    output       what its last layer gives: numbers for a softmax, its probabilities or their logarithms, or independent
+                 probabilities and the numbers for their sigmoid
+    output_name, output_slice
+                 the output of several and the part [first, end) of it that the labels are for; None: all there is.
+                 Not in `repr`, which checksums of earlier bundles hold
     """
 
     source: str
@@ -57,6 +61,13 @@ class ModelContract:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     output: Output
+    output_name: str | None = field(default=None, repr=False)
+    output_slice: tuple[int, int] | None = field(default=None, repr=False)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the built model gives."""
+        return "independent probabilities" if self.output in ("sigmoid", "sigmoid-logits") else "probabilities"
 
     @property
     def affine(self) -> Affine:
@@ -121,7 +132,7 @@ class Arch:
             deviation=(1.0, 1.0, 1.0),
             input=input_spec,
             output=output_spec,
-            meaning="probabilities",
+            meaning="probabilities" if self.user_model is None else self.user_model.meaning,
             labels=self.labels,
         )
 

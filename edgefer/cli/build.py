@@ -23,7 +23,11 @@ Keys of a contract (TOML), all optional but labels and, with --model, input:
   color = "grey"              or "rgb", "bgr"
   range = [0, 1]              what pixel values 0 and 255 become; also [-1, 1], [0, 255]
   mean = [0.5], std = [0.5]   per channel, of values in that range: (value - mean) / std
-  output = "logits"           or "probabilities"; by default as the outputs look
+  output = "logits"           or "probabilities", "log-probabilities", "sigmoid" (each is
+                              a probability by itself), "sigmoid-logits" (a sigmoid
+                              follows); by default what the network shows
+  output_name = "expression"  the output that the labels are for, where there are several
+  output_slice = [0, 7]       the part of it that they are for, its end not included
   layout = "NCHW"             or "NHWC", of an ONNX file; by default as its shape looks
 The built model takes RGB pixels 0..255 and gives probabilities, whatever the network does.
 """
@@ -132,6 +136,6 @@ def _record(outcome: BuildOutcome) -> dict[str, Any]:
 
 def _line(bundle: Bundle) -> str:
     own = bundle.manifest.own
-    how = "" if own is None else f", preprocessing {own['preprocessing']}"
+    how = "" if own is None else f", outputs {own['output']}, preprocessing {own['preprocessing']}"
     size = f"{bundle.manifest.model_bytes:,} bytes"
     return f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"

@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from edgefer.runtime.bundle import Manifest
-from edgefer.runtime.contract import Contract, TensorSpec
+from edgefer.runtime.contract import Contract, Meaning, TensorSpec
 from edgefer.runtime.engines import ENGINES
 
 TEMPLATES = resources.files("edgefer.pipeline") / "templates"
@@ -29,6 +29,17 @@ PAPERS = {
     "zhao2021": 'Zhao, Liu and Zhou, "Robust lightweight facial expression recognition network with label distribution '
     'training", AAAI 2021',
 }
+# What the page says of the network, of its outputs and of the answer that the code returns.
+MEANINGS: dict[Meaning, dict[str, str]] = {
+    "probabilities": {"tells": "tells from a face which of $classes expressions it shows", "meaning": "probabilities"},
+    "independent probabilities": {
+        "tells": "tells from a face how probable each of $classes labels is, independent of the others",
+        "meaning": "independent probabilities, each from 0 to 1 whatever the others are,",
+    },
+}
+INDEPENDENT = """
+   Several labels may hold, or none: compare each probability with a threshold that you choose. The code below returns
+   the most probable label; `probabilities` in it has all of them."""
 BYTES = {"float32": 4, "int8": 1}
 LAYOUTS = {
     "NHWC": {
@@ -126,7 +137,11 @@ def _contract(agreed: Contract) -> dict[str, str]:
         "kernel": agreed.kernel,
         "grey": agreed.grey,
         "layout": agreed.layout,
-        **{key: Template(text).substitute(numbers) for key, text in LAYOUTS[agreed.layout].items()},
+        "several": INDEPENDENT if agreed.meaning == "independent probabilities" else "",
+        **{
+            key: Template(text).substitute(numbers)
+            for key, text in (LAYOUTS[agreed.layout] | MEANINGS[agreed.meaning]).items()
+        },
     }
     return {key: str(n) for key, n in numbers.items()} | words | _input(agreed.input) | _output(agreed.output)
 

@@ -6,14 +6,16 @@ Both return a copy; the caller's network is untouched.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from edgefer.arch.architecture import Affine, ModelContract, grey_affine
+from edgefer.arch.architecture import Affine, ModelContract, Output, grey_affine
 from edgefer.runtime.errors import ExportFailed
 
 FOLDED = "folded into the first convolution"
@@ -187,19 +189,31 @@ def pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
     return isinstance(module, nn.ZeroPad2d)
 
 
+# What makes probabilities of a network's outputs, where it does not do so itself. Of log-probabilities a softmax is the
+# exponential, and exact: they are logits whose exponentials sum to 1.
+ACTIVATIONS: dict[Output, Callable[[Tensor], Tensor]] = {
+    "logits": partial(torch.softmax, dim=1),
+    "log-probabilities": partial(torch.softmax, dim=1),
+    "sigmoid-logits": torch.sigmoid,
+}
+
+
 class DeployableModel(nn.Module):
-    """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities."""
+    """What is exported: float (N, 3, crop, crop) RGB pixel values 0..255 -> (N, classes) probabilities.
+
+    They sum to 1, or are independent of each other where the user's network has a sigmoid.
+    """
 
     # Converters write a class's full name into the names of tensors, which files and recorded ranges hold.
     __module__, __qualname__ = "edgefer.fold", "Deployed"
 
     def __init__(self, network: nn.Module, input_min: float = 0.0, user_model: ModelContract | None = None) -> None:
         super().__init__()
-        self.logits = user_model is None or user_model.output == "logits"
+        self.activation = ACTIVATIONS.get("logits" if user_model is None else user_model.output)
         affine = grey_affine(input_min) if user_model is None else user_model.affine
         self.network, self.preprocessing = fold_input(fold(network), affine, strict=user_model is None)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""
         answer: Tensor = self.network(pixels)
-        return torch.softmax(answer, dim=1) if self.logits else answer
+        return answer if self.activation is None else self.activation(answer)

@@ -30,7 +30,10 @@ _SHAPES = "(height, width), (height, width, 1) or (height, width, 3) in the orde
 
 @dataclass(frozen=True)
 class Classification:
-    """The most probable label of a face, and the probability of every label, in the contract's order; they sum to 1."""
+    """The most probable label of a face, and the probability of every label, in the contract's order.
+
+    They sum to 1, unless the contract's meaning is "independent probabilities": then each is from 0 to 1 by itself.
+    """
 
     label: str
     probabilities: Mapping[str, float]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgefer.runtime.preprocess import centre_crop, resize_pixels, to_rgb
 
 Layout = Literal["NHWC", "NCHW"]
+Meaning = Literal["probabilities", "independent probabilities"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Contract:
     value_range  what a pixel value is before `input` is quantised; mean and deviation are those
                  the app must apply: 0 and 1, because the model holds the real ones
     grey         the formula inside the model
-    output       "probabilities" that sum to 1, in the order of `labels`
+    output       in the order of `labels`
+    meaning      of the outputs: "probabilities" sum to 1; "independent probabilities" are from 0 to 1 each, whatever
+                 the others are (a network with a sigmoid, of which several labels may hold)
     """
 
     face: str
@@ -52,7 +55,7 @@ class Contract:
     deviation: tuple[float, float, float]
     input: TensorSpec
     output: TensorSpec
-    meaning: Literal["probabilities"]
+    meaning: Meaning
     labels: tuple[str, ...]
 
 

@@ -30,6 +30,7 @@ from edgefer.runtime.bundle import (
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.records import Dtypes
+from tests import made
 from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
 
 PAGES = Path(__file__).parents[1] / "golden"
@@ -89,6 +90,12 @@ def test_page_is_the_golden_one(known: Manifest) -> None:
 @pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
 def test_python_block_compiles(known: Manifest) -> None:
     compile(python_block(render_readme(known)), "README.md", "exec")
+
+
+def test_page_of_independent_probabilities_is_the_golden_one() -> None:
+    known = manifest("onnx-fp32", "model.onnx", *NCHW)
+    known = replace(known, contract=replace(known.contract, meaning="independent probabilities"))
+    made.golden("bundle-readme-independent.md", render_readme(known))
 
 
 def test_other_scales_are_rounded_and_clipped() -> None:

@@ -26,6 +26,7 @@ from edgefer.runtime.records import Dtypes
 
 OPSET = 18  # the lowest that torch's exporter implements
 INPUT, OUTPUT = "pixels", "probabilities"
+PROBABILITY = (0.0, 255 / 256)  # as int8: scale 1/256, zero point -128, as every engine has a softmax's
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -97,7 +98,8 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
 def to_qdq(model: bytes, ranges: Ranges) -> bytes:
     """Int8 activations per tensor, int8 weights per channel, as QuantizeLinear / DequantizeLinear pairs."""
     graph = onnx.load(io.BytesIO(model))
-    pairs = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()}
+    fixed = {**ranges, OUTPUT: PROBABILITY}
+    pairs = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in fixed.items()}
     with tempfile.TemporaryDirectory() as folder, quiet():
         cache, path = Path(folder) / "ranges.json", Path(folder) / "model.onnx"
         save_tensors_data(TensorsData(CalibrationMethod.MinMax, pairs), cache)

@@ -9,7 +9,9 @@ color = "grey"                # grey, rgb or bgr; default: grey for 1 channel, r
 range = [0, 1]                # what pixel values 0 and 255 become, e.g. [-1, 1] or [0, 255]
 mean = [0.5]                  # per channel, of the values in that range; default 0
 std = [0.5]                   # (value - mean) / std goes into the network; default 1
-output = "logits"             # or "probabilities"; default: what its answers look like
+output = "logits"             # or probabilities, log-probabilities, sigmoid, sigmoid-logits; default: what shows
+output_name = "expression"    # of several outputs the one that the labels are for: ONNX name, key of a dict, place
+output_slice = [0, 7]         # the part of its vector that they are for: first, and end (not included)
 layout = "NCHW"               # or "NHWC", of an ONNX file; default: by its shape
 """
 
@@ -33,7 +35,8 @@ Size = tuple[int, int, int]  # channels, height, width
 
 KEYS = (
     'Keys of a contract: name, labels, input ("1x64x64"), resize, crop, color (grey, rgb, bgr), range ([0, 1]), '
-    "mean, std (per channel, of values in that range), output (logits, probabilities), layout (NCHW, NHWC). "
+    "mean, std (per channel, of values in that range), output (logits, probabilities, log-probabilities, sigmoid, "
+    "sigmoid-logits), output_name, output_slice ([0, 7]), layout (NCHW, NHWC). "
     "All have defaults but labels and, for --model, input."
 )
 _INPUT = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})x([1-9]\d{0,4})")
@@ -55,6 +58,8 @@ class ContractFile:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     output: Output | None = None
+    output_name: str | None = None
+    output_slice: tuple[int, int] | None = None
     layout: Layout | None = None
 
     @property
@@ -103,6 +108,8 @@ def _from_file(path: Path) -> ContractFile:
         raise BadRecord(f"{path} is not TOML ({error}): correct it.") from error
     if isinstance(content.get("labels"), str):  # would be read as a list of letters
         content["labels"] = [label.strip() for label in content["labels"].split(",")]
+    if isinstance(content.get("output_name"), int):  # a place in a tuple
+        content["output_name"] = str(content["output_name"])
     return records.structure(ContractFile, content, str(path))
 
 
@@ -117,6 +124,11 @@ def _check(contract: ContractFile) -> None:
     if contract.std is not None and not all(value > 0 for value in contract.std):
         raise BadRecord(f"std must be positive, it is {list(contract.std)}.")
     require_statistics(contract.range, contract.mean, contract.std)
+    if contract.output_slice is not None and not 0 <= contract.output_slice[0] < contract.output_slice[1]:
+        first, end = contract.output_slice
+        raise BadRecord(
+            f"output_slice = [{first}, {end}] is no part of a vector: give the first place, from 0, and the end."
+        )
     if contract.labels is not None:
         _check_labels(contract.labels)
 
@@ -177,6 +189,8 @@ def user_arch(contract: ContractFile, origin: Origin, size: Size, output: Output
             mean=_each("mean", contract.mean, 0.0, channels),
             std=_each("std", contract.std, 1.0, channels),
             output=output,
+            output_name=contract.output_name,
+            output_slice=contract.output_slice,
         ),
     )
 

@@ -6,6 +6,7 @@ The code that the user names, and no other, makes a torch network.
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import importlib
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from edgefer.arch import Arch
+from edgefer.arch.architecture import Affine
 from edgefer.pipeline.fold import DeployableModel
-from edgefer.pipeline.user_model import onnx_file, onnx_import, probe
+from edgefer.pipeline.user_model import onnx_file, onnx_import, outputs, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
 from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed
 from edgefer.runtime.files import sha256
@@ -44,27 +46,41 @@ def from_torch(
     fill_weights(network, weights, spec, progress)
     network.eval()
     graph = probe.require_traceable(network, spec)
-    arch = _probed_arch(graph, contract, Origin(spec, default_name(spec), sha256(weights)), size)
-    return arch, _proved(graph, network, arch, size)
+    origin = Origin(spec, default_name(spec), sha256(weights))
+    return _loaded(graph, network, contract, origin, size, contract.output_name)
 
 
 def from_onnx(path: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
     """The network of an ONNX file; raises what `from_torch` does."""
     source = onnx_file.read_onnx(path, contract)
     network = onnx_import.convert(source).eval()
-    arch = _probed_arch(network, contract, Origin(path.name, path.stem, source.sha256), source.size)
+    origin = Origin(path.name, path.stem, source.sha256)
+    arch, model = _loaded(copy.deepcopy(network), network, contract, origin, source.size, None)  # of one output by now
+    inputs = probe.to_network(probe.faces(source.size), _affine(contract, origin, source.size))
+    onnx_import.require_same(source, network, inputs)
+    return arch, model
+
+
+def _affine(contract: ContractFile, origin: Origin, size: Size) -> Affine:
+    """The contract's preprocessing, which does not depend on what the network gives."""
+    arch = user_arch(contract, origin, size, contract.output or "logits")
     assert arch.user_model is not None
-    onnx_import.require_same(source, network, probe.to_network(probe.faces(source.size), arch.user_model.affine))
-    return arch, _proved(network, network, arch, source.size)
+    return arch.user_model.affine
 
 
-def _probed_arch(network: nn.Module, contract: ContractFile, origin: Origin, size: Size) -> Arch:
-    """Two steps: whether the outputs are logits is seen only when they are there."""
-    guess = user_arch(contract, origin, size, contract.output or "logits")
-    assert guess.user_model is not None
-    outputs = probe.answers(network, probe.to_network(probe.faces(size), guess.user_model.affine), origin.source)
-    probe.require_labels(guess.labels, outputs, origin.source)
-    return user_arch(contract, origin, size, probe.output(outputs, contract.output, origin.source))
+def _loaded(
+    graph: fx.GraphModule, network: nn.Module, contract: ContractFile, origin: Origin, size: Size, name: str | None
+) -> tuple[Arch, TrainedModel]:
+    """What the rest of edgefer takes, of the output `name` and the contract's part of it, proved on the network."""
+    inputs = probe.to_network(probe.faces(size), _affine(contract, origin, size))
+    choice = probe.choice(network, inputs, name, contract.output_slice, origin.source)
+    graph, whole = outputs.choose(graph, choice), outputs.Chosen(network, choice)
+    answers = probe.answers(whole, inputs, origin.source)
+    assert contract.labels is not None
+    outputs.require_labels(contract.labels, answers, origin.source)
+    kind = outputs.recognize(graph, answers, contract.output, origin.source)
+    arch = user_arch(contract, origin, size, kind)
+    return arch, _proved(outputs.without_log(graph) if kind == "log-probabilities" else graph, whole, arch, size)
 
 
 def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> TrainedModel:
@@ -87,7 +103,9 @@ def _identity(graph: fx.GraphModule, arch: Arch) -> str:
     The file alone would let ranges, or a float bundle, of another contract pass for those of this one.
     """
     contract = str(arch.user_model).replace("ModelContract(", "Own(", 1)  # the checksum that earlier bundles have
-    parts = (contract, arch.resize, arch.crop, arch.labels, graph, graph.code)
+    assert arch.user_model is not None
+    chosen = [each for each in (arch.user_model.output_name, arch.user_model.output_slice) if each is not None]
+    parts = (contract, arch.resize, arch.crop, arch.labels, graph, graph.code, *chosen)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

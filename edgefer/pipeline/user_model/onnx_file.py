@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgefer.pipeline.user_model import onnx_batch
 from edgefer.pipeline.user_model.contract_file import ContractFile, Layout, Size, require_square
+from edgefer.pipeline.user_model.outputs import require_name
 from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile
 from edgefer.runtime.process import quiet
 
@@ -83,10 +84,10 @@ def read_onnx(path: Path, contract: ContractFile) -> Source:
     model, checksum = _open(path)
     constants = {each.name for each in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in constants]
-    for what, found in (("input", inputs), ("output", list(model.graph.output))):
-        if len(found) != 1:
-            names = ", ".join(each.name for each in found) or "none"
-            raise BadNetwork(f"{path} has {len(found)} {what}s ({names}): a classifier of one face has one {what}.")
+    if len(inputs) != 1:
+        names = ", ".join(each.name for each in inputs) or "none"
+        raise BadNetwork(f"{path} has {len(inputs)} inputs ({names}): a classifier of one face has one input.")
+    _keep_output(path, model, contract.output_name)
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise BadNetwork(f"the input {inputs[0].name} of {path} is no float32 tensor: give the float network.")
     size, layout = _input(path, inputs[0], contract)
@@ -188,6 +189,15 @@ def _trains(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> boo
 
 def _name(node: onnx.NodeProto) -> str:
     return str(node.name or node.output[0])
+
+
+def _keep_output(path: Path, model: onnx.ModelProto, name: str | None) -> None:
+    """Leave the model the output of that name, or the only one."""
+    outputs = {each.name: each for each in model.graph.output}
+    shapes = {n: [d.dim_param or d.dim_value or "?" for d in o.type.tensor_type.shape.dim] for n, o in outputs.items()}
+    kept = outputs[require_name(shapes, name, f"{path} has")]
+    del model.graph.output[:]
+    model.graph.output.append(kept)
 
 
 def _input(path: Path, given: onnx.ValueInfoProto, contract: ContractFile) -> tuple[Size, Layout]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, fx, nn
 
 from edgefer.arch.architecture import Affine, ModelContract, Output
+from edgefer.pipeline.user_model import outputs
 from edgefer.pipeline.user_model.contract_file import Size
 from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from edgefer.runtime.preprocess import centre_crop, resize_pixels
 
 FACES = 4
-_SUM = 1e-3  # how far the sum of probabilities may be from 1
 
 
 def faces(size: Size, seed: int = 0) -> Tensor:
@@ -46,8 +48,13 @@ def run(network: nn.Module, inputs: Tensor) -> Tensor:
         return torch.cat([network(face[None]) for face in inputs])
 
 
-def answers(network: nn.Module, inputs: Tensor, source: str) -> Tensor:
-    """What the network gives for (N, C, H, W); raises BadNetwork if that is not (N, classes) of finite numbers."""
+def choice(
+    network: nn.Module, inputs: Tensor, name: str | None, part: tuple[int, int] | None, source: str
+) -> outputs.Choice:
+    """The output `name` (None: the only one) and its `part`, once the network has given it for inputs (N, C, H, W).
+
+    Raises BadNetwork if the network does not take them, or gives no such output as (1, numbers).
+    """
     size = "x".join(map(str, inputs.shape[1:]))
     try:
         with torch.inference_mode():
@@ -55,36 +62,37 @@ def answers(network: nn.Module, inputs: Tensor, source: str) -> Tensor:
     except Exception as error:  # the user's code, or torch where a layer does not fit
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise BadNetwork(f"{source} does not take an input of {size} ({reason}): say another with --input.") from error
-    if not isinstance(first, Tensor):
+    given = outputs.named(first)
+    shapes = {key: value.shape for key, value in given.items() if isinstance(value, Tensor)}
+    if not shapes:
         raise BadNetwork(f"{source} gives a {type(first).__name__}: it must give one tensor (1, classes).")
-    if first.dim() != 2 or len(first) != 1 or first.shape[1] < 2:
-        raise BadNetwork(f"{source} gives {tuple(first.shape)} for one face of {size}: it must give (1, classes).")
-    outputs = run(network, inputs)
-    if not outputs.isfinite().all():
+    name = outputs.require_name(shapes, name, f"{source} gives a {type(first).__name__} of")
+    shape = given[name].shape
+    if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
+        of = "" if len(given) == 1 else f" as {name}"
+        raise BadNetwork(f"{source} gives {tuple(shape)}{of} for one face of {size}: it must give (1, classes).")
+    outputs.require_part(part, shape[1], source)
+    return outputs.Choice(name, part)
+
+
+def answers(network: nn.Module, inputs: Tensor, source: str) -> Tensor:
+    """What the network gives for (N, C, H, W); raises BadNetwork if that is not finite."""
+    found = run(network, inputs)
+    if not found.isfinite().all():
+        size = "x".join(map(str, inputs.shape[1:]))
         raise BadNetwork(f"{source} gives numbers that are nan or infinite for faces of {size}.")
-    return outputs
+    return found
 
 
-def output(outputs: Tensor, expected: Output | None, source: str) -> Output:
-    """What the answers are; raises BadNetwork if they are not `expected`."""
-    sums = bool(((outputs.sum(1) - 1).abs() < _SUM).all())
-    kind: Output = "probabilities" if sums and bool((outputs >= 0).all()) else "logits"
-    if expected in (None, kind):
-        return kind
-    why = "a second softmax would flatten them" if kind == "probabilities" else "they do not sum to 1"
-    raise BadNetwork(f'the outputs of {source} are {kind}, output = "{expected}" is stated: {why}.')
-
-
-def require_labels(labels: tuple[str, ...], outputs: Tensor, source: str) -> None:
-    """Raise BadNetwork unless there is one label for each output."""
-    if len(labels) != outputs.shape[1]:
-        raise BadNetwork(
-            f"{source} has {outputs.shape[1]} outputs, {len(labels)} labels are given ({', '.join(labels)}): "
-            "give one for each, in their order."
-        )
+_PROBABILITIES: dict[Output, Callable[[Tensor], Tensor]] = {
+    "logits": lambda answer: torch.softmax(answer, dim=1),
+    "log-probabilities": torch.exp,
+    "sigmoid-logits": torch.sigmoid,
+}
 
 
 def float_baseline(network: nn.Module, pixels: Tensor, contract: ModelContract) -> Tensor:
     """Probabilities of the user's own network, fed by the user's own preprocessing, for RGB pixels (N, 3, H, W)."""
     answer = run(network, to_network(pixels, contract.affine))
-    return torch.softmax(answer, dim=1) if contract.output == "logits" else answer
+    finish = _PROBABILITIES.get(contract.output)
+    return answer if finish is None else finish(answer)
