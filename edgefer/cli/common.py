@@ -16,7 +16,7 @@ from edgefer.cli.streams import has_all_characters
 if TYPE_CHECKING:
     from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
-    from edgefer.data.listing import ReadOptions
+    from edgefer.data.listing import ReadOptions, StatedClasses
 
 PATH = click.Path(path_type=Path)
 
@@ -47,6 +47,22 @@ _skip_option = click.option(
     metavar="N",
     help="Leave out at most N rows or images that can't be read; they are counted in the record.",
 )
+
+
+def _stated_classes(_context: click.Context, _option: click.Parameter, text: str | None) -> StatedClasses | None:
+    from edgefer.data.classes import parse
+
+    with usage_errors():
+        return None if text is None else parse(text)
+
+
+_classes_option = click.option(
+    "--classes",
+    metavar="CLASSES",
+    callback=_stated_classes,
+    help="What class folders mean: a list (bored,happy), a file (.toml, .json), or the numbers of fer2013, ferplus, "
+    "affectnet, raf-db or ck+.",
+)
 _path_option = click.option(
     "--data", required=True, type=PATH, metavar="PATH", help="A fer2013.csv (or .gz, .xz, .zip) or an image folder."
 )
@@ -57,14 +73,20 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_reading(
-        *args: Any, layout: str | None, cache: Path | None, depth: int | None, skip_unreadable: int, **options: Any
+        *args: Any,
+        layout: str | None,
+        cache: Path | None,
+        depth: int | None,
+        skip_unreadable: int,
+        classes: StatedClasses | None,
+        **options: Any,
     ) -> Any:
         from edgefer.data.listing import ReadOptions
 
-        reading = ReadOptions(layout, cache, depth=depth, skip_unreadable=skip_unreadable)
+        reading = ReadOptions(layout, cache, depth=depth, skip_unreadable=skip_unreadable, classes=classes)
         return command(*args, reading=reading, **options)
 
-    return _layout_option(_cache_option(_depth_option(_skip_option(with_reading))))
+    return _layout_option(_cache_option(_classes_option(_depth_option(_skip_option(with_reading)))))
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

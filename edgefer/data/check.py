@@ -50,6 +50,7 @@ class CheckReport:
     flat         images that are one single grey level (or colour)
     faint        names of the images that are flat to the eye: less than FAINT grey levels from the darkest value to
                  the brightest, those of one level included
+    notes        what was assumed of the source, and what is left out as the user stated
     sixteen_bit  images of 16 bits a value; `peak` is the largest value of all, `depth` how many bits it is read as
     """
 
@@ -68,6 +69,7 @@ class CheckReport:
     sixteen_bit: int = 0
     peak: int | None = None
     depth: int | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
@@ -89,8 +91,9 @@ def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
         across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},
         conflicting=_conflicting(same, data.labels),
         flat=sum(int((np.ptp(part, axis=(1, 2)) == 0).all(axis=1).sum()) for part in chunks(data.pixels)),
-        ferplus=None if data.votes is None else _ferplus(data.votes, data.labels),
+        ferplus=None if data.votes is None or data.names != LABELS else _ferplus(data.votes, data.labels),
         faint=[result.name_of(int(row)) for row in data.rows[_faint(data)]],
+        notes=result.notes,
         sixteen_bit=result.sixteen_bit.pictures,
         peak=result.sixteen_bit.peak if result.sixteen_bit.pictures else None,
         depth=options.depth or 16 if result.sixteen_bit.pictures else None,
@@ -159,6 +162,7 @@ def _facts(report: CheckReport) -> Iterator[str]:
         yield f"{later} images that also stand in {earlier}: {count:,}"
     yield f"identical images with different labels: {report.conflicting:,} groups"
     yield f"images of one single grey level: {report.flat:,}"
+    yield from report.notes
     more = f" and {len(report.faint) - _NAMED:,} more" if len(report.faint) > _NAMED else ""
     named = f" ({', '.join(report.faint[:_NAMED])}{more})" if report.faint else ""
     yield f"images that are flat to the eye, less than {FAINT} grey levels: {len(report.faint):,}{named}"

@@ -99,6 +99,7 @@ class ReadResult:
     faults      what is wrong with the source as a whole
     name_of     how messages name the row or file of this number
     sixteen_bit the pictures that have 16 bits a value
+    notes       what was assumed of the source
     """
 
     faces: Dataset
@@ -107,6 +108,7 @@ class ReadResult:
     faults: list[str] = field(default_factory=list)
     name_of: Callable[[int], str] = "row {}".format
     sixteen_bit: SixteenBit = field(default_factory=SixteenBit)
+    notes: list[str] = field(default_factory=list)
 
     def dataset(self, skip: int = 0) -> Dataset:
         """All faces but at most `skip` that can't be read; raises BadData for more, EmptyData if nothing was there."""
@@ -170,8 +172,8 @@ def match_classes(data: Dataset, labels: tuple[str, ...], name: str) -> Matched:
     """See `Matched`. Happy, happiness and Happiness are the same class; raises BadData if no class is shared."""
     if data.names == labels:
         return Matched(data, {})
-    index_of = {_class_of(label): index for index, label in enumerate(labels)}
-    places = np.array([index_of.get(_class_of(each), -1) for each in data.names], dtype=np.int64)
+    index_of = {class_of(label): index for index, label in enumerate(labels)}
+    places = np.array([index_of.get(class_of(each), -1) for each in data.names], dtype=np.int64)
     relabelled = places[data.labels]
     if not (relabelled >= 0).any():
         raise BadData(
@@ -183,7 +185,8 @@ def match_classes(data: Dataset, labels: tuple[str, ...], name: str) -> Matched:
     return Matched(faces, {each: count for each, count in left_out.items() if count})
 
 
-def _class_of(word: str) -> str:
+def class_of(word: str) -> str:
+    """The one word for a class of facial expression, which has several; other words in small letters."""
     lower = word.lower()
     return next((label for label, words in CLASS_WORDS.items() if lower in words), lower)
 

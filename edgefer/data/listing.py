@@ -27,11 +27,27 @@ def _ignore(*_: object) -> None:
 
 
 @dataclass(frozen=True)
+class StatedClasses:
+    """What --classes says.
+
+    text     as the user gave it
+    mapping  what a class is called in the source, in small letters -> its name here, "" for one that is left out;
+             empty if a list was given
+    names    the classes in their order; empty for a numbered order, whose classes stand in edgefer's order
+    """
+
+    text: str
+    mapping: dict[str, str]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """How a data set is to be read: what the user says of it, and who hears how far it is.
 
     layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
     cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    classes what the user says of the classes; None: those of the layout
     skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
     say     hears a line that the user should see
@@ -42,6 +58,7 @@ class ReadOptions:
     cache: Path | None = None
     depth: int | None = None
     skip_unreadable: int = 0
+    classes: StatedClasses | None = None
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
 
@@ -53,6 +70,7 @@ class ReadOptions:
         return (
             *layout,
             *depth,
+            *(("--classes", self.classes.text) if self.classes else ()),
             *(("--skip-unreadable", str(self.skip_unreadable)) if self.skip_unreadable else ()),
         )
 
@@ -104,12 +122,20 @@ class UnreadableFile:
 
 
 class Listing:
-    """The entries of a folder in the order of their reader, numbered from 0, and what is wrong with some of them."""
+    """The entries of a folder in the order of their reader, numbered from 0, and what is wrong with some of them.
+
+    `assumed` is a line about what the reader took for granted, "" if that is nothing.
+    """
 
     def __init__(
-        self, root: Path, layout: str, names: tuple[str, ...], entries: Iterable[Entry | UnreadableFile]
+        self,
+        root: Path,
+        layout: str,
+        names: tuple[str, ...],
+        entries: Iterable[Entry | UnreadableFile],
+        assumed: str = "",
     ) -> None:
-        self.root, self.layout, self.names = root, layout, names
+        self.root, self.layout, self.names, self.assumed = root, layout, names, assumed
         self.unreadable: dict[int, UnreadableFile] = {}
         self._text, self._ends = bytearray(), array("I")
         self._labels, self._splits = array("b"), array("b")

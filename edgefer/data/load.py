@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edgefer.data import cache, decode, readers
+from edgefer.data import cache, classes, decode, readers
 from edgefer.data.dataset import Dataset, ReadResult
 from edgefer.data.decode import SixteenBit
-from edgefer.data.listing import READ_DEFAULTS, Listing, ReadOptions
+from edgefer.data.listing import READ_DEFAULTS, Listing, ReadOptions, StatedClasses
 from edgefer.data.readers import fer2013
 from edgefer.runtime.errors import MissingFile, one_line
 from edgefer.runtime.image_file import fitting_depth
@@ -22,6 +23,8 @@ def load(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> Da
     """
     result = read_source(path, size, options)
     data = result.dataset(options.skip_unreadable)
+    for note in result.notes:
+        options.say(note)
     if data.skipped:
         options.say(one_line(f"{path}: {data.skipped:,} unreadable are left out, the first one {result.unreadable[0]}"))
     return data.resized(size)
@@ -38,10 +41,19 @@ def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS
             raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
         csv = _csv(path, options)
         if csv is not None:
-            return fer2013.read_csv(csv)
-        return _read_folder(readers.list_images(path, options.layout), size, options)
+            result = fer2013.read_csv(csv)
+        else:
+            stated = options.classes is not None
+            result = _read_folder(readers.list_images(path, options.layout, stated), size, options)
+        return result if options.classes is None else _of_classes(result, options.classes)
     except OSError as error:
         raise MissingFile(f"can't open {path}: {error.strerror or error}.") from error
+
+
+def _of_classes(result: ReadResult, stated: StatedClasses) -> ReadResult:
+    """The faces of the classes that the user states; what is left out is a note."""
+    notes = [*result.notes]
+    return replace(result, faces=classes.apply(stated, result.faces, notes.append), notes=notes)
 
 
 def _csv(path: Path, options: ReadOptions) -> Path | None:
@@ -77,7 +89,8 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
     )
     faults = _depth_faults(decoded.sixteen_bit, options.depth)
     unreadable = list(decoded.unreadable.values())
-    return ReadResult(data, unreadable, len(listing), faults, listing.name_of, decoded.sixteen_bit)
+    notes = [one_line(f"{listing.root}: {listing.assumed}")] if listing.assumed else []
+    return ReadResult(data, unreadable, len(listing), faults, listing.name_of, decoded.sixteen_bit, notes)
 
 
 def _depth_faults(found: SixteenBit, depth: int | None) -> list[str]:

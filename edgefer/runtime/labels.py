@@ -13,6 +13,7 @@ CLASS_WORDS = {  # what data sets and networks call them, in small letters
     "sad": ("sad", "sadness"),
     "surprise": ("surprise", "surprised"),
     "neutral": ("neutral",),
+    "contempt": ("contempt", "contemptuous"),
 }
 
 FERPLUS = (  # the columns of FER+'s votes (Barsoum et al., ICMI 2016)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgefer.data.dataset import Dataset
 from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.labels import FERPLUS
 
@@ -62,6 +63,11 @@ def write_tree(root: Path, *names: str) -> Path:
     for seed, name in enumerate(names):
         write_image(root / name, seed)
     return root
+
+
+def names_of(data: Dataset) -> list[str]:
+    """The class of each face."""
+    return [data.names[k] for k in data.labels]
 
 
 @contextmanager

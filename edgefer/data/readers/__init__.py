@@ -24,12 +24,14 @@ class Layout:
     names    the classes that labels are an index into
     looks    what lies in the folder, for messages and documentation
     signs    whether a folder certainly is of this layout; None where it must be asked for by name
+    by_name  whether folders say what the classes are: with one of contempt there are eight, or those that are stated
     """
 
     entries: Callable[[Path], Iterator[Entry | UnreadableFile]]
     names: tuple[str, ...]
     looks: str
     signs: Callable[[Path], object] | None = None
+    by_name: bool = False
 
 
 def _oulu(camera: str, light: str) -> Layout:
@@ -38,8 +40,8 @@ def _oulu(camera: str, light: str) -> Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "folders": Layout(folders.entries, LABELS, "train/angry/*.jpg, val, test; or angry/*.jpg"),
-    "caer-s": Layout(folders.entries, LABELS, "train/Anger/*.png, test/Anger/*.png"),
+    "folders": Layout(folders.entries, LABELS, "train/angry/*.jpg, val, test; or angry/*.jpg", by_name=True),
+    "caer-s": Layout(folders.entries, LABELS, "train/Anger/*.png, test/Anger/*.png", by_name=True),
     "raf-db": Layout(rafdb.entries, LABELS, "EmoLabel/list_patition_label.txt, Image/aligned/*.jpg", rafdb.base_folder),
     "affectnet-7": Layout(partial(affectnet.entries, classes=7), LABELS, affectnet.LOOKS, affectnet.lies_in),
     "affectnet-8": Layout(partial(affectnet.entries, classes=8), CONTEMPT, affectnet.LOOKS, affectnet.lies_in),
@@ -67,8 +69,10 @@ def detect(path: Path) -> str:
     return possible[0] if possible else "folders"
 
 
-def list_images(path: Path, name: str | None) -> Listing:
+def list_images(path: Path, name: str | None, stated: bool = False) -> Listing:
     """What a folder holds, read as the layout `name`, or as the one that it certainly has.
+
+    stated  whether the user says what the classes of class folders are
 
     Raises UnknownName, MissingFile (no such folder), BadData or EmptyData.
     """
@@ -78,4 +82,7 @@ def list_images(path: Path, name: str | None) -> Listing:
         raise MissingFile(f"{path} is not a folder: a layout is of a folder of images.")
     chosen = name or detect(path)
     layout = LAYOUTS[chosen]
+    if layout.by_name:
+        found = folders.classes(path, stated)
+        return Listing(path, chosen, found.names, folders.entries(path, found), found.assumed)
     return Listing(path, chosen, layout.names, layout.entries(path))

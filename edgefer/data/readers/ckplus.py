@@ -19,8 +19,8 @@ from edgefer.runtime.labels import LABELS
 LOOKS = "cohn-kanade-images/S005/001/*.png, Emotion/S005/001/*_emotion.txt"
 NEUTRAL = LABELS.index("neutral")
 PEAK = 3  # frames
-_CODES = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")  # 0..7
-_LABEL_OF = [(*LABELS, "contempt").index(name) for name in _CODES]
+CODES = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")  # 0..7
+_LABEL_OF = [(*LABELS, "contempt").index(name) for name in CODES]
 _CODE = re.compile(r"\s*([0-7])(\.0*(e\+?0+)?)?\s*")
 _IMAGES, _EMOTIONS, _LONGEST = "cohn-kanade-images", "Emotion", 100
 

@@ -4,18 +4,21 @@
     angry/*.jpg                                            without a split level everything is Training
     train/0/*.jpg                                          FER2013's numbers 0..6
     train/1/*.jpg                                          RAF-DB's numbers 1..7
+    contempt/*.png beside the seven others                 the classes are eight
 
 RAF-DB as its authors hand it out, with its list of labels, is read by edgefer.data.readers.rafdb.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edgefer.data.classes import KNOWN, unknown_class
 from edgefer.data.dataset import SPLITS
-from edgefer.data.listing import Entry, UnreadableFile, printable
+from edgefer.data.listing import Entry, UnreadableFile
 from edgefer.data.readers import rafdb
 from edgefer.data.source_files import SUFFIXES, folders, names, where
 from edgefer.runtime.errors import BadData, EmptyData
@@ -30,26 +33,26 @@ _SPLIT_WORDS = {
     "PrivateTest": ("test", "privatetest"),
 }
 _SPLIT_OF = {word: SPLITS.index(split) for split, words in _SPLIT_WORDS.items() for word in words}
-_NAMED = {word: LABELS.index(label) for label, words in CLASS_WORDS.items() for word in words}
+_NAMED = {word: KNOWN.index(label) for label, words in CLASS_WORDS.items() for word in words}
 _NUMBERED = {str(k): k for k in range(len(LABELS))}
+_OTHER_ORDERS = " (--classes affectnet, ferplus or ck+ states another order)"
 
 
-def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
+def entries(path: Path, found: FolderClasses | None = None) -> Iterator[Entry | UnreadableFile]:
     """Every image of the class folders in sorted order, then those that lie outside of them.
 
     Raises BadData for a layout or class folder it doesn't know and for a folder that is a link leading out of
     `path`, EmptyData if there is no image at all, MissingFile for a folder it may not read.
     """
+    found = found or classes(path, stated=False)
     base = _base(path)
     splits = _split_folders(path, base)
-    classes = [(folder, split, name) for folder, split in splits for name in folders(path, folder)]
-    label_of = _numbering(path, (name.lower() for _, _, name in classes))
     empty = True
-    for folder, split, name in classes:
+    for folder, split, name in [(above, split, name) for above, split in splits for name in folders(path, above)]:
         below = (folder / name).relative_to(path).as_posix()
         for image in names(path, folder / name):
             empty = False
-            yield Entry(f"{below}/{image}", label_of[name.lower()], split)
+            yield Entry(f"{below}/{image}", found.label_of[name.lower()], split)
     for folder in sorted({path, base, *(folder for folder, _ in splits)}):
         for image in filter(partial(_is_stray, folder), names(path, folder)):
             empty = False
@@ -85,23 +88,53 @@ def _split_folders(root: Path, base: Path) -> list[tuple[Path, int]]:
     return [(base / name, _SPLIT_OF[name.lower()]) for name in inside]
 
 
-def _numbering(root: Path, classes: Iterable[str]) -> dict[str, int]:
-    """Class folder -> label. Numbers are FER2013's or RAF-DB's, told apart by 0 and 7; raises BadData."""
-    present = sorted(set(classes))
+@dataclass(frozen=True)
+class FolderClasses:
+    """The classes of a set of folders: their names, what each folder's name in small letters is, what was assumed."""
+
+    names: tuple[str, ...]
+    label_of: dict[str, int]
+    assumed: str = ""
+
+
+def classes(path: Path, stated: bool) -> FolderClasses:
+    """The classes that the folders in `path` are of; where the user has stated them, a folder is its own class.
+
+    Raises BadData for folders that are none of the known ones.
+    """
+    base = _base(path)
+    found = [name.lower() for folder, _ in _split_folders(path, base) for name in folders(path, folder)]
+    present = tuple(sorted(set(found)))
+    if stated:
+        return FolderClasses(present or LABELS, {name: label for label, name in enumerate(present)})
     if not all(name.isascii() and name.isdigit() for name in present):
-        return _checked(root, present, _NAMED, ", ".join(_NAMED))
+        _require(path, present, _NAMED, ", ".join(_NAMED))
+        names = KNOWN if any(_NAMED[name] == KNOWN.index("contempt") for name in present) else LABELS
+        return FolderClasses(names, _NAMED)
+    return _numbered(path, present)
+
+
+def _numbered(root: Path, present: tuple[str, ...]) -> FolderClasses:
+    """Numbers are FER2013's or RAF-DB's, told apart by 0 and 7; raises BadData."""
     if "7" in present and "0" not in present:
-        return _checked(root, present, rafdb.NUMBERED, "1..7, RAF-DB's numbers")
+        _require(root, present, rafdb.NUMBERED, f"1..7, RAF-DB's numbers{_OTHER_ORDERS}")
+        return FolderClasses(LABELS, rafdb.NUMBERED, _assumed("RAF-DB's (1 surprise ... 7 neutral)"))
     if present and set(present) <= _NUMBERED.keys() and "0" not in present:
         raise BadData(
             f"{root}: the class folders {', '.join(present)} may be FER2013's numbers (0..6) or RAF-DB's (1..7): "
-            "add the missing folder 0 or 7, empty if need be, or name the classes."
+            "add the missing folder 0 or 7, empty if need be, name the classes, or state the order with --classes."
         )
-    return _checked(root, present, _NUMBERED, "0..6, FER2013's numbers")
+    _require(root, present, _NUMBERED, f"0..6, FER2013's numbers{_OTHER_ORDERS}")
+    return FolderClasses(LABELS, _NUMBERED, _assumed("FER2013's (0 angry ... 6 neutral)") if present else "")
 
 
-def _checked(root: Path, present: list[str], label_of: dict[str, int], allowed: str) -> dict[str, int]:
+def _assumed(order: str) -> str:
+    return (
+        f"the numbered class folders are taken for {order}; --classes affectnet, ferplus, raf-db or ck+ states another"
+    )
+
+
+def _require(root: Path, present: tuple[str, ...], known: dict[str, int], allowed: str) -> None:
     for name in present:
-        if name not in label_of:
-            raise BadData(f"{root}: unknown class folder '{printable(name)}', must be one of {allowed}.")
-    return label_of
+        if name not in known:
+            raise BadData(unknown_class(root, name, known, allowed))
