@@ -75,7 +75,8 @@ def sweep(
     Example: edgefer sweep ean-table2 --data fer2013.csv
              edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
     """
-    from edgefer.sweep.runs import LENGTH, SweepOptions, expand
+    from edgefer.runtime.errors import SeveralFailures
+    from edgefer.sweep.runs import LENGTH, SweepOptions, divergences, expand
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise click.UsageError("torchrun is for one training: start a sweep without it, several times or with --ray.")
@@ -91,6 +92,9 @@ def sweep(
     elsewhere = sum(outcome == "elsewhere" for outcome in outcomes.values())
     if elsewhere:
         click.echo(f"{elsewhere} runs are being done by other processes: the same command shows them later.", err=True)
+    failures = divergences(runs, outcomes, out)
+    if failures:
+        raise SeveralFailures.of(failures)
 
 
 def _list(as_json: bool) -> None:

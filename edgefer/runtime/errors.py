@@ -234,6 +234,12 @@ class BadBank(EdgeferError):
     exit_code = 28
 
 
+class Diverged(EdgeferError):
+    """A training whose loss or weights are no finite numbers any more."""
+
+    exit_code = 29
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import records
-from edgefer.runtime.errors import BadCheckpoint, BadSetting
+from edgefer.runtime.errors import BadCheckpoint, BadSetting, Diverged, EdgeferError
 from edgefer.runtime.files import locked, sha256, shipped_folder, writing
 from edgefer.runtime.records import TrainingRecord
 from edgefer.training import recipes
@@ -30,11 +30,11 @@ from edgefer.training.recipes import Plan
 if TYPE_CHECKING:
     from edgefer.training.run import Listener
 
-Outcome = Literal["trained", "found", "elsewhere"]
+Outcome = Literal["trained", "found", "elsewhere", "diverged"]
 Faces = Mapping[int, Dataset]  # by the side to which they are resized
 LENGTH = "epochs"  # the one setting of a row that may be asked for otherwise, to shorten a sweep
 RUNS = "runs"  # of all sweeps into one folder, so that runs which two of them have in common are done once
-LOG, FINISHED = "attempts.log", "finished"
+LOG, FINISHED, DIVERGED = "attempts.log", "finished", "diverged:"
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def attempts(folder: Path) -> list[str]:
 def perform(run: Run, data: Dataset, folder: Path, listener: Listener, wait: bool = False) -> Outcome:
     """Train, unless it has been done (`found`) or another process is doing it (`elsewhere`; with `wait`: wait for it).
 
-    Raises what edgefer.training.run.train raises.
+    One that diverges is marked as such in its log. Raises what else edgefer.training.run.train raises.
     """
     from edgefer.training.run import train
 
@@ -204,9 +204,20 @@ def perform(run: Run, data: Dataset, folder: Path, listener: Listener, wait: boo
         if finished(run, folder, mark):  # while this process waited for the lock
             return "found"
         log("resumed" if (folder / f"{name}.checkpoint").exists() else "started")
-        train(run.plan, data, folder, listener)
+        try:
+            train(run.plan, data, folder, listener)
+        except Diverged as error:
+            log(f"{DIVERGED} {error}")
+            return "diverged"
         log(FINISHED)
     return "trained"
+
+
+def divergences(runs: Sequence[Run], outcomes: Mapping[str, Outcome], out: Path) -> list[EdgeferError]:
+    """What the logs of the runs that diverged say."""
+    diverged = [run for run in runs if outcomes.get(run.name) == "diverged"]
+    last = [attempts(run.folder(out))[-1].removeprefix(DIVERGED).strip() for run in diverged]
+    return [Diverged(f"{run.name} diverged: {text}") for run, text in zip(diverged, last, strict=True)]
 
 
 def one_by_one(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Epoch
 from edgefer.training.loop import State
 from edgefer.training.recipes import recorded_settings
+
+TO_ZERO = ("linear", "cosine")  # schedules whose every rate depends on the number of epochs
+CHECKSUM = 64  # hexadecimal digits of a SHA-256
 
 
 def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
@@ -46,8 +50,8 @@ def load_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
         teacher = parts["teacher"] if "teacher" in parts else parts["master"]  # the older name
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} can't be read: remove it to start again.") from error
-    if saved != settings:
-        other = ", ".join(k for k in settings if saved.get(k) != settings[k]) or "keys"
+    if saved != settings and not _goes_on_longer(parts["round"], len(parts["curve"]), saved, settings):
+        other = "; ".join(text for key in {**settings, **saved} for text in _other(key, saved, settings))
         raise BadCheckpoint(
             f"{path} belongs to a training with another {other}: "
             "use the same settings, another --out, or remove it to start again."
@@ -58,3 +62,35 @@ def load_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
         state.average.load_state_dict(parts["average"])
     state.best, state.teacher, state.round = parts["best"], teacher, parts["round"]
     state.curve = [Epoch(**epoch) for epoch in parts["curve"]]
+
+
+def _goes_on_longer(number: int, done: int, saved: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether only the number of epochs differs, and what was done is the same for both."""
+    recipe, epochs = settings["recipe"], settings["recipe"]["epochs"]
+    same = {**saved, "recipe": {**saved["recipe"], "epochs": epochs}} == settings
+    return same and recipe["schedule"] not in TO_ZERO and number == 0 and epochs >= done
+
+
+def _other(key: str, saved: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    """A setting that differs, with both values; of a recipe or data set, what differs in it."""
+    before, now = saved.get(key), settings.get(key)
+    if before == now:
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [text for name in {**now, **before} for text in _other(name, before, now)]
+        reason = ""
+        if key == "recipe" and before["epochs"] != now["epochs"] and now["schedule"] in TO_ZERO:
+            reason = (
+                f": the rate of the schedule {now['schedule']} is zero at the last epoch, so it differs from the first"
+            )
+        yield f"{key} ({', '.join(parts)}{reason})"
+    else:
+        yield f"{key} {_value(before)} there, {_value(now)} now"
+
+
+def _value(value: object) -> str:
+    """A value of a setting; of a checksum the first digits."""
+    if isinstance(value, list):
+        return ", ".join(map(_value, value)) or "none"
+    text = "none" if value is None else str(value)
+    return text[:8] if len(text) == CHECKSUM else text

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
+from edgefer.runtime.errors import Diverged
 from edgefer.runtime.records import Epoch
 from edgefer.training import evaluation, losses, parallel, schedule
 from edgefer.training.augment import augment, grey, mix, to_channels
@@ -149,6 +150,7 @@ def epochs(state: State, plan: Plan, data: TrainingData, tick: Callable[[float],
         began, number = time.perf_counter(), len(state.curve)
         lr = schedule.learning_rate(plan.recipe, schedule.epochs_of_round(state.curve, state.round), state.round, 0.0)
         loss, right = _one_epoch(state, model, plan, data, tick)
+        _require_finite(state, number + 1)
         public = parallel.of_main_process(lambda: evaluation.accuracy_and_nll(state.evaluated, data.public, plan.arch))
         took = time.perf_counter() - began
         epoch = Epoch(number + 1, lr, loss, 100 * right, 100 * public[0], took, state.round, public[1])
@@ -156,6 +158,14 @@ def epochs(state: State, plan: Plan, data: TrainingData, tick: Callable[[float],
         if schedule.chosen_epoch(plan.recipe, state.curve) is epoch:
             state.best = parallel.of_main_process(lambda: _copied(state.evaluated))
         yield epoch
+
+
+def _require_finite(state: State, epoch: int) -> None:
+    """Raise Diverged where the last step of an epoch, whose loss no batch has shown, left weights that are none."""
+    for network in {state.network, state.evaluated}:
+        broken = [name for name, value in network.state_dict().items() if not value.isfinite().all()]
+        if broken:
+            raise Diverged(f"{len(broken)} tensors ({broken[0]}) are nan or infinite at the end of epoch {epoch}")
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
@@ -238,6 +248,11 @@ def _one_epoch(
         share = parallel.share_of(len(index))
         mean, logits = step(state, model, recipe, plan.arch, teachers, batch.share(share.rows), share.weight)
         loss, answers = mean.item(), logits.argmax(1).cpu().numpy()
+        if share.weight and not math.isfinite(loss):
+            rate = state.optimizer.param_groups[0]["lr"]
+            raise Diverged(
+                f"the loss is {loss} in epoch {len(state.curve) + 1}, batch {number + 1} of {steps}, rate {rate:g}"
+            )
         if share.weight:
             total += loss * len(answers)
             right += int((answers == data.faces.labels[index[share.rows].numpy()]).sum())

@@ -13,7 +13,7 @@ from safetensors.torch import save as to_safetensors
 
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadSetting
+from edgefer.runtime.errors import BadSetting, Diverged
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
 from edgefer.training import (
@@ -49,7 +49,7 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.T
     Under torchrun the processes share the work and the folder; the main process writes (training.parallel).
     The network learns from Training, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
     On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint,
-    OutputFailed.
+    OutputFailed, Diverged.
     """
     _require_device(plan.device)
     keep_freed_pages()
@@ -82,14 +82,42 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.
         checkpoint.load_checkpoint(saved, state, settings)
     for epoch in state.curve:
         listener.epoch(epoch)
-    for epoch in loop.epochs(state, plan, training_data, listener.batch):
-        if parallel.is_main_process():
-            checkpoint.save_checkpoint(saved, state, settings)
-        listener.epoch(epoch)
+    try:
+        for epoch in loop.epochs(state, plan, training_data, listener.batch):
+            if parallel.is_main_process():
+                checkpoint.save_checkpoint(saved, state, settings)
+            listener.epoch(epoch)
+    except Diverged as error:
+        raise Diverged(f"{error}: {_kept(plan, state, out)}") from error
     record = parallel.of_main_process(lambda: _finish(plan, data, state, out))
     if parallel.is_main_process():
         saved.unlink()
+        _best_so_far(plan, out).unlink(missing_ok=True)
     return record
+
+
+def _best_so_far(plan: Plan, out: Path) -> Path:
+    """The best weights of a training that diverged."""
+    return out / f"{plan.arch.name}.best.safetensors"
+
+
+def _kept(plan: Plan, state: loop.State, out: Path) -> str:
+    """Keep the best weights of a training that diverged; what there is now, and what helps."""
+    lower = "give a lower rate (--set lr=...), clean labels or another precision"
+    if not state.best:
+        return f"nothing was written; {lower}."
+    if parallel.is_main_process():
+        _write_weights(plan, state, _best_so_far(plan, out))
+    good, best = len(state.curve), schedule.chosen_epoch(plan.recipe, state.curve).epoch
+    return (
+        f"{plan.arch.name}.checkpoint has epoch {good}, {_best_so_far(plan, out)} the weights of epoch {best}; "
+        f"{lower}, with another --out or without the checkpoint."
+    )
+
+
+def _write_weights(plan: Plan, state: loop.State, path: Path) -> None:
+    tensors = {key: value.contiguous() for key, value in state.best.items()}
+    write_atomic(path, to_safetensors(tensors, metadata={"arch": plan.arch.name}))
 
 
 def _training_data(plan: Plan, data: Dataset) -> loop.TrainingData:
@@ -122,8 +150,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
     network = plan.arch.build()
     network.load_state_dict(state.best)
     path = out / f"{name}.safetensors"
-    tensors = {key: value.contiguous() for key, value in state.best.items()}
-    write_atomic(path, to_safetensors(tensors, metadata={"arch": name}))
+    _write_weights(plan, state, path)
     best = schedule.chosen_epoch(plan.recipe, state.curve).epoch
     private = evaluation.scores(network, plan.arch, data, "PrivateTest") if data.has("PrivateTest") else None
     record = records.TrainingRecord(

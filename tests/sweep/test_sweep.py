@@ -204,3 +204,15 @@ def test_a_wrong_command_line_is_refused_and_does_nothing(
     assert done.code == code
     assert said in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_diverges_is_marked_and_the_others_go_on(faces: runs.Faces, tmp_path: Path) -> None:
+    sweep = grid(["microexpnet-xxs"], "plain", {"lr": ["1e30", "0.1"]})
+    both = runs.expand(sweep, replace(TINY, settings={**TINY.settings, "epochs": "1"}))
+    listener = contextlib.nullcontext(SILENT)
+    outcomes = runs.one_by_one(both, faces, tmp_path, lambda _run: listener)
+    assert list(outcomes.values()) == ["diverged", "trained"]
+    (failure,) = runs.divergences(both, outcomes, tmp_path)
+    assert (failure.exit_code, f"{both[0].name} diverged: the loss is" in str(failure)) == (29, True)
+    assert runs.attempts(both[0].folder(tmp_path))[-1].startswith("diverged: the loss is")
+    assert [row.missing for row in report.collect(sweep, both, tmp_path, "edgefer sweep").rows] == [1, 0]

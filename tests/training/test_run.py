@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,10 +23,10 @@ from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, verify
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.errors import BadCheckpoint, BadWeights, EmptyData, MissingFile
+from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.records import TrainingRecord
-from edgefer.training import evaluation, model_card, recipes, run, weights
+from edgefer.training import evaluation, loop, model_card, recipes, run, weights
 from tests.made import write_csv, write_weights
 
 EAN = get_arch("ean")
@@ -258,3 +258,80 @@ def test_balanced_classes_are_drawn_equally_often(tmp_path: Path) -> None:
 
 def test_weights_file_holds_tensors_only(trained: tuple[Path, TrainingRecord]) -> None:
     assert load_file(trained[0] / "ean.safetensors").keys() == EAN.build().state_dict().keys()
+
+
+def test_a_rate_that_is_too_high_stops_at_the_first_loss_that_is_no_number(data: Dataset, tmp_path: Path) -> None:
+    wild = replace(PLAN, recipe=replace(SHORT, lr=1e9, warmup=0))
+    with pytest.raises(
+        Diverged, match=r"the loss is (nan|inf) in epoch 1, batch \d of 6, rate .*: nothing was written"
+    ):
+        run.train(wild, data, tmp_path, SILENT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_good_before_a_divergence_is_kept(data: Dataset, tmp_path: Path) -> None:
+    states: list[loop.State] = []
+
+    def spoil(epoch: records.Epoch) -> None:
+        if epoch.epoch == 2:
+            next(states[0].network.parameters()).data.fill_(float("nan"))
+
+    start = loop.start
+
+    def started(*given: Any) -> loop.State:
+        states.append(start(*given))
+        return states[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "start", started)
+        with pytest.raises(
+            Diverged, match=r"the loss is nan in epoch 3, batch 1 of 6, rate .*: ean.checkpoint has epoch 2"
+        ):
+            run.train(PLAN, data, tmp_path, run.Listener(spoil, lambda _: None))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ean.best.safetensors", "ean.checkpoint"]
+    weights.load_trained_model(EAN, tmp_path / "ean.best.safetensors")
+    record = run.train(PLAN, data, tmp_path, SILENT)  # what spoilt it is gone
+    assert len(record.curve) == 3 and not (tmp_path / "ean.best.safetensors").exists()
+
+
+def test_weights_that_the_last_step_spoilt_are_not_kept(data: Dataset, tmp_path: Path) -> None:
+    once = replace(PLAN, recipe=replace(SHORT, lr=1e30, warmup=0, batch=1000, schedule="plateau", weight_decay=0.0))
+    with pytest.raises(Diverged, match=r"epoch [12]"):
+        run.train(once, data, tmp_path, SILENT)
+    assert not (tmp_path / "ean.safetensors").exists()
+
+
+def cut_off(plan: recipes.Plan, data: Dataset, out: Path) -> None:
+    """A training that was killed after its first epoch."""
+
+    def stop(_: records.Epoch) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run.train(plan, data, out, run.Listener(stop, lambda _: None))
+
+
+def test_a_checkpoint_says_which_setting_differs(data: Dataset, tmp_path: Path) -> None:
+    cut_off(PLAN, data, tmp_path)
+    other = replace(PLAN, seed=8, recipe=replace(SHORT, lr=0.3, batch=8))
+    with pytest.raises(BadCheckpoint) as caught:
+        run.train(other, data, tmp_path, SILENT)
+    told = "another recipe (batch 16 there, 8 now, lr 0.2 there, 0.3 now); seed 7 there, 8 now: use the same settings"
+    assert told in str(caught.value)
+
+
+def test_more_epochs_where_the_schedule_does_not_depend_on_them(data: Dataset, tmp_path: Path) -> None:
+    steady = replace(PLAN, recipe=replace(SHORT, schedule="plateau", epochs=2))
+    cut_off(steady, data, tmp_path)
+    longer = replace(steady, recipe=replace(steady.recipe, epochs=3))
+    assert len(run.train(longer, data, tmp_path, SILENT).curve) == 3
+    run.train(longer, data, tmp_path / "whole", SILENT)
+    assert (tmp_path / "ean.safetensors").read_bytes() == (tmp_path / "whole" / "ean.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_no_more_epochs_where_it_does(data: Dataset, tmp_path: Path, schedule: str) -> None:
+    plan = replace(PLAN, recipe=replace(SHORT, schedule=schedule))
+    cut_off(plan, data, tmp_path)
+    with pytest.raises(BadCheckpoint, match=rf"epochs 3 there, 4 now: the rate of the schedule {schedule} is zero at"):
+        run.train(replace(plan, recipe=replace(plan.recipe, epochs=4)), data, tmp_path, SILENT)
