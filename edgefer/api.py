@@ -49,6 +49,7 @@ def build(
     arch                 a network of edgefer's, or instead of it one of your own:
     model, onnx          "module:callable", whose network gets `weights`; or an ONNX file
     contract             a TOML file about your own network; `input` ("1x64x64"), `labels` and `name` go before it
+    labels               also of edgefer's network, where no record beside its weights has them
     weights              a .safetensors file; None: the weights that edgefer ships
     untrained            the seed of random weights, to measure what a network costs
     calibration          what int8 is calibrated on: a fer2013.csv, an image folder or a calibration.json;

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
 from edgefer.runtime.contract import Contract, Layout, Meaning, TensorSpec
-from edgefer.runtime.labels import LABELS
+from edgefer.runtime.labels import LABELS, require_labels
 from edgefer.runtime.preprocess import LUMA, PIXEL_MAX
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Arch:
     channels         of the network in training: a grey face on 1 channel, or the same on 3
     input_min        grey values in training go from input_min (black) to 1.0 (white)
     classes          how many the paper's figures were counted with
-    labels           what it is trained to tell here
+    labels           what it is trained to tell here; `with_labels` is the same network for other classes
     user_model       of a network that is not edgefer's: where it came from and what it takes and gives
     """
 
@@ -115,6 +115,11 @@ class Arch:
             torch.manual_seed(seed)
         module = import_module(f"edgefer.arch.{self.module}")
         return cast("nn.Module", module.make(self.variant, classes or len(self.labels)))
+
+    def with_labels(self, labels: tuple[str, ...]) -> Arch:
+        """The same network for these classes, as many as there are; raises BadRecord for what can't be labels."""
+        require_labels(labels)
+        return replace(self, labels=labels)
 
     def contract(self, layout: Layout, input_spec: TensorSpec, output_spec: TensorSpec) -> Contract:
         """The contract of a file of this network that has these tensors."""

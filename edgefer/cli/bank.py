@@ -11,6 +11,7 @@ from edgefer.cli.common import (
     PATH,
     arch_option,
     data_option,
+    faces_of_classes,
     json_option,
     load_torch,
     print_json,
@@ -66,12 +67,16 @@ def bank(
 
     network, how = get_arch(arch), _view_epochs(views)
     with display() as shown:
-        faces = read_data(shown, data, network.resize, reading).resized(network.resize).split("Training")
+        faces = read_data(shown, data, network.resize, reading).resized(network.resize)
         load_torch(shown)
         from edgefer.training import bank as banks
         from edgefer.training.losses import load_teachers
         from edgefer.training.torch_settings import torch_threads
+        from edgefer.training.weights import arch_of_weights
 
+        if teachers:  # the student is to learn their classes
+            network = network.with_labels(arch_of_weights(teachers[0]).labels)
+        faces = faces_of_classes(shown, faces, network).split("Training")
         settings = banks.settings_of(network, faces, teachers, how, seed, precision)
         with torch_threads(threads or os.cpu_count() or 1):
             banks.build_bank(

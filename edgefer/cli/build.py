@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, json_option, print_json, reading_options, usage_errors, weights_option
+from edgefer.cli.common import (
+    PATH,
+    json_option,
+    print_json,
+    reading_options,
+    split_labels,
+    usage_errors,
+    weights_option,
+)
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -33,10 +41,6 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
 """
 
 
-def _split_labels(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(label.strip() for label in text.split(","))
-
-
 @click.command(epilog=KEYS)
 @click.option("--arch", metavar="NAME", help="A network of edgefer's; `edgefer archs` lists them.")
 @click.option(
@@ -50,8 +54,9 @@ def _split_labels(_context: click.Context, _option: click.Parameter, text: str |
 @click.option(
     "--labels",
     metavar="A,B,...",
-    callback=_split_labels,
-    help="Its labels in the order of the outputs; overrides the contract.",
+    callback=split_labels,
+    help="Its labels in the order of the outputs; overrides the contract. With --arch: those of weights that have no "
+    "record beside them.",
 )
 @click.option("--name", metavar="NAME", help="Its name; default: that of the contract, module or file.")
 @click.option(

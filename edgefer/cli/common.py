@@ -14,6 +14,7 @@ import click
 from edgefer.cli.streams import has_all_characters
 
 if TYPE_CHECKING:
+    from edgefer.arch import Arch
     from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
     from edgefer.data.listing import ReadOptions, StatedClasses
@@ -102,6 +103,19 @@ engine_option = click.option(
 )
 
 
+def split_labels(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """A,B,C as a tuple, for the option --labels."""
+    return None if text is None else tuple(label.strip() for label in text.split(","))
+
+
+labels_option = click.option(
+    "--labels",
+    metavar="A,B,...",
+    callback=split_labels,
+    help="The classes of weights that have no record beside them, in the order of the outputs; default: the record's.",
+)
+
+
 def weights_file(path: Path) -> Path:
     """The path; a network's name stands for its shipped weights, if there is no such file."""
     from edgefer.runtime.files import shipped_folder
@@ -153,6 +167,16 @@ def read_data(shown: Display, path: Path, size: int, reading: ReadOptions | None
     from edgefer.data.load import load
 
     return load(path, size, (reading or ReadOptions()).with_progress(path, shown.progress))
+
+
+def faces_of_classes(shown: Display, faces: Dataset, network: Arch, advice: str = "") -> Dataset:
+    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
+    from edgefer.data.dataset import match_classes
+
+    matched = match_classes(faces, network.labels, network.name)
+    for name, count in matched.left_out.items():
+        shown.progress.note(f"{network.name} has no class {name}: {count} images are left out{advice}")
+    return matched.faces
 
 
 def load_torch(shown: Display) -> None:

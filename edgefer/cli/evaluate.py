@@ -12,7 +12,9 @@ from edgefer.cli.common import (
     PATH,
     arch_option,
     data_option,
+    faces_of_classes,
     json_option,
+    labels_option,
     load_torch,
     print_json,
     read_data,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @arch_option
 @data_option
 @weights_option
+@labels_option
 @split_option
 @click.option(
     "--ten-crop", is_flag=True, help="Also score the mean of ten crops (EAN, Figure 8); takes ten times as long."
@@ -56,6 +59,7 @@ def evaluate(
     data: Path,
     reading: ReadOptions,
     weights: Path | None,
+    labels: tuple[str, ...] | None,
     split: str,
     ten_crop: bool,
     robustness: bool,
@@ -75,27 +79,37 @@ def evaluate(
     if robustness:
         if ten_crop:
             raise click.UsageError("--robustness is of the centre crop: leave --ten-crop out.")
-        _show_robustness(_Measurement(network, data, reading, weights, split, bundles), markdown, as_json)
+        _show_robustness(_Measurement(network, data, reading, weights, labels, split, bundles), markdown, as_json)
         return
     if bundles or markdown is not None:
         raise click.UsageError("--bundle and --markdown go with --robustness.")
-    _show_scores(network, data, reading, weights, split, ten_crop, as_json)
+    _show_scores(network, data, reading, weights, labels, split, ten_crop, as_json)
 
 
 def _show_scores(
-    network: Arch, data: Path, reading: ReadOptions, weights: Path | None, split: str, ten_crop: bool, as_json: bool
+    network: Arch,
+    data: Path,
+    reading: ReadOptions,
+    weights: Path | None,
+    labels: tuple[str, ...] | None,
+    split: str,
+    ten_crop: bool,
+    as_json: bool,
 ) -> None:
     from edgefer.runtime.terminal_table import table
 
     with display() as shown:
         faces = read_data(shown, data, network.resize, reading)
-        images = len(faces.split(split))  # or EmptyData, before torch is loaded
+        faces.split(split)  # or EmptyData, before torch is loaded
         load_torch(shown)
         from edgefer.training.evaluation import scores
-        from edgefer.training.weights import load_trained_model
+        from edgefer.training.weights import labelled, load_trained_model
 
-        shown.progress.step("", f"running {images} images", 0, None)
+        network = labelled(network, weights, labels)
         model = load_trained_model(network, weights, shown.progress)
+        faces = faces_of_classes(shown, faces, network)
+        images = len(faces.split(split))
+        shown.progress.step("", f"running {images} images", 0, None)
         result = scores(model.network, network, faces, split, ten_crop)
     if as_json:
         print_json({"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result})
@@ -116,6 +130,7 @@ class _Measurement:
     data: Path
     reading: ReadOptions
     weights: Path | None
+    labels: tuple[str, ...] | None
     split: str
     bundles: tuple[Path, ...]
 
@@ -128,10 +143,12 @@ class _Measurement:
             test = read_data(shown, self.data, self.network.resize, self.reading).split(self.split)
             load_torch(shown)
             from edgefer.training.evaluation import measure_robustness
-            from edgefer.training.weights import load_trained_model
+            from edgefer.training.weights import labelled, load_trained_model
 
-            model = load_trained_model(self.network, self.weights, shown.progress)
-            return measure_robustness(model, self.network, test, self.split, bundles, shown.progress)
+            network = labelled(self.network, self.weights, self.labels)
+            model = load_trained_model(network, self.weights, shown.progress)
+            test = faces_of_classes(shown, test, network)
+            return measure_robustness(model, network, test, self.split, bundles, shown.progress)
 
 
 def _show_robustness(measurement: _Measurement, markdown: Path | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import PATH, json_option, load_torch, print_json, read_data, teacher_option
+from edgefer.cli.common import PATH, faces_of_classes, json_option, load_torch, print_json, read_data, teacher_option
 from edgefer.cli.progress import display, training
 from edgefer.cli.train import pairs
 
@@ -126,7 +126,8 @@ def _train(runs: list[Run], data: Path, out: Path, address: str | None) -> dict[
 
     require_folder(out)
     with display() as shown:
-        faces = {side: read_data(shown, data, side) for side in sorted({run.plan.arch.resize for run in runs})}
+        archs = {run.plan.arch.resize: run.plan.arch for run in runs}
+        faces = {side: faces_of_classes(shown, read_data(shown, data, side), archs[side]) for side in sorted(archs)}
         load_torch(shown)
     screen = shown.console
     names = [run.name for run in runs]

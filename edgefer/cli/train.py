@@ -15,24 +15,30 @@ from edgefer.cli.common import (
     PATH,
     arch_option,
     data_option,
+    faces_of_classes,
     json_option,
     load_torch,
     print_json,
     read_data,
+    split_labels,
     teacher_option,
     weights_file,
 )
 from edgefer.cli.progress import display
+from edgefer.runtime.labels import LABELS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edgefer.arch import Arch
-    from edgefer.cli.progress import Display
     from edgefer.data.dataset import Dataset
     from edgefer.data.listing import ReadOptions
     from edgefer.runtime.records import TrainingRecord
     from edgefer.training.recipes import Plan
+
+
+OWN_CLASSES = ("data",)  # for --labels: one label is no choice, so this word is free
+_ADVICE = "; --labels data trains for all classes of the data"
 
 
 def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
@@ -114,6 +120,13 @@ _SPLITS = (
     callback=lambda _context, _option, path: path and weights_file(path),
     help="Weights to start from: a file, or the network's name for the shipped ones; default: random ones.",
 )
+@click.option(
+    "--labels",
+    metavar="A,B,...",
+    callback=split_labels,
+    help="The classes to learn, in the order of the outputs, or the word data for those of the data set; default: the "
+    f"{len(LABELS)} of FER2013 (faces of other classes are left out).",
+)
 @splits_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is random.")
 @click.option(
@@ -141,6 +154,7 @@ def train(
     recipe: str,
     epochs: int | None,
     settings: tuple[str, ...],
+    labels: tuple[str, ...] | None,
     splits: Splits,
     out: Path,
     as_json: bool,
@@ -164,12 +178,14 @@ def train(
     from edgefer.training import recipes
 
     require_folder(out)
-    network, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
+    named, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
     changed = changed if epochs is None else replace(changed, epochs=epochs)
-    plan = recipes.Plan(arch=network, recipe=changed, split_options=(*reading.words, *splits.words), **options)
+    plan = recipes.Plan(arch=named, recipe=changed, split_options=(*reading.words, *splits.words), **options)
     recipes.check_teachers(plan)
     with display() as shown:
-        faces = splits.apply(_of_the_network(shown, read_data(shown, data, network.resize, reading), network))
+        faces = read_data(shown, data, named.resize, reading)
+        plan = replace(plan, arch=_network(named, labels, faces))
+        faces = splits.apply(faces_of_classes(shown, faces, plan.arch, _ADVICE if labels is None else ""))
         load_torch(shown)
     record = _run(shown.console, plan, faces, out)
     if record is None:
@@ -177,17 +193,14 @@ def train(
     if as_json:
         print_json(record)
     else:
-        _print_scores(record, out / network.name)
+        _print_scores(record, out / named.name)
 
 
-def _of_the_network(shown: Display, faces: Dataset, network: Arch) -> Dataset:
-    """The faces labelled by the network's classes; what it has no class for is left out, and said."""
-    from edgefer.data.dataset import match_classes
-
-    matched = match_classes(faces, network.labels, network.name)
-    for name, count in matched.left_out.items():
-        shown.progress.note(f"{network.name} has no class {name}: {count} images are left out")
-    return matched.faces
+def _network(arch: Arch, labels: tuple[str, ...] | None, faces: Dataset) -> Arch:
+    """The network for the classes that are asked for: by default its own."""
+    if labels is None:
+        return arch
+    return arch.with_labels(faces.names if labels == OWN_CLASSES else labels)
 
 
 def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingRecord | None:

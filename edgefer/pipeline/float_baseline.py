@@ -30,7 +30,7 @@ def run_float_baseline(bundle: Bundle, test: Dataset, source: Path | None) -> Fl
     with quiet():
         from edgefer.training import evaluation, weights
 
-    arch = get_arch(bundle.manifest.arch)
+    arch = get_arch(bundle.manifest.arch).with_labels(bundle.manifest.contract.labels)
     trained = weights.load_trained_model(arch, source)
     _require_same(bundle, trained.sha256, str(source or "the shipped weights"))
     outputs = evaluation.logits(trained.network, test, arch).numpy()

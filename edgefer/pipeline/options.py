@@ -28,7 +28,8 @@ class BuildOptions:
     """The options of `edgefer build`.
 
     One of `arch`, `model` (module:callable) and `onnx` names the network. The other keys of a network of the user's own
-    go before those of its contract's file. `calibration` is a data set or a calibration.json.
+    go before those of its contract's file. `labels` are also those of edgefer's network where no record has them.
+    `calibration` is a data set or a calibration.json.
     """
 
     targets: tuple[str, ...]
@@ -59,8 +60,9 @@ class BuildOptions:
         if sum(each is not None for each in (self.arch, self.model, self.onnx)) != 1:
             raise WrongOptions("give one of --arch, --model and --onnx.")
         if self.arch is not None:
-            self._require_none("--arch", contract=self.contract, input=self.input, labels=self.labels, name=self.name)
-            get_arch(self.arch)
+            self._require_none("--arch", contract=self.contract, input=self.input, name=self.name)
+            arch = get_arch(self.arch)
+            arch.with_labels(self.labels or arch.labels)
         elif self.model is not None:
             self._require_none("--model", untrained=self.untrained)
             if self.weights is None:
@@ -151,7 +153,9 @@ def _network(options: BuildOptions, progress: Progress) -> tuple[Arch, TrainedMo
     if options.arch is not None:
         arch = get_arch(options.arch)
         if options.untrained is not None:
+            arch = arch.with_labels(options.labels or arch.labels)
             return arch, random_init.make(arch, options.untrained)
+        arch = weights.labelled(arch, options.weights, options.labels)
         return arch, weights.load_trained_model(arch, options.weights, progress)
     contract = read_contract_file(options.contract, name=options.name, labels=options.labels, input=options.input)
     if options.onnx is not None:

@@ -105,7 +105,10 @@ def load_teachers(paths: Sequence[Path], arch: Arch, device: str) -> list[Teache
     for path in paths:
         of = arch_of_weights(path)
         if of.labels != arch.labels:
-            raise BadWeights(f"the teacher {path} knows {', '.join(of.labels)}; it must know {arch.name}'s labels.")
+            raise BadWeights(
+                f"the teacher {path} tells {len(of.labels)} classes ({', '.join(of.labels)}), the student {arch.name} "
+                f"{len(arch.labels)} ({', '.join(arch.labels)}): give a teacher of the student's classes."
+            )
         network = load_trained_model(of, path).network
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         teachers.append(Teacher(of, network))

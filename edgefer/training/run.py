@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_safetensors
 
+from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadSetting, Diverged
+from edgefer.runtime.errors import BadData, BadSetting, Diverged
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
 from edgefer.training import (
@@ -122,11 +123,20 @@ def _write_weights(plan: Plan, state: loop.State, path: Path) -> None:
 
 def _training_data(plan: Plan, data: Dataset) -> loop.TrainingData:
     recipes.check_teachers(plan)
+    _require_classes(plan, data)
     faces, public = data.split("Training"), data.split("PublicTest")
     faces.require_every_class()
     teachers = losses.load_teachers(plan.teachers, plan.arch, plan.device)
     opened = None if plan.bank is None else bank.open_bank(plan.bank, faces, plan.arch)
     return loop.TrainingData(faces, losses.soft_labels(faces, plan.recipe), public, teachers, opened)
+
+
+def _require_classes(plan: Plan, data: Dataset) -> None:
+    if data.names != plan.arch.labels:
+        raise BadData(
+            f"{data.source} has the classes {', '.join(data.names)}, {plan.arch.name} is to learn "
+            f"{', '.join(plan.arch.labels)}: give data of those, or the classes of the data with --labels."
+        )
 
 
 def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
@@ -193,6 +203,8 @@ def command(plan: Plan, data: Dataset) -> str:
     processes = parallel.world_size()
     torchrun = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
     line = [*torchrun, "edgefer", "train", "--arch", plan.arch.name, "--data", Path(data.source).name]
+    if plan.arch.labels != get_arch(plan.arch.name).labels:
+        line += ["--labels", ",".join(plan.arch.labels)]
     line += ["--recipe", plan.recipe.name, "--epochs", str(plan.recipe.epochs)]
     changed = recipes.differences(replace(plan.recipe, epochs=recipes.get_recipe(plan.recipe.name).epochs))
     line += [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -65,13 +66,32 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def arch_of_weights(path: Path) -> Arch:
-    """The network that a weights file of edgefer's says it is of; raises MissingFile, BadWeights or UnknownName."""
+    """The network that a weights file of edgefer's says it is of, with its labels.
+
+    Raises MissingFile, BadWeights or UnknownName.
+    """
     read_tensors(path)
     with safe_open(path, "pt") as opened:  # type: ignore[no-untyped-call, unused-ignore]
         name = (opened.metadata() or {}).get("arch")
     if name is None:
         raise BadWeights(f"{path} does not say of which network it is: give weights that edgefer trained.")
-    return get_arch(name)
+    return labelled(get_arch(name), path)
+
+
+def labelled(arch: Arch, path: Path | None, labels: tuple[str, ...] | None = None) -> Arch:
+    """The network with the labels of its weights: those of the record beside them, else `labels`, else its own.
+
+    `path` is None for the shipped weights. Raises MissingFile, BadRecord, BadWeights if the record has other labels.
+    """
+    path = weights_path(arch, path)
+    record = _record(path, arch)
+    recorded = () if record is None else tuple(record.data.get("classes", ()))
+    if recorded and labels is not None and labels != recorded:
+        raise BadWeights(
+            f"{path} was trained on {len(recorded)} classes ({', '.join(recorded)}), as the record beside it says, and "
+            f"{len(labels)} labels are given ({', '.join(labels)}): leave --labels out."
+        )
+    return arch.with_labels(recorded or labels or arch.labels)
 
 
 def require_finite(path: Path, tensors: Tensors) -> None:
@@ -101,6 +121,7 @@ def load_trained_model(arch: Arch, path: Path | None, progress: Progress = SILEN
     tensors = named_as(expected, path, read_tensors(path), progress)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     if shapes != expected:
+        _require_classes(arch, path, shapes)
         wrong = sorted(k for k in expected.keys() | shapes.keys() if expected.get(k) != shapes.get(k))
         raise BadWeights(
             f"{path} holds the weights of another network: {wrong[0]} is {shapes.get(wrong[0], 'missing')}, "
@@ -109,6 +130,18 @@ def load_trained_model(arch: Arch, path: Path | None, progress: Progress = SILEN
     require_finite(path, tensors)
     network.load_state_dict(tensors)
     return TrainedModel(network.eval(), sha256(path), _record(path, arch))
+
+
+def _require_classes(arch: Arch, path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise BadWeights if these are the shapes of `arch` with another number of classes."""
+    for classes in sorted({shape[0] for shape in shapes.values() if shape} - {len(arch.labels)}):
+        with torch.device("meta"):
+            other = arch.build(classes=classes).state_dict()
+        if shapes == {name: tuple(value.shape) for name, value in other.items()}:
+            raise BadWeights(
+                f"{path} tells {classes} classes, and there are {len(arch.labels)} labels ({', '.join(arch.labels)}): "
+                "give a label for each of its outputs, in their order, with --labels."
+            )
 
 
 def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:

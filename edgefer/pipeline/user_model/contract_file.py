@@ -29,6 +29,7 @@ from edgefer.arch.architecture import Color, ModelContract, Output
 from edgefer.pipeline.user_model.normalization import require_statistics
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime.labels import require_labels
 
 Layout = Literal["NCHW", "NHWC"]
 Size = tuple[int, int, int]  # channels, height, width
@@ -41,7 +42,6 @@ KEYS = (
 )
 _INPUT = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})x([1-9]\d{0,4})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_LABEL = re.compile(r"[^\s,]+( [^\s,]+)*")
 
 
 @dataclass(frozen=True)
@@ -130,17 +130,7 @@ def _check(contract: ContractFile) -> None:
             f"output_slice = [{first}, {end}] is no part of a vector: give the first place, from 0, and the end."
         )
     if contract.labels is not None:
-        _check_labels(contract.labels)
-
-
-def _check_labels(labels: tuple[str, ...]) -> None:
-    for label in labels:
-        if not _LABEL.fullmatch(label) or not label.isprintable():
-            raise BadRecord(f"{label!r} is no label: give words without commas, like angry,happy.")
-        if labels.count(label) > 1:
-            raise BadRecord(f"the label {label} is given twice.")
-    if len(labels) < 2:
-        raise BadRecord("one label is no choice: give the labels of all outputs, like angry,happy.")
+        require_labels(contract.labels)
 
 
 def require_name(name: str) -> str:
