@@ -90,9 +90,33 @@ class Small(nn.Module):
         return torch.softmax(self.last(self.line(pooled[:, None]).flatten(1)) * 10, 1)
 
 
+class Weighted(nn.Module):
+    """Weights besides those of convolutions and linear layers: slopes, norms, a constant, a transposed convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3),
+            nn.PReLU(8),
+            nn.GroupNorm(2, 8),
+            nn.ConvTranspose2d(8, 8, 2),
+            nn.InstanceNorm2d(8, affine=True),
+        )
+        self.body.append(nn.InstanceNorm2d(8, affine=True))
+        for parameter in self.body.parameters():
+            parameter.data.add_(0.1 * torch.rand_like(parameter))
+        self.constant, self.last = nn.Parameter(torch.rand(1, 8, 1, 8)), nn.Linear(8, 4)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        x = self.body(pixels / 255) * self.constant
+        return torch.softmax(self.last(x.amax((2, 3))) * 4, 1)
+
+
+@pytest.mark.parametrize("made", [Small, Weighted])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> None:
-    network = Small().eval()
+def test_every_layer_with_weights_agrees_with_torch(tmp_path: Path, name: str, made: type[nn.Module]) -> None:
+    network = made().eval()
     model = to_ncnn.convert(cast(DeployableModel, network), 9)
     images = np.random.default_rng(1).integers(0, 256, (20, 9, 9, 3), np.uint8)
     ranges = estimate(to_ncnn.observe(model, images), len(images), "min-max")
@@ -108,7 +132,8 @@ def test_every_layer_with_int8_agrees_with_torch(tmp_path: Path, name: str) -> N
     assert np.abs(returned - expected).max() < GOLDEN_TOLERANCE[get_target(name).precision]
     if name == "ncnn-int8":
         dtypes = to_ncnn.dtypes(files, get_target(name))
-        assert dtypes.operators["InnerProduct int8"] == 2
+        assert dtypes.operators["InnerProduct int8"] == (2 if made is Small else 1)
+        assert dtypes.float_inside == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,8 +151,9 @@ def test_vulkan_gives_the_golden_answer(dist: Path, name: str) -> None:
         ("1\n0 0", b"", "not an ncnn param file"),
         (f"7767517\n1 1\n{LINE}", bytes(4), "weights of the layer c"),
         (f"7767517\n1 1\n{LINE}", b"\1\2\3\4" + bytes(32), "weights of the layer c"),
-        ("7767517\n1 1\nPReLU p 1 1 in0 out0 0=1", bytes(4), "one of these layers: PReLU"),
-        ("7767517\n1 1\nGemm g 1 1 in0 out0 3=0 5=1 8=1 9=1", bytes(8), "Gemm of a linear layer only, g is another"),
+        ("7767517\n1 1\nPReLU p 1 1 in0 out0 0=2", bytes(4), "weights of the layer p"),
+        ("7767517\n1 1\nPReLU p 1 1 in0 out0 0=1", bytes(8), "have 4 bytes of weights, the file has 8"),
+        ("7767517\n1 1\nFolded f 1 1 in0 out0", bytes(4), "no ncnn layer for Folded"),
         ("7767517\n1 1\nLayerNorm n 1 1 in0 out0 0=2 2=1", bytes(8), "weights of the layer n"),
     ],
 )

@@ -1,45 +1,39 @@
 """ncnn's two files as layers: model.param, a line of text a layer, and model.bin, their weights one after another.
 
-Written from the wiki pages of Tencent/ncnn, "param and model file structure" and "operation param weight table".
-Only layers with weights that edgefer's networks have are known; others are refused, never skipped.
+Written from the wiki page of Tencent/ncnn, "param and model file structure". How many weights a layer has, ncnn says
+itself: its own layer is made from the line of text, and what that would load is written down. So every layer that ncnn
+has can be read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
+import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.errors import ExportFailed
+from edgefer.runtime.process import quiet
 
 Array = NDArray[Any]
+Asked = tuple[int, bool]  # of an array that a layer loads: its values, and whether its type stands before them
 MAGIC = "7767517"
 # What stands before a layer's weights in model.bin and says their type; biases and scales are bare float32.
 TAGS = {"float32": 0, "float16": 0x01306B47, "int8": 0x000D4B38}
 _TYPES = {tag: np.dtype(name) for name, tag in TAGS.items()}
-# Layers with weights: the keys of their size and of whether a bias follows.
-WEIGHTED = {
-    "Convolution": ("6", "5"),
-    "Convolution1D": ("6", "5"),
-    "ConvolutionDepthWise": ("6", "5"),
-    "InnerProduct": ("2", "1"),
-    "Gemm": ("", ""),  # see `_gemm`
-}
-_NORMS = {"LayerNorm": ("0", "2")}  # the keys of their size and of whether they have a scale and a shift: bare floats
 # Gemm's keys where it is a linear layer: only B transposed, B and C constant, C a row.
 LINEAR = {"2": "0", "3": "1", "4": "0", "5": "1", "6": "1", "10": "4"}
 OUTPUTS, GROUP, SCALES = "0", "7", "8"  # keys: channels put out, groups, int8 scale term
 REQUANTISED = 100  # added to the scale term of a layer whose output is int8 too
+_TAGGED = 0  # how ncnn asks for an array that has its type before it; any other number asks for bare float32
 
 
 @dataclass
 class Layer:
-    """A line of model.param and the arrays of model.bin that belong to it.
-
-    Of weights the first array is tagged with its type, of Gemm (see `_gemm`) both are; a norm's are bare.
-    """
+    """A line of model.param and the arrays of model.bin that belong to it."""
 
     kind: str
     name: str
@@ -59,16 +53,15 @@ class Layer:
 
 
 def read(param: bytes, weights: bytes) -> list[Layer]:
-    """The layers of both files; raises ExportFailed if they hold more or less than the layers known here."""
+    """The layers of both files; raises ExportFailed for a layer that ncnn doesn't have, or weights that don't fit."""
     magic, _counts, *lines = param.decode().splitlines()
     if magic != MAGIC:
         raise ExportFailed(f"not an ncnn param file: it begins with {magic[:20]!r}.")
     layers, at = [_layer(line) for line in lines], 0
-    for layer in layers:
-        at = _take(layer, weights, at)
+    for layer, asked in zip(layers, weights_asked(layers), strict=True):
+        at = _take(layer, asked, weights, at)
     if at != len(weights):
-        kinds = ", ".join(sorted({layer.kind for layer in layers} - WEIGHTED.keys() - _NORMS.keys()))
-        raise ExportFailed(f"edgefer can't read ncnn's weights of one of these layers: {kinds}.")
+        raise ExportFailed(f"ncnn's layers have {at} bytes of weights, the file has {len(weights)}.")
     return layers
 
 
@@ -79,44 +72,52 @@ def _layer(line: str) -> Layer:
     return Layer(kind, name, rest[: ends[0]], rest[ends[0] : ends[1]], params)
 
 
-def _take(layer: Layer, weights: bytes, at: int) -> int:
+def _take(layer: Layer, asked: list[Asked], weights: bytes, at: int) -> int:
     """Give a layer its arrays, which begin at `at`; return where the next layer's do."""
-    tagged, bare = _sizes(layer)
     try:
-        for size in tagged:
-            kind = _TYPES[int.from_bytes(weights[at : at + 4], "little")]
-            layer.arrays.append(np.frombuffer(weights, kind, size, at + 4))
-            at += 4 + _aligned(size * kind.itemsize)
-        for length in bare:
-            layer.arrays.append(np.frombuffer(weights, np.float32, length, at))
-            at += 4 * length
+        for size, tagged in asked:
+            kind = _TYPES[int.from_bytes(weights[at : at + 4], "little")] if tagged else np.dtype(np.float32)
+            at += 4 * tagged
+            layer.arrays.append(np.frombuffer(weights, kind, size, at))
+            at += _aligned(size * kind.itemsize)
     except (KeyError, ValueError) as error:
         raise ExportFailed(f"edgefer can't read ncnn's weights of the layer {layer.name}: {error}.") from error
     return at
 
 
-def _sizes(layer: Layer) -> tuple[list[int], list[int]]:
-    """How many values the tagged arrays of a layer have, and the bare ones behind them."""
-    if layer.kind == "Gemm":
-        return _gemm(layer), []
-    if layer.kind in _NORMS:
-        size, scaled = (layer.number(key) for key in _NORMS[layer.kind])
-        return [], [size, size] * (scaled != 0)
-    if layer.kind not in WEIGHTED:
-        return [], []
-    size, bias = (layer.number(key) for key in WEIGHTED[layer.kind])
-    scales = layer.number(SCALES)
-    return [size], [layer.number(OUTPUTS)] * (bias != 0) + [layer.rows, 1] * (scales != 0) + [1] * (
-        scales > REQUANTISED
-    )
+def weights_asked(layers: list[Layer]) -> list[list[Asked]]:
+    """What each layer loads: of every array how many values it has, and whether its type stands before it.
+
+    Raises ExportFailed for layers that ncnn doesn't have.
+    """
+    if unknown := sorted({layer.kind for layer in layers if ncnn.layer_to_index(layer.kind) < 0}):
+        raise ExportFailed(f"pnnx has no ncnn layer for {', '.join(unknown)}.")
+    with quiet():
+        return [_asked(layer) for layer in layers]
 
 
-def _gemm(layer: Layer) -> list[int]:
-    """Weights and bias of a linear layer over rows; raises ExportFailed if the Gemm is any other product."""
-    if not LINEAR.items() <= layer.params.items():
-        raise ExportFailed(f"edgefer knows ncnn's Gemm of a linear layer only, {layer.name} is another.")
-    columns, depth = layer.number("8"), layer.number("9")
-    return [columns * depth, columns]
+def _asked(layer: Layer) -> list[Asked]:
+    """What ncnn's layer loads, in a net of its own in which its inputs come from nowhere."""
+    sources = [Layer("Input", f"source_{name}", [], [name], {}) for name in layer.inputs]
+    net, recorder = ncnn.Net(), _Recorder()
+    if net.load_param_mem(_text([*sources, layer])):
+        raise ExportFailed(f"ncnn can't read the layer {layer.name} ({layer.kind}) as pnnx wrote it.")
+    net.layers()[-1].load_model(recorder)
+    return recorder.asked
+
+
+class _Recorder(ncnn.ModelBin):
+    """Weights that a layer may load: it gets zeros, and what it asked for is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Asked] = []
+
+    def load(self, *request: int) -> Any:
+        """ncnn asks with the sizes of the array, the innermost first, then the kind of storage."""
+        *sizes, storage = request
+        self.asked.append((prod(sizes), storage == _TAGGED))
+        return ncnn.Mat(*sizes)
 
 
 def _aligned(size: int) -> int:
@@ -125,9 +126,13 @@ def _aligned(size: int) -> int:
 
 def write(layers: list[Layer]) -> tuple[bytes, bytes]:
     """The contents of model.param and model.bin."""
+    asked = weights_asked(layers)
+    return _text(layers).encode(), b"".join(map(_bytes, layers, asked))
+
+
+def _text(layers: list[Layer]) -> str:
     blobs = sum(len(layer.outputs) for layer in layers)
-    text = "\n".join([MAGIC, f"{len(layers)} {blobs}", *map(_line, layers)]) + "\n"
-    return text.encode(), b"".join(_bytes(layer) for layer in layers)
+    return "\n".join([MAGIC, f"{len(layers)} {blobs}", *map(_line, layers)]) + "\n"
 
 
 def _line(layer: Layer) -> str:
@@ -136,9 +141,9 @@ def _line(layer: Layer) -> str:
     return " ".join([layer.kind, layer.name, counts, *layer.inputs, *layer.outputs, *params])
 
 
-def _bytes(layer: Layer) -> bytes:
-    tagged = len(_sizes(layer)[0])
-    return b"".join([*map(_tagged, layer.arrays[:tagged]), *(array.tobytes() for array in layer.arrays[tagged:])])
+def _bytes(layer: Layer, asked: list[Asked]) -> bytes:
+    pairs = zip(layer.arrays, asked, strict=True)
+    return b"".join(_tagged(array) if tagged else array.tobytes() for array, (_, tagged) in pairs)
 
 
 def _tagged(array: Array) -> bytes:

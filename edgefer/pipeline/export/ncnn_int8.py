@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgefer.pipeline.export import Ranges
-from edgefer.pipeline.export.ncnn_file import REQUANTISED, SCALES, Layer
+from edgefer.pipeline.export.ncnn_file import LINEAR, REQUANTISED, SCALES, Layer
 from edgefer.runtime.errors import ExportFailed
 
 Sources = dict[bytes, list[str]]
@@ -46,8 +46,8 @@ def quantise(layers: list[Layer], sources: Sources, ranges: Ranges) -> None:
 
 def _by_rows(layer: Layer) -> None:
     """Make a linear layer over rows an InnerProduct, which takes rows too: ncnn's int8 Gemm has one scale for all of
-    its weights and measures its input's at every run."""
-    if layer.kind == "Gemm":
+    its weights and measures its input's at every run. Any other Gemm stays as it is, in float."""
+    if layer.kind == "Gemm" and LINEAR.items() <= layer.params.items():
         columns, depth = layer.number("8"), layer.number("9")
         layer.kind, layer.params = "InnerProduct", {"0": str(columns), "1": "1", "2": str(columns * depth)}
 

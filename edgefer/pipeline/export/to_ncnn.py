@@ -40,8 +40,6 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
     largest = _as_sums(graph)
     layers = ncnn_file.read(*_pnnx(graph))
     _correct_reductions(layers, largest)
-    if unknown := sorted({layer.kind for layer in layers if not layer.kind.isalnum()}):
-        raise ExportFailed(f"pnnx has no ncnn layer for {', '.join(unknown)}.")
     if integer:
         ncnn_int8.quantise(layers, sources, ranges or {})
     elif target.precision == "fp16":
@@ -126,9 +124,10 @@ def _halve(layers: list[Layer]) -> None:
     Not by pnnx's fp16=1: it makes every number below half precision's normal ones 0, and a first convolution that
     takes pixels 0 to 255 has many.
     """
-    for layer in layers:
-        if layer.kind in ncnn_file.WEIGHTED:
-            layer.arrays[0] = layer.arrays[0].astype(np.float16)
+    for layer, asked in zip(layers, ncnn_file.weights_asked(layers), strict=True):
+        tagged = [place for place, (_, typed) in enumerate(asked) if typed]
+        for place in tagged[:1] if layer.kind == "Gemm" else tagged:  # Gemm's second is its bias
+            layer.arrays[place] = layer.arrays[place].astype(np.float16)
 
 
 def _pnnx(graph: onnx.ModelProto) -> tuple[bytes, bytes]:
