@@ -141,6 +141,6 @@ def _record(outcome: BuildOutcome) -> dict[str, Any]:
 
 def _line(bundle: Bundle) -> str:
     own = bundle.manifest.own
-    how = "" if own is None else f", outputs {own['output']}, preprocessing {own['preprocessing']}"
+    how = "" if own is None else f", outputs taken as {own['output']}, preprocessing {own['preprocessing']}"
     size = f"{bundle.manifest.model_bytes:,} bytes"
     return f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"

@@ -22,7 +22,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgefer.arch import ARCHS, Arch
 from edgefer.arch.architecture import Color, ModelContract, Output
@@ -40,6 +40,11 @@ KEYS = (
     "sigmoid-logits), output_name, output_slice ([0, 7]), layout (NCHW, NHWC). "
     "All have defaults but labels and, for --model, input."
 )
+_WHOLE = {  # keys with so many whole numbers
+    "resize": (1, "a whole number of pixels, like 72"),
+    "crop": (1, "a whole number of pixels, like 64"),
+    "output_slice": (2, "two whole numbers, the first place and the end, like [0, 7]"),
+}
 _INPUT = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})x([1-9]\d{0,4})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -110,7 +115,17 @@ def _from_file(path: Path) -> ContractFile:
         content["labels"] = [label.strip() for label in content["labels"].split(",")]
     if isinstance(content.get("output_name"), int):  # a place in a tuple
         content["output_name"] = str(content["output_name"])
+    _require_whole(content, path)
     return records.structure(ContractFile, content, str(path))
+
+
+def _require_whole(content: dict[str, Any], path: Path) -> None:
+    """Raise BadRecord for fractions where whole numbers belong, which would be cut off, and for too many or few."""
+    for key in _WHOLE.keys() & content.keys():
+        value, (count, words) = content[key], _WHOLE[key]
+        numbers = value if isinstance(value, list) else [value]
+        if len(numbers) != count or not all(type(each) is int for each in numbers):
+            raise BadRecord(f"{path}: {key} is {value!r}, it must be {words}.")
 
 
 def _check(contract: ContractFile) -> None:

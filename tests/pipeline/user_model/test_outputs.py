@@ -129,7 +129,7 @@ SHIPPED += [pytest.param(CASES[n], id=IDS[n], marks=pytest.mark.long) for n in (
 def test_every_format(run: Run, tmp_path: Path, flat: Path, case: Case) -> None:
     targets = [word for name in TARGETS for word in ("--target", name)]
     ran = run(*words(tmp_path, case.name, case.keys), *targets, "--calibration", flat, "--out", tmp_path)
-    assert ran.fine().count(f"outputs {case.output},") == len(TARGETS)
+    assert ran.fine().count(f"outputs taken as {case.output},") == len(TARGETS)
     for name in TARGETS:
         bundle = read_bundle(tmp_path / f"theirs.{name}")
         verify.check_golden(bundle)
@@ -168,7 +168,7 @@ def test_onnx_output_by_name(run: Run, tmp_path: Path, flat: Path) -> None:
     targets = ("--target", "onnx-fp32", "--target", "tflite-int8", "--target", "ncnn-fp32", "--calibration", flat)
     stated = contract(tmp_path, 'output_name = "labels"')
     out = run("build", "--onnx", path, "--contract", stated, *targets, "--out", tmp_path).fine()
-    assert out.count("outputs sigmoid,") == 3
+    assert out.count("outputs taken as sigmoid,") == 3
     with torch.inference_mode():
         wanted = network(preprocess(FACES, heads.SIDE, "rgb", (0, 1), [0] * 3, [1] * 3))[1].numpy()
     for target, limit in (("onnx-fp32", 1e-5), ("tflite-int8", 0.05), ("ncnn-fp32", 1e-5)):
@@ -225,6 +225,22 @@ def test_refused(run: Run, tmp_path: Path, name: str, keys: str, said: tuple[str
 def test_no_part_of_a_vector(tmp_path: Path, part: list[int]) -> None:
     with pytest.raises(BadRecord, match="no part of a vector"):
         read_contract_file(contract(tmp_path, f"output_slice = {part}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("output_slice = [0.5, 5]", r"output_slice is \[0.5, 5\], it must be two whole numbers"),
+        ("output_slice = 5", "two whole numbers, the first place and the end"),
+        ('output_slice = "0:5"', "output_slice is '0:5'"),
+        ("output_slice = [0, 5, 7]", "two whole numbers"),
+        ("resize = 72.9", "resize is 72.9, it must be a whole number"),
+        ("crop = true", "crop is True"),
+    ],
+)
+def test_fractions_are_not_cut_off(tmp_path: Path, key: str, said: str) -> None:
+    with pytest.raises(BadRecord, match=said):
+        read_contract_file(contract(tmp_path, key))
 
 
 def test_the_log_softmax_and_the_rows_of_others_are_not_shipped(tmp_path: Path) -> None:
