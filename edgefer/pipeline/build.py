@@ -1,4 +1,4 @@
-"""The stages, in order: fold -> export -> calibrate -> quantize -> inspect -> verify -> bundle."""
+"""The stages, in order: fold -> equalize -> export -> calibrate -> quantize -> inspect -> verify -> bundle."""
 
 from __future__ import annotations
 
@@ -110,8 +110,10 @@ def build_bundle(
     stage("folding")
     float_model = float_model or FloatModel(job.arch, job.weights)
     network = float_model.network
+    stage("equalizing")
+    prepared = _prepare(float_model, source)
     stage("exporting")
-    model = float_model.model(job.target.format)
+    model = float_model.model(job.target.format, prepared)
     stage("calibrating")
     record = _measure(float_model, job, source) if isinstance(source, Dataset) else source
     stage("quantizing")
@@ -183,6 +185,13 @@ def _calibration(job: BuildJob) -> CalibrationRecord | Dataset | None:
 
 def _measure(float_model: FloatModel, job: BuildJob, faces: Dataset) -> CalibrationRecord:
     return float_model.measure(job.target.format, faces, job.calibration.method, job.calibration.seed)
+
+
+def _prepare(float_model: FloatModel, source: CalibrationRecord | Dataset | None) -> DeployableModel:
+    """The network that the file is made from: for int8 with its channels made alike, as faces or a record say."""
+    if source is None:
+        return float_model.network
+    return float_model.equalized(float_model.plan(source) if isinstance(source, Dataset) else source.equalization)
 
 
 def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: CalibrationRecord | None) -> dict[str, bytes]:

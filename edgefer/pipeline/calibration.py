@@ -41,12 +41,27 @@ class CalibrationSet:
 
 
 @dataclass(frozen=True)
+class Equalization:
+    """One layer whose output channels were multiplied by `factors`, and the layers whose weights undo it.
+
+    before, after  the largest range of its channels over the median one
+    """
+
+    layer: str
+    into: list[str]
+    before: float
+    after: float
+    factors: list[float]
+
+
+@dataclass(frozen=True)
 class CalibrationRecord:
     """Activation ranges of one float model, tied to the weights they were measured on.
 
     `fidelity` is how the file answered that was built with these ranges, on other faces of the same source. A build
-    with faces writes it into the record of its bundle; a build from the record can only repeat it. Records of earlier
-    versions don't have it.
+    with faces writes it into the record of its bundle; a build from the record can only repeat it. `equalization` is
+    what was done to the float model before the ranges were measured (`pipeline/equalize.py`). Records of earlier
+    versions have neither.
     """
 
     schema: str = field(default="edgefer/calibration/1", kw_only=True)
@@ -58,6 +73,7 @@ class CalibrationRecord:
     faces: CalibrationSet
     ranges: dict[str, Range]
     fidelity: records.Fidelity | None = None
+    equalization: list[Equalization] = field(default_factory=list)
 
 
 def choose(data: Dataset, count: int, seed: int) -> Dataset:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from functools import cached_property
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
-from edgefer.pipeline import calibration
-from edgefer.pipeline.calibration import CalibrationRecord
+from edgefer.pipeline import calibration, equalize
+from edgefer.pipeline.calibration import CalibrationRecord, Equalization
 from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method, estimate
@@ -16,6 +18,7 @@ from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
 from edgefer.runtime.process import EXPLAINED, library_errors
+from edgefer.training.torch_settings import torch_threads
 from edgefer.training.weights import TrainedModel
 
 _DEBUG = "`edgefer --debug` shows all of it."
@@ -26,7 +29,9 @@ class FloatModel:
 
     def __init__(self, arch: Arch, weights: TrainedModel) -> None:
         self.arch, self.weights = arch, weights
-        self._models: dict[str, bytes] = {}
+        self._models: dict[tuple[str, int], bytes] = {}
+        self._plans: dict[str, list[Equalization]] = {}
+        self._equalized: dict[str, DeployableModel] = {}
         self._records: dict[tuple[str, Method, str, int], CalibrationRecord] = {}
 
     @cached_property
@@ -34,24 +39,49 @@ class FloatModel:
         """The folded network, in evaluation mode."""
         return DeployableModel(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
 
-    def model(self, kind: str) -> bytes:
-        """The float graph that files of the format `kind` are made from; raises ExportFailed."""
-        graph = ENGINES[kind].ranges
-        if graph not in self._models:
-            self._models[graph] = self._convert(graph)
-        return self._models[graph]
+    def plan(self, faces: Dataset) -> list[Equalization]:
+        """What makes the network's channels alike on `faces`."""
+        key = calibration.describe(faces, 0).sha256
+        if key not in self._plans:
+            with torch_threads(1):  # or the recorded factors would depend on their number
+                found = equalize.plan(self.network.network, calibration.images(faces, self.arch))
+            self._plans[key] = found
+        return self._plans[key]
 
-    def _convert(self, graph: str) -> bytes:
+    def equalized(self, planned: Sequence[Equalization]) -> DeployableModel:
+        """The network that int8 is made of: the same function, its channels made alike; raises BadCalibration."""
+        if not planned:
+            return self.network
+        key = str(planned)
+        if key not in self._equalized:
+            network = copy.deepcopy(self.network)
+            network.network = equalize.apply(self.network.network, self.arch.crop, planned)
+            self._equalized[key] = network
+        return self._equalized[key]
+
+    def model(self, kind: str, network: DeployableModel | None = None) -> bytes:
+        """The float graph that files of the format `kind` are made from; raises ExportFailed.
+
+        `network` is one that this object made of its own, by default the folded network.
+        """
+        graph, network = ENGINES[kind].ranges, network or self.network
+        key = graph, id(network)
+        if key not in self._models:
+            self._models[key] = self._convert(graph, network)
+        return self._models[key]
+
+    def _convert(self, graph: str, network: DeployableModel) -> bytes:
         exporter, what = import_exporter(graph), f"{self.arch.name} can't be converted to {graph}"
         with library_errors(lambda reason: ExportFailed(f"{what} ({reason}): {_DEBUG}"), EXPLAINED):
-            return exporter.convert(self.network, self.arch.crop)
+            return exporter.convert(network, self.arch.crop)
 
     def measure(self, kind: str, faces: Dataset, method: Method, seed: int) -> CalibrationRecord:
         """The ranges of the graph's tensors on `faces`, which `seed` chose; raises BadCalibration, ExportFailed."""
         graph, chosen = ENGINES[kind].ranges, calibration.describe(faces, seed)
         key = graph, method, chosen.sha256, seed
         if key not in self._records:
-            backend, model = import_exporter(graph), self.model(kind)
+            planned = self.plan(faces)
+            backend, model = import_exporter(graph), self.model(kind, self.equalized(planned))
             what = f"the {graph} graph of {self.arch.name} can't be run to measure its ranges"
             with library_errors(lambda reason: ExportFailed(f"{what} ({reason}): {_DEBUG}"), EXPLAINED):
                 ranges = estimate(backend.observe(model, calibration.images(faces, self.arch)), len(faces), method)
@@ -66,6 +96,7 @@ class FloatModel:
                 method=method,
                 faces=chosen,
                 ranges=ranges,
+                equalization=planned,
             )
         return self._records[key]
 

@@ -110,7 +110,7 @@ def _absorb_scalings(network: fx.GraphModule, pixel_map: _PixelMap) -> _PixelMap
     """Take scalings and shifts of each channel at the input out of the network and into the map."""
     start = next(iter(network.graph.nodes))
     while (node := _only_user(start)) is not None:
-        layer = _own_layer(network, node)
+        layer = own_layer(network, node)
         if not _is_scaling(layer):
             break
         assert isinstance(layer, nn.Conv2d)
@@ -135,7 +135,7 @@ def _only_user(node: fx.Node) -> fx.Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
-def _own_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+def own_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     """The module that this node alone calls."""
     if sum(each.target == node.target for each in network.graph.nodes) > 1:
         return None
@@ -147,7 +147,7 @@ def _first_convolution(network: fx.GraphModule, shifted: bool) -> tuple[nn.Conv2
     node, padded = _only_user(next(iter(network.graph.nodes))), False
     while node is not None and pads_with_zeros(node, called(network, node)):
         node, padded = _only_user(node), True
-    layer = None if node is None else _own_layer(network, node)
+    layer = None if node is None else own_layer(network, node)
     if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or layer.padding_mode != "zeros":
         return None, "no convolution over all channels reads the input alone"
     if shifted and (padded or layer.padding not in ((0, 0), 0, "valid")):
