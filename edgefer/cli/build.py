@@ -106,7 +106,7 @@ def build(as_json: bool, **options: Any) -> None:
     """Build bundles, by default from the shipped weights and calibration: no data needed.
 
     Of several targets one that fails does not take the others with it: each is built or told of with its reason, and
-    the exit code is that of the first that failed.
+    the exit code is the highest one of those that failed.
 
     \b
     Example: edgefer build --arch ean --target tflite-int8
@@ -128,7 +128,7 @@ def build(as_json: bool, **options: Any) -> None:
         print_json([_record(outcome) for outcome in outcomes])
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     if failures:
-        raise SeveralFailures.of(failures)
+        raise SeveralFailures.of(failures, highest=True)
 
 
 def _record(outcome: BuildOutcome) -> dict[str, Any]:

@@ -161,18 +161,19 @@ class Inconclusive(EdgeferError):
 
 
 class SeveralFailures(EdgeferError):
-    """All that went wrong in a command that goes on after a failure; the exit code is the first one's."""
+    """All that went wrong in a command that goes on after a failure; the exit code is the first's, or the highest."""
 
-    def __init__(self, message: str, failures: Sequence[EdgeferError] = ()) -> None:
+    def __init__(self, message: str, failures: Sequence[EdgeferError] = (), highest: bool = False) -> None:
         super().__init__(message)
         self._failures = failures or (self,)
         if failures:
-            self.exit_code = failures[0].exit_code
+            codes = [failure.exit_code for failure in failures]
+            self.exit_code = max(codes) if highest else codes[0]
 
     @classmethod
-    def of(cls, failures: Sequence[EdgeferError]) -> SeveralFailures:
+    def of(cls, failures: Sequence[EdgeferError], highest: bool = False) -> SeveralFailures:
         """These failures, of which there is at least one."""
-        return cls(" ".join(map(str, failures)), failures)
+        return cls(" ".join(map(str, failures)), failures, highest)
 
     @property
     def parts(self) -> Sequence[EdgeferError]:

@@ -32,3 +32,4 @@ def test_several_failures_have_the_first_ones_code() -> None:
     failures = [errors.BadData("one."), errors.NoGpu("two.")]
     several = SeveralFailures.of(failures)
     assert (str(several), several.exit_code, several.parts) == ("one. two.", 5, failures)
+    assert SeveralFailures.of(failures, highest=True).exit_code == 25
