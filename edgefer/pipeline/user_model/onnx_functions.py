@@ -105,6 +105,12 @@ def power(build: Builder, op: Op) -> Value:
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 
 
+def absolute(build: Builder, op: Op) -> Value:
+    """Abs as the larger of the value and its negative: TFLite's int8 has maxima and no absolute values."""
+    value = op.activation()
+    return build.function(torch.maximum, value, build.function(operator.neg, value, axes=value.axes), axes=value.axes)
+
+
 def cast(_build: Builder, op: Op) -> Value:
     """Cast between kinds of floats: edgefer computes in float32 and quantises itself."""
     kind = int(op.attributes["to"])
@@ -114,7 +120,7 @@ def cast(_build: Builder, op: Op) -> Value:
 
 
 FUNCTIONS: dict[str, Rule] = {
-    "Abs": call(torch.abs),
+    "Abs": absolute,
     "Cast": cast,
     "Celu": each(lambda op: nn.CELU(float(op.attributes.get("alpha", 1.0)))),
     "Clip": each(_clip),

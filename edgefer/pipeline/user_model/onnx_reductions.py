@@ -68,7 +68,8 @@ def minimum(build: Builder, value: Value, axes: list[int]) -> Value:
 
 def absolutes(build: Builder, value: Value, axes: list[int]) -> Value:
     """The sum of the absolute values."""
-    return total(build, build.function(torch.abs, value), axes)
+    larger = build.function(torch.maximum, value, build.function(operator.neg, value))
+    return total(build, larger, axes)
 
 
 def squares(build: Builder, value: Value, axes: list[int]) -> Value:
