@@ -57,6 +57,11 @@ def _stated_classes(_context: click.Context, _option: click.Parameter, text: str
         return None if text is None else parse(text)
 
 
+_missing_option = click.option(
+    "--allow-missing-classes",
+    is_flag=True,
+    help="Train or calibrate though a class has no face; the record says which.",
+)
 _classes_option = click.option(
     "--classes",
     metavar="CLASSES",
@@ -69,25 +74,29 @@ _path_option = click.option(
 )
 
 
+_READING = {  # by the names of ReadOptions' fields
+    "layout": _layout_option,
+    "cache": _cache_option,
+    "classes": _classes_option,
+    "allow_missing_classes": _missing_option,
+    "depth": _depth_option,
+    "skip_unreadable": _skip_option,
+}
+
+
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--layout, --cache and what else is said of a data set, which the command gets as one `reading`."""
 
     @functools.wraps(command)
-    def with_reading(
-        *args: Any,
-        layout: str | None,
-        cache: Path | None,
-        depth: int | None,
-        skip_unreadable: int,
-        classes: StatedClasses | None,
-        **options: Any,
-    ) -> Any:
+    def with_reading(*args: Any, **options: Any) -> Any:
         from edgefer.data.listing import ReadOptions
 
-        reading = ReadOptions(layout, cache, depth=depth, skip_unreadable=skip_unreadable, classes=classes)
+        reading = ReadOptions(**{name: options.pop(name) for name in _READING})
         return command(*args, reading=reading, **options)
 
-    return _layout_option(_cache_option(_classes_option(_depth_option(_skip_option(with_reading)))))
+    for option in reversed(_READING.values()):
+        with_reading = option(with_reading)
+    return with_reading
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

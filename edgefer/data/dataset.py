@@ -33,6 +33,7 @@ class Dataset:
     rows      int64 (N,), number of the row (from 0) or of the file in sorted order
     votes     int64 (N, 10) of FER+, or None
     subjects  str (N,), who is on each image, or None if the source does not say
+    allow_missing  whether a class may have no face, as the user says
     skipped   rows or files of the source that can't be read and were left out, as the user allowed
     """
 
@@ -45,6 +46,7 @@ class Dataset:
     votes: NDArray[np.int64] | None = field(default=None)
     subjects: NDArray[np.str_] | None = field(default=None)
     skipped: int = 0
+    allow_missing: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,14 +81,18 @@ class Dataset:
         return replace(self, pixels=mapped.resized(self.pixels, size))
 
     def require_every_class(self) -> None:
-        """Raise EmptyData naming the classes that have no image."""
-        counts = np.bincount(self.labels, minlength=len(self.names))
-        missing = [name for name, count in zip(self.names, counts, strict=True) if not count]
-        if missing:
+        """Raise EmptyData naming the classes that have no image, unless the user allows that."""
+        missing = _without_image(self.names, self.labels)
+        if missing and not self.allow_missing:
             raise EmptyData(
-                f"{self.source} has no image of class {', '.join(missing)}: "
-                f"every one of {', '.join(self.names)} needs at least one."
+                f"{self.source} has no image of class {', '.join(missing)}: every one of {', '.join(self.names)} needs "
+                "at least one. --allow-missing-classes goes on without, and the record says so; --classes states fewer."
             )
+
+
+def _without_image(names: tuple[str, ...], labels: NDArray[np.int64]) -> list[str]:
+    counts = np.bincount(labels, minlength=len(names))
+    return [name for name, count in zip(names, counts, strict=True) if not count]
 
 
 @dataclass(frozen=True)
@@ -152,11 +158,13 @@ def fingerprint(data: Dataset) -> dict[str, object]:
     for array in chain(chunks(data.pixels), (data.labels, data.splits)):
         digest.update(np.ascontiguousarray(array).tobytes())
     counts = np.bincount(data.splits, minlength=len(SPLITS))
+    missing = _without_image(data.names, data.labels[data.splits == 0]) if data.allow_missing else []
     return {
         "images": dict(zip(SPLITS, map(int, counts), strict=True)),
         "classes": list(data.names),
         "sha256": digest.hexdigest(),
         **({"skipped": data.skipped} if data.skipped else {}),
+        **({"missing_classes": missing} if missing else {}),
     }
 
 

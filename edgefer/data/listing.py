@@ -47,6 +47,7 @@ class ReadOptions:
 
     layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
     cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    allow_missing_classes  whether a step that needs faces of every class goes on without
     classes what the user says of the classes; None: those of the layout
     skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
@@ -59,6 +60,7 @@ class ReadOptions:
     depth: int | None = None
     skip_unreadable: int = 0
     classes: StatedClasses | None = None
+    allow_missing_classes: bool = False
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
 
@@ -71,6 +73,7 @@ class ReadOptions:
             *layout,
             *depth,
             *(("--classes", self.classes.text) if self.classes else ()),
+            *(("--allow-missing-classes",) if self.allow_missing_classes else ()),
             *(("--skip-unreadable", str(self.skip_unreadable)) if self.skip_unreadable else ()),
         )
 

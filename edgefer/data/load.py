@@ -26,8 +26,10 @@ def load(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> Da
     for note in result.notes:
         options.say(note)
     if data.skipped:
-        options.say(one_line(f"{path}: {data.skipped:,} unreadable are left out, the first one {result.unreadable[0]}"))
-    return data.resized(size)
+        options.say(
+            one_line(f"{path}: {data.skipped:,} left out as unreadable, the first one is {result.unreadable[0]}")
+        )
+    return replace(data.resized(size), allow_missing=options.allow_missing_classes)
 
 
 def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> ReadResult:

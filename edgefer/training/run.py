@@ -14,7 +14,7 @@ from safetensors.torch import save as to_safetensors
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadData, BadSetting, Diverged
+from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
 from edgefer.training import (
@@ -124,7 +124,13 @@ def _write_weights(plan: Plan, state: loop.State, path: Path) -> None:
 def _training_data(plan: Plan, data: Dataset) -> loop.TrainingData:
     recipes.check_teachers(plan)
     _require_classes(plan, data)
-    faces, public = data.split("Training"), data.split("PublicTest")
+    faces = data.split("Training")
+    if not data.has("PublicTest"):
+        raise EmptyData(
+            f"{data.source} has no PublicTest image, and that split chooses the epoch: `edgefer train --hold-out 10` "
+            "takes one in ten Training images for it."
+        )
+    public = data.split("PublicTest")
     faces.require_every_class()
     teachers = losses.load_teachers(plan.teachers, plan.arch, plan.device)
     opened = None if plan.bank is None else bank.open_bank(plan.bank, faces, plan.arch)

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgefer.data.dataset import SPLITS
 from edgefer.runtime.files import sha256
 from tests.cli.made import SHIPPED, Run, raising
-from tests.data.made import row, write_rows
+from tests.data.made import row, write_rows, write_tree
 from tests.made import write_csv
 
 
@@ -33,10 +33,30 @@ def test_train_on_a_fold(run: Run, csv: Path, tmp_path: Path) -> None:
 def test_train_where_nothing_chooses(run: Run, tmp_path: Path) -> None:
     csv = write_csv(tmp_path / "fer2013.csv", {"Training": 10, "PrivateTest": 2})
     line = ("train", "--arch", "microexpnet-xxs", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path)
-    run(*line).fails(6, "no PublicTest image")
+    run(*line).fails(6, "no PublicTest image", "--hold-out 10")
     found = json.loads(run(*line, "--hold-out", 5, "--json").out)
     assert found["data"]["images"] == {"Training": 56, "PublicTest": 14, "PrivateTest": 14}
     assert "--hold-out 5" in found["command"]
+
+
+def test_train_without_a_class(run: Run, tmp_path: Path) -> None:
+    names = [f"{split}/{name}/{k}.png" for split in ("train", "val") for name in ("angry", "happy") for k in range(5)]
+    data = write_tree(tmp_path / "set", *names)
+    (data / "train" / "happy" / "broken.png").write_bytes(b"")
+    line = ("train", "--arch", "microexpnet-xxs", "--data", data, "--epochs", 1, "--threads", 1, "--out", tmp_path)
+    more = ("--skip-unreadable", 1)
+    ran = run(*line, *more)
+    assert ran.code == 6 and "no image of class disgust, fear" in ran.err and "--allow-missing-classes" in ran.err
+    record = json.loads(run(*line, *more, "--allow-missing-classes", "--json").out)
+    assert record["data"]["missing_classes"] == ["disgust", "fear", "sad", "surprise", "neutral"]
+    assert record["data"]["skipped"] == 1 and record["private"] is None
+    assert "--allow-missing-classes --skip-unreadable 1" in record["command"]
+    build = ("build", "--arch", "microexpnet-xxs", "--weights", tmp_path / "microexpnet-xxs.safetensors")
+    target = ("--target", "onnx-int8", "--out", tmp_path / "dist", "--calibration", data, *more)
+    assert "no image of class disgust, fear" in run(*build, *target).err
+    run(*build, *target, "--allow-missing-classes")
+    manifest = json.loads((tmp_path / "dist" / "microexpnet-xxs.onnx-int8" / "manifest.json").read_text())
+    assert manifest["training"]["data"] == record["data"]
 
 
 def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_some_unreadable_images_may_be_left_out(tmp_path: Path) -> None:
     said: list[str] = []
     data = load(tmp_path, options=ReadOptions(skip_unreadable=1, say=said.append))
     assert (len(data), data.skipped, fingerprint(data)["skipped"]) == (2, 1, 1)
-    one_line(said[0], "1 unreadable", "sad/c.png")
+    one_line(said[0], "1 left out as unreadable", "sad/c.png")
     (tmp_path / "sad" / "d.png").write_bytes(b"")
     with fails(BadData, 5, "sad/c.png", "and 1 more", "--skip-unreadable 2 "):
         load(tmp_path, options=ReadOptions(skip_unreadable=1))
