@@ -16,6 +16,7 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import engines
+from edgefer.runtime.errors import ExportFailed
 from tests.made import shake
 from tests.pipeline.user_model.test_preprocess import OWN
 
@@ -65,3 +66,35 @@ def test_a_network_with_both_keeps_its_maxima_in_float_and_says_so() -> None:
     dtypes = to_tflite.dtypes(files, get_target("tflite-int8"))
     assert "REDUCE_MAX" in dtypes.float_inside
     assert dtypes.operators["REDUCE_MIN int8"] == 1
+
+
+class Normed(nn.Module):
+    """A layer norm written out; with `root`, by a division by a square root, else by one of any value."""
+
+    def __init__(self, root: bool) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.first, self.root, self.classify = nn.Conv2d(3, 6, 3), root, nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.first(x))
+        x = x - x.mean((1, 2, 3), keepdim=True)
+        variance = (x * x).mean((1, 2, 3), keepdim=True) + 1e-5
+        answer: Tensor = self.classify((x / torch.sqrt(variance) if self.root else x / variance).amax((2, 3)))
+        return answer
+
+
+def test_a_norm_written_out_is_right_on_every_picture_even_a_black_one(tmp_path: Path) -> None:
+    deployed, files, images = quantized(Normed(root=True), "tflite-int8-floatio")
+    (tmp_path / "model.tflite").write_bytes(files["model.tflite"])
+    loaded = engines.load(tmp_path / "model.tflite", "tflite")
+    with torch.inference_mode():
+        expected = deployed(torch.from_numpy(images).permute(0, 3, 1, 2).float()).numpy()
+    returned = np.concatenate([loaded.run(image[None].astype(np.float32)) for image in images])
+    assert np.abs(returned - expected).max() < 0.05
+    assert np.isfinite(loaded.run(np.zeros((1, 12, 12, 3), np.float32))).all()
+
+
+def test_any_other_division_is_refused_in_int8() -> None:
+    with pytest.raises(ExportFailed, match=r"\(DIV\), which TFLite's int8 can't"):
+        quantized(Normed(root=False), "tflite-int8")

@@ -18,6 +18,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 
 from edgefer.pipeline.export import Activations, Ranges
+from edgefer.pipeline.export.rewrite import rewrite_pools
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
@@ -34,7 +35,7 @@ def convert(network: DeployableModel, crop: int) -> bytes:
     """A float .onnx with NCHW input (1, 3, crop, crop), simplified and checked."""
     with quiet():
         program = torch.onnx.export(
-            network,
+            rewrite_pools(network, crop),
             (torch.zeros(1, 3, crop, crop),),
             dynamo=True,
             opset_version=OPSET,

@@ -23,8 +23,10 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from edgefer.pipeline.export import Activations, Ranges
+from edgefer.pipeline.export.rewrite import rewrite_divisions, rewrite_pools
 from edgefer.pipeline.fold import DeployableModel, called
 from edgefer.pipeline.targets import Target
+from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
@@ -37,7 +39,8 @@ _CODE_FIELDS = {4: 1, 10: 4}  # OperatorCode in schema.fbs: offset in its vtable
 
 def convert(network: DeployableModel, crop: int) -> bytes:
     """A float .tflite with NHWC input (1, crop, crop, 3)."""
-    channels_last = litert_torch.to_channel_last_io(pad_apart(network, crop), args=[0]).eval()
+    lowered = rewrite_divisions(rewrite_pools(network, crop), crop)
+    channels_last = litert_torch.to_channel_last_io(pad_apart(lowered, crop), args=[0]).eval()
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "model.tflite"
         litert_torch.convert(channels_last, (torch.zeros(1, crop, crop, 3),)).export(str(path))
@@ -70,6 +73,8 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
     if target.precision == "fp32":
         return {target.file: model}
     integer = target.precision == "int8"
+    if integer:
+        _require_no_division(model)
     known = _renamed(model, "REDUCE_MAX", "REDUCE_MIN") if integer else None
     with quiet():
         work = quantizer.Quantizer(bytearray(known or model))
@@ -77,6 +82,21 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
         statistics = _statistics(model, ranges or {}) if integer else None
         content = bytes(work.quantize(statistics, enable_progress_report=False).quantized_model)
     return {target.file: content if known is None else _renamed(content, "REDUCE_MIN", "REDUCE_MAX") or content}
+
+
+def _require_no_division(model: bytes) -> None:
+    """Raise ExportFailed where a value is divided by another: LiteRT stops when int8 rounds the divisor to 0."""
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model))
+    main = graph.subgraphs[0]
+    made = {output for op in main.operators for output in op.outputs}
+    for op in main.operators:
+        code = graph.operatorCodes[op.opcodeIndex]
+        name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        if name == "DIV" and op.inputs[1] in made:
+            raise ExportFailed(
+                "the network divides by a value that it computes (DIV), which TFLite's int8 can't: it may round "
+                "to 0. Write it as a product with torch.rsqrt, or take a float or dynamic target."
+            )
 
 
 def _renamed(model: bytes, old: str, new: str) -> bytes | None:

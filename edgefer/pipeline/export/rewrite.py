@@ -1,0 +1,109 @@
+"""Torch operators that a converter lacks, or that no int8 can compute, as others that give the same numbers."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+
+from edgefer.pipeline.fold import DeployableModel, called
+
+_MAX, _AVERAGE = (
+    (nn.AdaptiveMaxPool2d, functional.adaptive_max_pool2d),
+    (nn.AdaptiveAvgPool2d, functional.adaptive_avg_pool2d),
+)
+_DIVISIONS = (operator.truediv, torch.div, torch.true_divide)
+
+
+def rewrite_pools(network: DeployableModel, crop: int) -> DeployableModel:
+    """A copy in which adaptive pools are a maximum, a pool, or the maxima or means of uneven windows joined.
+
+    Average pools whose windows are even stay: every converter has them.
+    """
+    return _rewritten(network, crop, _pool)
+
+
+def rewrite_divisions(network: DeployableModel, crop: int) -> DeployableModel:
+    """A copy in which a division by a square root is a product with its reciprocal."""
+    return _rewritten(network, crop, _division)
+
+
+_Rewrite = Callable[[fx.GraphModule, fx.Node], fx.Node | None]
+
+
+def _rewritten(network: DeployableModel, crop: int, rewrite: _Rewrite) -> DeployableModel:
+    if not isinstance(getattr(network, "network", None), fx.GraphModule):
+        return network
+    changed = copy.deepcopy(network)
+    graph: fx.GraphModule = changed.network
+    with torch.no_grad():
+        ShapeProp(graph).propagate(torch.zeros(1, 3, crop, crop))
+    found = False
+    for node in list(graph.graph.nodes):
+        with graph.graph.inserting_before(node):
+            instead = rewrite(graph, node)
+        if instead is not None:
+            instead.meta = node.meta
+            node.replace_all_uses_with(instead)
+            graph.graph.erase_node(node)
+            found = True
+    graph.recompile()
+    return changed if found else network
+
+
+def _pool(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
+    """The same pool in operators that every converter has; None if `node` is no adaptive pool or may stay."""
+    pool = called(graph, node)
+    kinds = [
+        kind
+        for kind, names in (("max", _MAX), ("mean", _AVERAGE))
+        if isinstance(pool, names[0]) or node.target is names[1]
+    ]
+    before = node.args[0] if node.args else None
+    if not kinds or not isinstance(before, fx.Node) or len(node.meta["tensor_meta"].shape) != 4:
+        return None
+    inputs, outputs = (list(each.meta["tensor_meta"].shape[2:]) for each in (before, node))
+    even = all(size % count == 0 for size, count in zip(inputs, outputs, strict=True))
+    if kinds[0] == "mean" and even:
+        return None
+    if outputs == [1, 1]:
+        return graph.graph.call_method("amax", (before, (2, 3), True))
+    if even:
+        window = tuple(size // count for size, count in zip(inputs, outputs, strict=True))
+        graph.add_submodule(f"{node.name}_pool", nn.MaxPool2d(window))
+        return graph.graph.call_module(f"{node.name}_pool", (before,))
+    for axis, size, count in zip((2, 3), inputs, outputs, strict=True):
+        before = _windows(graph, before, "amax" if kinds[0] == "max" else "mean", (axis, size, count))
+    return before
+
+
+def _windows(graph: fx.GraphModule, before: fx.Node, reduce: str, place: tuple[int, int, int]) -> fx.Node:
+    """Each window of an axis reduced, then all joined: from floor(i size / count) to ceil((i + 1) size / count)."""
+    axis, size, count = place
+    parts = []
+    for index in range(count):
+        window = slice(index * size // count, -(-(index + 1) * size // count))
+        part = graph.graph.call_function(operator.getitem, (before, (*(slice(None),) * axis, window)))
+        parts.append(graph.graph.call_method(reduce, (part, axis, True)))
+    return graph.graph.call_function(torch.cat, (parts, axis))
+
+
+def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
+    divided, divisor = (*node.args, None, None)[:2]
+    if (
+        node.target not in (*_DIVISIONS, "div")
+        or not isinstance(divisor, fx.Node)
+        or len(node.args) != 2
+        or node.kwargs
+    ):
+        return None
+    if divisor.target not in (torch.sqrt, "sqrt"):
+        return None
+    root: Any = graph.graph.call_function(torch.rsqrt, (divisor.args[0],))
+    return graph.graph.call_function(operator.mul, (divided, root))
