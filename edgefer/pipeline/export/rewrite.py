@@ -22,7 +22,7 @@ _DIVISIONS = (operator.truediv, torch.div, torch.true_divide)
 
 
 def rewrite_pools(network: DeployableModel, crop: int) -> DeployableModel:
-    """A copy in which adaptive pools are a maximum, a pool, or the maxima or means of uneven windows joined.
+    """A copy in which adaptive pools are plain ones, or plain ones of uneven windows joined.
 
     Average pools whose windows are even stay: every converter has them.
     """
@@ -72,25 +72,25 @@ def _pool(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
     even = all(size % count == 0 for size, count in zip(inputs, outputs, strict=True))
     if kinds[0] == "mean" and even:
         return None
-    if outputs == [1, 1]:
-        return graph.graph.call_method("amax", (before, (2, 3), True))
     if even:
         window = tuple(size // count for size, count in zip(inputs, outputs, strict=True))
         graph.add_submodule(f"{node.name}_pool", nn.MaxPool2d(window))
         return graph.graph.call_module(f"{node.name}_pool", (before,))
+    reduce = functional.max_pool2d if kinds[0] == "max" else functional.avg_pool2d
     for axis, size, count in zip((2, 3), inputs, outputs, strict=True):
-        before = _windows(graph, before, "amax" if kinds[0] == "max" else "mean", (axis, size, count))
+        before = _windows(graph, before, reduce, (axis, size, count))
     return before
 
 
-def _windows(graph: fx.GraphModule, before: fx.Node, reduce: str, place: tuple[int, int, int]) -> fx.Node:
+def _windows(graph: fx.GraphModule, before: fx.Node, pool: Callable[..., Any], place: tuple[int, int, int]) -> fx.Node:
     """Each window of an axis reduced, then all joined: from floor(i size / count) to ceil((i + 1) size / count)."""
     axis, size, count = place
     parts = []
     for index in range(count):
         window = slice(index * size // count, -(-(index + 1) * size // count))
         part = graph.graph.call_function(operator.getitem, (before, (*(slice(None),) * axis, window)))
-        parts.append(graph.graph.call_method(reduce, (part, axis, True)))
+        length = window.stop - window.start
+        parts.append(graph.graph.call_function(pool, (part, (length, 1) if axis == 2 else (1, length))))
     return graph.graph.call_function(torch.cat, (parts, axis))
 
 
