@@ -152,3 +152,8 @@ def test_the_memory_script_measures_a_small_set(tmp_path: Path) -> None:
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert len({row["pixel_sum"] for row in rows}) == 1 and {row["images"] for row in rows} == {70}
     assert all(row["total"] >= row["anonymous"] > row["before"] > 0 for row in rows)
+
+
+def test_published_table_is_rendered_from_its_record() -> None:
+    record = json.loads((BENCHMARKS / "results" / "published.json").read_text())
+    assert (BENCHMARKS / "tables" / "published.md").read_text() == script("published").render(record)
