@@ -14,7 +14,7 @@ from typing import Literal
 
 from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, warnings_by_kind
 from edgefer.runtime import records, units
-from edgefer.runtime.bench_record import BenchRecord, Result, Settings
+from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.errors import UnknownName
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
@@ -184,11 +184,18 @@ def invalid_lines(recorded: Iterable[BenchRecord]) -> list[str]:
     """A line for each result that has a run whose times don't count."""
     return [
         f"{result.id}: {len(bad)} of {len(result.runs)} runs don't count, {bad[0].invalid[0]}: "
-        "see to cooling and power supply, then measure again."
+        f"{_remedy(bad[0])}, then measure again."
         for record in recorded
         for result in record.results
         if (bad := [run for run in result.runs if run.invalid])
     ]
+
+
+def _remedy(run: Run) -> str:
+    """What helps a run whose times don't count."""
+    before, after = run.before.quota, run.after.quota
+    used_up = before is not None and after is not None and after.throttled > before.throttled
+    return "let the container have more of the processor" if used_up else "see to cooling and power supply"
 
 
 def page(recorded: Sequence[BenchRecord], table: Table, protocols: Protocols = no_protocols) -> str:

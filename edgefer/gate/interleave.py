@@ -22,6 +22,7 @@ Measure = Callable[[Bundle, Settings], Run]
 Tick = Callable[[str], None]
 # Long enough to tell how busy the machine was; more processes tell more than longer ones.
 SETTINGS = Settings(samples=4000, seconds=0.25)
+TRIES = 3  # of a process whose times are not the machine's
 STEP = 2  # blocks between two looks
 SEED = 0
 _DISTURBED = (WarningKind.BUSY, WarningKind.THROTTLED)
@@ -52,10 +53,14 @@ class Plan:
 
 @dataclass
 class Rounds:
-    """The rounds so far, and how many processes ran while the machine was busy or throttled."""
+    """The rounds so far, and how many processes ran while the machine was busy or throttled.
+
+    invalid is why the times of a process were not the machine's, whenever it was tried; latency was given up then.
+    """
 
     rounds: list[list[Process]] = field(default_factory=list)
     disturbed: Counter[str] = field(default_factory=Counter)
+    invalid: str | None = None
 
     def notes(self) -> list[str]:
         """A line for each kind of disturbance."""
@@ -68,10 +73,27 @@ class Rounds:
 def measure_rounds(plan: Plan, measure: Measure, tick: Tick) -> Rounds:
     """A round, and one that confirms it if it says that HEAD is slower; raises what `measure` raises."""
     measured = Rounds()
-    if _round(plan, measure, tick, measured).state == "slower":
-        tick(f"{plan.name}: slower, measuring again")
-        _round(plan, measure, tick, measured)
+    try:
+        if _round(plan, measure, tick, measured).state == "slower":
+            tick(f"{plan.name}: slower, measuring again")
+            _round(plan, measure, tick, measured)
+    except _InvalidRun as stop:
+        measured.rounds.pop()  # some of its blocks are not whole
+        measured.invalid = str(stop)
     return measured
+
+
+class _InvalidRun(Exception):
+    """A process whose times are not the machine's, however often it is tried."""
+
+
+def _valid_run(measure: Measure, bundle: Bundle, settings: Settings) -> Run:
+    """A process's run, tried again where it does not count; raises _InvalidRun."""
+    for _ in range(TRIES):
+        run = measure(bundle, settings)
+        if not run.invalid:
+            return run
+    raise _InvalidRun(str(run.invalid[0]))
 
 
 def order(roles: Sequence[Role], block: int) -> list[Role]:
@@ -94,7 +116,7 @@ def _round(plan: Plan, measure: Measure, tick: Tick, measured: Rounds) -> Estima
     for block in range(last):
         for role in order(roles, block):
             tick(f"{plan.name}: process {len(processes) - len(plan.recorded) + 1}, {role}")
-            run = measure(plan.bundles[role], plan.settings)
+            run = _valid_run(measure, plan.bundles[role], plan.settings)
             processes.append(Process(role, block, median(run.samples)))
             measured.disturbed.update({warning.kind for warning in run.warnings if warning.kind in _DISTURBED})
         if block + 1 in looks:

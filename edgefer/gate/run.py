@@ -173,7 +173,15 @@ def _judge(
     lost = [f"{figure} not compared: one side does not know it" for figure in static_metrics.unknown(base, head)]
     all_notes = list(dict.fromkeys([*notes, *base_notes, *head_notes, *lost, *measured.notes()]))
     changes = static_metrics.compare(base, head, limits.thresholds.exact, count_tolerance)
-    return judge(name, measured.rounds, changes, limits.thresholds, recorded and bool(measured.rounds), all_notes)
+    return judge(
+        name,
+        measured.rounds,
+        changes,
+        limits.thresholds,
+        recorded and bool(measured.rounds),
+        all_notes,
+        measured.invalid,
+    )
 
 
 def measure_accuracy(bundle: Bundle, test: Dataset, tick: Callable[[], None] = lambda: None) -> Accuracy:

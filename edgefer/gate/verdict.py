@@ -93,15 +93,20 @@ def judge(
     thresholds: Thresholds,
     recorded: bool = False,
     notes: Sequence[str] = (),
+    invalid: str | None = None,
 ) -> Verdict:
     """The verdict on a bundle; without rounds it rests on the static metrics alone.
 
-    `recorded`: BASE's processes are those of an earlier day, see `estimate`.
+    `recorded`: BASE's processes are those of an earlier day, see `estimate`. `invalid`: why processes did not count.
     """
     estimates = [estimate(processes, thresholds, recorded) for processes in rounds]
     worse = [change for change in changes if change.worse]
     outcome = _outcome([each.state for each in estimates], bool(worse))
+    if invalid is not None and outcome == "ok":
+        outcome = "inconclusive"
     parts = [_latency(estimates, thresholds)] if estimates else ["latency not compared"]
+    if invalid is not None:
+        parts = [invalid, *(parts if estimates else [])]
     parts[:0] = [change.text for change in worse]
     if not changes:
         parts.append("static metrics equal")

@@ -78,6 +78,15 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """What a container's processor quota allows: cores, and since it began its periods and those in which it was up."""
+
+    cores: float
+    periods: int
+    throttled: int
+
+
+@dataclass(frozen=True)
 class MachineState:
     """A machine at one moment.
 
@@ -86,6 +95,7 @@ class MachineState:
     own           CPU seconds of the process that looked
     throttled     what holds the clock down now; since_boot, what did at some time
     throttles     times that the processor says it slowed down, of heat or power
+    quota         a container's, if there is one
     """
 
     clock: float
@@ -100,6 +110,7 @@ class MachineState:
     since_boot: list[str] | None
     throttles: int | None
     gpu: GpuState | None = None
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,7 @@ class WarningKind(StrEnum):
 
     BUSY = "busy"
     THROTTLED = "throttled"
+    QUOTA = "quota"
     GOVERNOR = "governor"
     LATE = "late"
     BATCH = "batch"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from edgefer.runtime import proc, shell
+from edgefer.runtime import cgroup, proc, shell
 from edgefer.runtime.bench_record import Gpu, Machine, MachineState, RunWarning
 from edgefer.runtime.bench_record import WarningKind as Kind
 from edgefer.runtime.errors import UnknownName
@@ -91,6 +91,7 @@ def state(root: Path = proc.ROOT) -> MachineState:
         throttled=now,
         since_boot=since_boot,
         throttles=int(sum(throttles)) if throttles else None,
+        quota=cgroup.quota(root),
     )
 
 
@@ -144,15 +145,36 @@ def local_device(name: str | None = None) -> str:
 
 def warnings_between(before: MachineState, after: MachineState, cores: int) -> list[RunWarning]:
     """What was wrong with the machine between two looks; empty if nothing was."""
-    return [*_busy(before, after, cores), *_slowed_down(before, after), *_unsteady(after)]
+    return [*_busy(before, after, cores), *_slowed_down(before, after), *_limited(after, cores), *_unsteady(after)]
 
 
 def invalid_between(before: MachineState, after: MachineState) -> list[RunWarning]:
-    """Why the times are not the machine's at all: its firmware held the clock down; empty if it did not."""
+    """Why the times are not the machine's at all: its firmware held the clock down, or a quota stopped the process."""
     flags = {*(before.throttled or ()), *(after.throttled or ())}
     # A flag that rose and fell again within the run shows in what the firmware keeps since boot.
     flags |= set(after.since_boot or ()) - set(before.since_boot or ())
-    return [RunWarning(Kind.THROTTLED, ", ".join(sorted(flags)))] if flags else []
+    held_down = [RunWarning(Kind.THROTTLED, ", ".join(sorted(flags)))] if flags else []
+    return [*held_down, *_stopped(before, after)]
+
+
+def _stopped(before: MachineState, after: MachineState) -> list[RunWarning]:
+    """A quota that was used up while the machine was looked at."""
+    if before.quota is None or after.quota is None or after.quota.throttled <= before.quota.throttled:
+        return []
+    values = {
+        "cores": after.quota.cores,
+        "throttled": after.quota.throttled - before.quota.throttled,
+        "periods": after.quota.periods - before.quota.periods,
+    }
+    message = "the processor quota of {cores:g} cores was used up in {throttled} of {periods} periods"
+    return [RunWarning(Kind.THROTTLED, message, values)]
+
+
+def _limited(after: MachineState, cores: int) -> list[RunWarning]:
+    if after.quota is None or after.quota.cores >= cores:
+        return []
+    values = {"quota": after.quota.cores, "cores": cores}
+    return [RunWarning(Kind.QUOTA, "a processor quota allows {quota:g} of {cores} cores", values)]
 
 
 def others(before: MachineState, after: MachineState) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgefer.gate.interleave import SETTINGS, Effort, Plan, Rounds, copies, measure_rounds, order
-from edgefer.gate.verdict import Role, Thresholds
+from edgefer.gate.verdict import Role, Thresholds, judge
 from edgefer.runtime.bench_record import Run, RunWarning, Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from tests.gate import made
@@ -95,3 +96,21 @@ def test_copies_have_paths_of_one_length_and_go_away(tmp_path: Path) -> None:
         assert len(set(places.values())) == 3
         assert (places["head"] / "manifest.json").read_bytes() == (long / "manifest.json").read_bytes()
     assert not any(place.exists() for place in places.values())
+
+
+def test_a_process_that_throttled_is_tried_again_and_then_given_up() -> None:
+    bad = replace(made.run(made.FRAME), invalid=[RunWarning.from_text("throttled: the quota was used up")])
+    some = iter([bad, bad] * 1)
+    steady = measure_rounds(
+        Plan("ean.x", BUNDLES, SETTINGS, ONE_BLOCK, Thresholds()),
+        lambda _bundle, _settings: next(some, made.run(made.FRAME)),
+        lambda _: None,
+    )
+    assert (len(steady.rounds[0]), steady.invalid) == (12, None)
+    never = measure_rounds(
+        Plan("ean.x", BUNDLES, SETTINGS, ONE_BLOCK, Thresholds()), lambda _bundle, _settings: bad, lambda _: None
+    )
+    assert (never.rounds, never.invalid) == ([], "throttled: the quota was used up")
+    verdict = judge("ean.x", never.rounds, [], Thresholds(), invalid=never.invalid)
+    assert verdict.line == "ean.x: inconclusive: throttled: the quota was used up; static metrics equal"
+    assert verdict.outcome == "inconclusive"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgefer.runtime import machine, proc
+from edgefer.runtime.bench_record import Quota
 from edgefer.runtime.errors import UnknownName
 from tests.benchmark.made import state, write
 
@@ -129,3 +131,49 @@ def test_the_local_device_is_named_honestly(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.local_device() == "aarch64"
     with pytest.raises(UnknownName, match="x86"):
         machine.local_device("x86")
+
+
+STAT = "nr_periods 329\nnr_throttled {}\nthrottled_{} 1\n"
+GROUPS = {
+    "v2": {
+        "proc/self/cgroup": "0::/job/step\n",
+        "proc/self/mountinfo": "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        "sys/fs/cgroup/job/cpu.max": "10000 100000\n",
+        "sys/fs/cgroup/job/cpu.stat": STAT.format(249, "usec"),
+        "sys/fs/cgroup/job/step/cpu.max": "max 100000\n",
+    },
+    "v2 in a container": {
+        "proc/self/cgroup": "0::/\n",
+        "proc/self/mountinfo": "30 25 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+        "sys/fs/cgroup/cpu.max": "10000 100000\n",
+        "sys/fs/cgroup/cpu.stat": STAT.format(249, "usec"),
+    },
+    "v1": {
+        "proc/self/cgroup": "5:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n0::/\n",
+        "proc/self/mountinfo": "33 25 0:29 /docker/1 /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "5000\n",
+        "sys/fs/cgroup/cpu/cpu.cfs_period_us": "50000\n",
+        "sys/fs/cgroup/cpu/cpu.stat": STAT.format(249, "time"),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_a_processor_quota(tmp_path: Path, kind: str) -> None:
+    assert machine.state(write(tmp_path, GROUPS[kind])).quota == Quota(0.1, 329, 249)
+
+
+@pytest.mark.parametrize("limit", ["max 100000", "-1", "?"])
+def test_no_quota(tmp_path: Path, limit: str) -> None:
+    files = {**GROUPS["v2 in a container"], "sys/fs/cgroup/cpu.max": limit}
+    assert machine.state(write(tmp_path, files)).quota is None
+
+
+def test_a_run_that_a_quota_stopped_is_invalid() -> None:
+    before, after = (replace(state(), quota=Quota(0.1, *counts)) for counts in ((100, 20), (429, 269)))
+    (found,) = machine.invalid_between(before, after)
+    assert str(found) == "throttled: the processor quota of 0.1 cores was used up in 249 of 329 periods"
+    assert machine.invalid_between(after, after) == []
+    assert [str(each) for each in machine.warnings_between(after, after, 2)] == [
+        "quota: a processor quota allows 0.1 of 2 cores"
+    ]
