@@ -42,6 +42,7 @@ def build(
     layout: str | None = None,
     cache: StrPath | None = None,
     out: StrPath = "dist",
+    accept_loss: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Build the bundle <out>/<name>.<target>, by default from the shipped weights and calibration.
@@ -55,9 +56,12 @@ def build(
     calibration          what int8 is calibrated on: a fer2013.csv, an image folder or a calibration.json;
                          `calibration_count` of its faces, which `seed` chooses; `calibration_method` makes the ranges
     layout, cache        how an image folder lies on disk, and where decoded faces are kept
+    accept_loss          build it also where it is further from the float network than its target allows
+
+    The manifest's `fidelity` says how it answers beside the float network, on faces that did not calibrate it.
 
     Raises EdgeferError: WrongOptions for arguments that don't go together, UnknownName, MissingFile, BadWeights,
-    BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch or OutputFailed.
+    BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch, AccuracyDropped or OutputFailed.
     """
     from edgefer.data.listing import ReadOptions
     from edgefer.pipeline.options import BuildOptions, build_bundles
@@ -79,6 +83,7 @@ def build(
         seed=seed,
         reading=ReadOptions(layout, _path(cache)),
         out=Path(out),
+        accept_loss=accept_loss,
     )
     (outcome,) = build_bundles(options, progress)
     return outcome.require()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,9 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     "--calibration",
     type=PATH,
     metavar="PATH",
-    help="What int8 is calibrated on: a fer2013.csv or image folder (its Training images), or the calibration.json of "
-    "an earlier bundle; default: the ranges recorded for the shipped weights.",
+    help="What int8 is calibrated on, and every target judged by: a fer2013.csv or image folder (its Training images, "
+    "labels are not needed), or the calibration.json of an earlier bundle; default: the ranges recorded for the "
+    "shipped weights.",
 )
 @click.option(
     "--calibration-method",
@@ -100,6 +102,11 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     help="Use random weights (of seed 0 by default), to measure what a network costs; the bundle's name says so.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the calibration images.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Build also what is further from the float network than its target allows; the bundle says so.",
+)
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="The folder to write bundles into.")
 @json_option
 def build(as_json: bool, **options: Any) -> None:
@@ -123,7 +130,8 @@ def build(as_json: bool, **options: Any) -> None:
         for outcome in build_bundles(BuildOptions(**options), shown.progress):
             outcomes.append(outcome)
             if outcome.bundle is not None and not as_json:
-                shown.print(_line(outcome.bundle))
+                for line in _lines(outcome.bundle):
+                    shown.print(line)
     if as_json:
         print_json([_record(outcome) for outcome in outcomes])
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
@@ -139,8 +147,23 @@ def _record(outcome: BuildOutcome) -> dict[str, Any]:
     return {"target": outcome.target, "error": {"exit_code": failure.exit_code, "message": str(failure)}}
 
 
-def _line(bundle: Bundle) -> str:
-    own = bundle.manifest.own
+def _lines(bundle: Bundle) -> Iterator[str]:
+    """What is printed of a bundle: where it lies, how it answers, and what should be known of that."""
+    from edgefer.pipeline.fidelity import agreement
+
+    manifest = bundle.manifest
+    own = manifest.own
     how = "" if own is None else f", outputs taken as {own['output']}, preprocessing {own['preprocessing']}"
-    size = f"{bundle.manifest.model_bytes:,} bytes"
-    return f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"
+    size = f"{manifest.model_bytes:,} bytes"
+    yield f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"
+    measured = manifest.fidelity
+    if measured is not None:
+        yield f"  agrees with float on {agreement(measured)}, probabilities are {measured.rms:.2g} off (rms)"
+        if measured.accepted is not None:
+            yield f"  accepted loss: {measured.accepted}"
+        yield from (f"  warning: {each}" for each in (*measured.warnings, *_about_calibration(manifest.calibration)))
+
+
+def _about_calibration(calibration: dict[str, Any] | None) -> Sequence[str]:
+    warnings: Sequence[str] = (calibration or {}).get("warnings", ())
+    return warnings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -215,7 +216,16 @@ def _varied(random: np.random.Generator, mirrored: bool) -> Pixels:
 
 def synthetic_faces() -> Dataset:
     """Drawn faces, for what has no real ones: the statistics and the int8 ranges of a network of random weights."""
-    labels = np.zeros(SYNTHETIC_COUNT, np.int64)
-    return Dataset(
-        SYNTHETIC_SOURCE, ("drawn",), synthetic_pictures(), labels, labels.copy(), np.arange(SYNTHETIC_COUNT)
-    )
+    return _drawn(0, SYNTHETIC_COUNT)
+
+
+@cache
+def other_synthetic_faces(count: int) -> Dataset:
+    """So many other drawn faces, none of which is one of `synthetic_faces`."""
+    return _drawn(SYNTHETIC_COUNT, count)
+
+
+def _drawn(start: int, count: int) -> Dataset:
+    labels = np.zeros(count, np.int64)
+    pictures = synthetic_pictures(start + count)[start:]
+    return Dataset(SYNTHETIC_SOURCE, ("drawn",), pictures, labels, labels.copy(), np.arange(start, start + count))

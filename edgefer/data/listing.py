@@ -51,6 +51,7 @@ class ReadOptions:
     classes what the user says of the classes; None: those of the layout
     skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
+    unlabelled       a folder that holds nothing but images is read too, as Training images of one class
     say     hears a line that the user should see
     tick    hears (images decoded, images in all) now and then
     """
@@ -61,6 +62,7 @@ class ReadOptions:
     skip_unreadable: int = 0
     classes: StatedClasses | None = None
     allow_missing_classes: bool = False
+    unlabelled: bool = False
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
 

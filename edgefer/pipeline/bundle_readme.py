@@ -5,12 +5,16 @@ The words lie in templates/*.md: `readme` is the page, <format>-<language> the s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import PurePosixPath
 from string import Template
 from typing import Any
 
-from edgefer.runtime.bundle import Manifest
+from edgefer.data.dataset import SYNTHETIC_SOURCE
+from edgefer.pipeline.fidelity import agreement
+from edgefer.runtime import records
+from edgefer.runtime.bundle import MANIFEST, Manifest
 from edgefer.runtime.contract import Contract, Meaning, TensorSpec
 from edgefer.runtime.engines import ENGINES
 
@@ -96,7 +100,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "size": f"{manifest.model_bytes:,} bytes",
         "app_files": ", ".join(f"`{name}`" for name in (first, *others)) + " and `labels.txt`",
         "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
-        "accuracy": _accuracy(manifest.accuracy.get("float")),
+        "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
         "needs": manifest.needs,
     }
 
@@ -106,6 +110,26 @@ def _accuracy(known: Any) -> str:
     if isinstance(known, dict):
         known = ", ".join(f"{percent:.2f} % on {split}" for split, percent in known.items())
     return f"Accuracy of the float network: {known or 'not measured'}."
+
+
+def _fidelity(manifest: Manifest) -> Iterator[str]:
+    """What the build saw of the file's answers beside the float network's, a line each."""
+    measured, calibrated = manifest.fidelity, manifest.calibration or {}
+    if measured is None:
+        return
+    drawn = measured.source == SYNTHETIC_SOURCE
+    yield (
+        f"It agrees with the float network on {agreement(measured)}"
+        f"{', which tell less than faces' if drawn else ', none of which it was calibrated on'}; "
+        f"probabilities are {measured.rms:.2g} off (root mean square), at most {measured.largest:.2g}."
+    )
+    recorded = calibrated.get("fidelity")
+    if recorded is not None:
+        of_ranges = records.structure(records.Fidelity, recorded, MANIFEST)
+        yield f"When its ranges were recorded, the file for `{of_ranges.target}` did so on {agreement(of_ranges)}."
+    if measured.accepted is not None:
+        yield f"**It was built with `--accept-loss`**: {measured.accepted}."
+    yield from (f"Warning: {each}." for each in (*measured.warnings, *calibrated.get("warnings", ())))
 
 
 def _golden(manifest: Manifest) -> dict[str, str]:

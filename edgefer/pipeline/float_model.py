@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from edgefer.arch import Arch
+from edgefer.arch.count import Count, count
 from edgefer.data.dataset import Dataset
 from edgefer.pipeline import calibration, equalize
 from edgefer.pipeline.calibration import CalibrationRecord, Equalization
@@ -15,12 +21,13 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import Method, estimate
 from edgefer.runtime import machine
 from edgefer.runtime.engines import ENGINES
-from edgefer.runtime.errors import BadCalibration, ExportFailed
+from edgefer.runtime.errors import BadCalibration, BadWeights, ExportFailed
 from edgefer.runtime.preprocess import PIXEL_MAX
 from edgefer.runtime.process import EXPLAINED, library_errors
 from edgefer.training.torch_settings import torch_threads
 from edgefer.training.weights import TrainedModel
 
+BATCH = 32  # faces: larger batches leave the processor's caches
 _DEBUG = "`edgefer --debug` shows all of it."
 
 
@@ -33,6 +40,7 @@ class FloatModel:
         self._plans: dict[str, list[Equalization]] = {}
         self._equalized: dict[str, DeployableModel] = {}
         self._records: dict[tuple[str, Method, str, int], CalibrationRecord] = {}
+        self._answers: dict[str, NDArray[np.float32]] = {}
 
     @cached_property
     def network(self) -> DeployableModel:
@@ -59,6 +67,12 @@ class FloatModel:
             self._equalized[key] = network
         return self._equalized[key]
 
+    def prepared(self, source: CalibrationRecord | Dataset | None) -> DeployableModel:
+        """The network that a file is made from: for int8 with its channels made alike, as faces or a record say."""
+        if source is None:
+            return self.network
+        return self.equalized(self.plan(source) if isinstance(source, Dataset) else source.equalization)
+
     def model(self, kind: str, network: DeployableModel | None = None) -> bytes:
         """The float graph that files of the format `kind` are made from; raises ExportFailed.
 
@@ -75,9 +89,36 @@ class FloatModel:
         with library_errors(lambda reason: ExportFailed(f"{what} ({reason}): {_DEBUG}"), EXPLAINED):
             return exporter.convert(network, self.arch.crop)
 
-    def measure(self, kind: str, faces: Dataset, method: Method, seed: int) -> CalibrationRecord:
+    @cached_property
+    def counted(self) -> Count:
+        """What the network takes for one face."""
+        return count(self.weights.network, self.arch.crop, self.arch.channels)
+
+    def answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, classes) of the network for pixels (N, crop, crop, 3); raises BadWeights for NaN."""
+        key = hashlib.sha256(pixels.tobytes()).hexdigest()
+        if key not in self._answers:
+            with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
+                parts = [self._batch(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+            answers = np.concatenate(parts)
+            if not np.isfinite(answers).all():
+                bad = np.count_nonzero(~np.isfinite(answers).all(1))
+                raise BadWeights(
+                    f"{self.arch.name} answers {bad} of {len(pixels)} pictures with nan or infinite values: "
+                    "the network or its weights are broken; train it again."
+                )
+            self._answers[key] = answers
+        return self._answers[key]
+
+    def _batch(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        answers: NDArray[np.float32] = self.network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
+        return answers
+
+    def measure(
+        self, kind: str, faces: Dataset, method: Method, seed: int, warnings: tuple[str, ...] = ()
+    ) -> CalibrationRecord:
         """The ranges of the graph's tensors on `faces`, which `seed` chose; raises BadCalibration, ExportFailed."""
-        graph, chosen = ENGINES[kind].ranges, calibration.describe(faces, seed)
+        graph, chosen = ENGINES[kind].ranges, calibration.describe(faces, seed, warnings)
         key = graph, method, chosen.sha256, seed
         if key not in self._records:
             planned = self.plan(faces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ class BuildOptions:
     seed: int = 0
     reading: ReadOptions = READ_DEFAULTS
     out: Path = Path("dist")
+    accept_loss: bool = False
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
@@ -118,7 +119,12 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     calibrate = _calibrate(options, arch, progress)
     float_model = FloatModel(arch, weights)
     for name in options.targets:
-        yield _build(BuildJob(arch, name, get_target(name), weights, calibrate), options.out, float_model, progress)
+        yield _build(
+            BuildJob(arch, name, get_target(name), weights, calibrate, options.accept_loss),
+            options.out,
+            float_model,
+            progress,
+        )
 
 
 def _build(job: BuildJob, out: Path, float_model: FloatModel, progress: Progress) -> BuildOutcome:
@@ -175,7 +181,7 @@ def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> Calibra
         raise MissingFile(f"no calibration data at {path}: give a fer2013.csv, an image folder or a calibration.json.")
     if path.suffix == ".json":
         return CalibrationOptions(recorded=path)
-    faces = load_data(path, arch.resize, options.reading.with_progress(path, progress))
+    faces = load_data(path, arch.resize, replace(options.reading, unlabelled=True).with_progress(path, progress))
     if arch.user_model is not None and arch.user_model.color != "grey" and faces.pixels.shape[-1] == 1:
         progress.note(f"note: {arch.name} reads colour, but {path} has grey faces only: ranges may be too narrow")
     return CalibrationOptions(

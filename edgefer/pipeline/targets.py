@@ -16,6 +16,17 @@ Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How far a built file may be from its float network on faces; targets.toml says what each key means."""
+
+    agreement: float
+    rms: float
+    warn_rms: float
+    drawn_agreement: float
+    drawn_rms: float
+
+
+@dataclass(frozen=True)
 class Target:
     """A row of targets/targets.toml; the comments there say what each key means."""
 
@@ -24,6 +35,7 @@ class Target:
     io: Literal["float32", "int8"]
     file: str
     needs: str
+    limits: Limits
     float_only: tuple[str, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)
 

@@ -78,6 +78,7 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, FileEntry]
     own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
+    fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
 
     @property
     def model_bytes(self) -> int:

@@ -133,7 +133,7 @@ def test_calibration_from_faces_is_seeded_and_recorded(float_model: FloatModel, 
     assert record.method == method
     assert len(record.faces.rows) == 20
     assert set(record.faces.classes.values()) == {2, 3}
-    assert record.faces.rows == calibration.describe(calibration.choose(faces, 20, 3), 3).rows
+    assert record.faces.rows == calibration.describe(calibration.choose(faces, 20, 3).ranges, 3).rows
     assert max(record.faces.rows) < 56, "only Training rows"
 
 
@@ -142,7 +142,8 @@ def test_recorded_calibration_gives_the_bytes_of_the_faces(float_model: FloatMod
     measured = job("tflite-int8", CalibrationOptions(faces=faces, count=20))
     first = build_bundle(measured, tmp_path / "faces", float_model=float_model)
     recorded = job("tflite-int8", CalibrationOptions(recorded=first.path(CALIBRATION)))
-    second = build_bundle(recorded, tmp_path / "recorded")
+    # ranges of made pictures may be too poor for the drawn ones that judge them here
+    second = build_bundle(replace(recorded, accept_loss=True), tmp_path / "recorded")
     assert first.path("model.tflite").read_bytes() == second.path("model.tflite").read_bytes()
 
 

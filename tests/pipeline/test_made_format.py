@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,14 +18,14 @@ from safetensors.torch import save_file
 
 from edgefer.cli import cli
 from edgefer.pipeline import bundle_readme
-from edgefer.pipeline.targets import Target, all_targets
+from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime.bundle import README, read_bundle
 from edgefer.runtime.engines import ENGINES
 from tests.pipeline import made_format
 
 TEMPLATES = Path(str(resources.files("edgefer.pipeline") / "templates"))
 HERE = Path(made_format.__file__).parent
-TARGET = Target(format="made", precision="fp32", io="float32", file="model.npz", needs="numpy")
+TARGET = replace(get_target("onnx-fp32"), format="made", file="model.npz", needs="numpy")
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from torch import nn
 from edgefer.arch import ARCHS, get_arch
 from edgefer.arch.count import skeleton
 from edgefer.data.dataset import SYNTHETIC_SOURCE
-from edgefer.pipeline.build import CONVERSION_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.built_file import CONVERSION_TOLERANCE
 from edgefer.pipeline.bundle_readme import PAPERS
 from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.targets import all_targets, get_target

@@ -13,7 +13,8 @@ from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.benchmark.workload import Task, ask, open_workload
-from edgefer.pipeline.build import GOLDEN_TOLERANCE, BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.built_file import GOLDEN_TOLERANCE
 from edgefer.pipeline.export import ncnn_file, ncnn_int8, to_ncnn
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgefer.pipeline.build import GOLDEN_TOLERANCE
+from edgefer.pipeline.built_file import GOLDEN_TOLERANCE
 from edgefer.pipeline.export import to_openvino
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate

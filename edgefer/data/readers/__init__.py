@@ -12,6 +12,7 @@ from edgefer.data.readers import affectnet, ckplus, folders, jaffe, kdef, oulu_c
 from edgefer.runtime.errors import BadData, MissingFile, UnknownName
 from edgefer.runtime.labels import LABELS
 
+UNLABELLED = "unlabelled"
 CONTEMPT = (*LABELS, "contempt")
 
 
@@ -69,10 +70,11 @@ def detect(path: Path) -> str:
     return possible[0] if possible else "folders"
 
 
-def list_images(path: Path, name: str | None, stated: bool = False) -> Listing:
+def list_images(path: Path, name: str | None, stated: bool = False, unlabelled: bool = False) -> Listing:
     """What a folder holds, read as the layout `name`, or as the one that it certainly has.
 
-    stated  whether the user says what the classes of class folders are
+    stated      whether the user says what the classes of class folders are
+    unlabelled  whether a folder of images alone has the one class UNLABELLED, unless it has the signs of a layout
 
     Raises UnknownName, MissingFile (no such folder), BadData or EmptyData.
     """
@@ -81,6 +83,8 @@ def list_images(path: Path, name: str | None, stated: bool = False) -> Listing:
     if not path.is_dir():
         raise MissingFile(f"{path} is not a folder: a layout is of a folder of images.")
     chosen = name or detect(path)
+    if unlabelled and name is None and chosen == "folders" and folders.is_flat(path):
+        return Listing(path, UNLABELLED, (UNLABELLED,), folders.flat_entries(path))
     layout = LAYOUTS[chosen]
     if layout.by_name:
         found = folders.classes(path, stated)

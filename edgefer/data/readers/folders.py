@@ -61,6 +61,16 @@ def entries(path: Path, found: FolderClasses | None = None) -> Iterator[Entry | 
         raise EmptyData(f"{path} holds no image: {LAYOUTS}.")
 
 
+def is_flat(path: Path) -> bool:
+    """Whether a folder holds images, and no folder; raises what `entries` does of a folder that can't be read."""
+    return not folders(path, path) and any(_is_stray(path, name) for name in names(path, path))
+
+
+def flat_entries(path: Path) -> Iterator[Entry]:
+    """The images of such a folder, in sorted order: Training, all of class 0."""
+    return (Entry(name, 0, 0) for name in names(path, path) if _is_stray(path, name))
+
+
 def _is_stray(folder: Path, name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not (folder / name).is_dir()
 

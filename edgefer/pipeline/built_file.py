@@ -1,0 +1,153 @@
+"""The file that a build made, run by the engine that ships: golden pair, answers to faces, and that they repeat."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.arch import Arch
+from edgefer.pipeline.targets import Precision, Target
+from edgefer.runtime import contract, engines
+from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, Golden, golden_picture, golden_png
+from edgefer.runtime.errors import ExportFailed, GoldenMismatch
+
+# How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
+# build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
+# quantisation are rounded differently by different kernels.
+GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
+# How far it may be from the float network's at build time: more is a broken conversion, not rounding.
+CONVERSION_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
+# How far answers may be apart that two numbers of threads give: a sum that is split otherwise is rounded otherwise. On
+# the shipped networks no engine's answers differed at all.
+THREAD_TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "fp16": 1e-5, "dynamic": 1 / 256, "int8": 1 / 256}
+REPEATED = 32  # one face in so many is shown again, by itself and with other numbers of threads
+
+
+@dataclass(frozen=True)
+class GoldenPair:
+    """What is kept of the golden picture: its numbers for the manifest, and its files."""
+
+    golden: Golden
+    files: dict[str, bytes]
+
+
+class BuiltFile:
+    """The model of the bundle `name` in `folder`, opened for one thread. What its engine raises is ExportFailed."""
+
+    def __init__(self, folder: Path, name: str, arch: Arch, target: Target) -> None:
+        self.name, self.target = name, target
+        self._path = folder / target.file
+        self.model = self.open(1)
+        if self.model.output.shape != (1, len(arch.labels)):
+            raise self._refused(
+                f"the file that was made gives an output of {self.model.output.shape}, {arch.name} has "
+                f"{len(arch.labels)} labels"
+            )
+        self.contract = arch.contract(self.model.layout, self.model.input, self.model.output)
+
+    def open(self, threads: int) -> engines.Model:
+        """The same file, opened for so many threads."""
+        return engines.load(self._path, self.target.format, threads, explain=self._refused)
+
+    def _refused(self, what: str) -> ExportFailed:
+        return ExportFailed(f"{self.name}: {what}. No bundle was written; try another target.")
+
+    def stored(self, pixels: NDArray[np.uint8], model: engines.Model | None = None) -> NDArray[Any]:
+        """What the model stores for pixels (N, crop, crop, 3), one face at a time as on a device: (N, classes)."""
+        ran = model or self.model
+        return np.concatenate([ran.run(contract.to_input(face[None], self.contract)) for face in pixels])
+
+    def answers(self, pixels: NDArray[np.uint8], model: engines.Model | None = None) -> NDArray[np.float32]:
+        """The same as probabilities."""
+        return contract.dequantise(self.stored(pixels, model), self.contract.output)
+
+
+@contextmanager
+def opened(files: dict[str, bytes], name: str, arch: Arch, target: Target) -> Iterator[BuiltFile]:
+    """The built files in a folder that is gone when the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file, content in files.items():
+            (Path(folder) / file).write_bytes(content)
+        yield BuiltFile(Path(folder), name, arch, target)
+
+
+def golden_pixels(built: BuiltFile) -> NDArray[np.uint8]:
+    """The golden picture as the model is to see it: uint8 (1, crop, crop, 3)."""
+    return contract.to_pixels(golden_picture()[None], built.contract)
+
+
+def golden_pair(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: bool) -> GoldenPair:
+    """Show the golden picture to the file; `baseline` is the float network's answer, (1, classes).
+
+    Raises GoldenMismatch if they are too far apart, unless that is accepted.
+    """
+    model_input = contract.to_input(golden_pixels(built), built.contract)
+    model_output = built.model.run(model_input)
+    distance = float(np.abs(contract.dequantise(model_output, built.contract.output) - baseline).max())
+    limit = float("inf") if accept_loss else CONVERSION_TOLERANCE[built.target.precision]
+    if not distance <= limit:  # so that NaN fails too
+        raise GoldenMismatch(
+            f"{built.name} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
+            "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
+            "try another target or other faces; --accept-loss builds it all the same."
+        )
+    golden = Golden(
+        picture=GOLDEN_PICTURE,
+        input=GOLDEN_INPUT,
+        output=GOLDEN_OUTPUT,
+        tolerance=GOLDEN_TOLERANCE[built.target.precision],
+        reference=[round(float(p), 6) for p in baseline[0]],
+        distance=round(distance, 6),
+    )
+    files = {GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: model_input.tobytes(), GOLDEN_OUTPUT: model_output.tobytes()}
+    return GoldenPair(golden, files)
+
+
+def require_repeatable(built: BuiltFile, faces: NDArray[np.uint8], first: NDArray[np.float32]) -> None:
+    """Show the golden picture and the first faces again, twice each with 1, 2 and all threads.
+
+    `first` are the answers to `faces` with one thread. With the same number of threads answers must be the same to the
+    bit, with another one within THREAD_TOLERANCE; raises ExportFailed.
+    """
+    shown = max(1, len(faces) // REPEATED)
+    pixels = np.concatenate([golden_pixels(built), faces[:shown]])
+    expected = np.concatenate([built.answers(pixels[:1]), first[:shown]])
+    tolerance = THREAD_TOLERANCE[built.target.precision]
+    for threads in thread_counts():
+        model = built.model if threads == 1 else built.open(threads)
+        one, two = (built.answers(pixels, model) for _ in range(2))
+        repeat = _apart(one, expected if threads == 1 else two) or _apart(one, two)
+        if repeat:
+            raise _differs(built, f"with {_threads(threads)} from one run to the next", repeat, 0)
+        difference = _apart(one, expected)
+        if not difference <= tolerance:
+            raise _differs(built, f"with {_threads(threads)} than with 1 thread", difference, tolerance)
+
+
+def thread_counts() -> list[int]:
+    """One, two, and as many as this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return sorted({1, 2, allowed or 1})
+
+
+def _apart(some: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    return float(np.abs(some - others).max())
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def _differs(built: BuiltFile, how: str, difference: float, allowed: float) -> ExportFailed:
+    return ExportFailed(
+        f"{built.name}: {built.model.engine} answers otherwise {how}, by {difference:.2g} in probability "
+        f"(at most {allowed:.2g}). No bundle was written: try another target, and tell the engine's makers."
+    )
