@@ -157,3 +157,18 @@ def test_the_memory_script_measures_a_small_set(tmp_path: Path) -> None:
 def test_published_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "published.json").read_text())
     assert (BENCHMARKS / "tables" / "published.md").read_text() == script("published").render(record)
+
+
+def test_made_blocks_are_built_and_judged_or_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    blocks = script("blocks")
+    monkeypatch.setattr(blocks, "STEPS", 20)
+    cells = {each.pop("target"): each for each in blocks.build("se-linear-no-bias", ["onnx-fp32", "openvino-int8"])}
+    assert cells["onnx-fp32"] == {"agreement": 100.0, "rms": 0.0}
+    assert cells["openvino-int8"]["agreement"] > 93
+    cells["tflite-int8"] = {"refused": "se-linear-no-bias.tflite-int8 can't be built"}
+    cells["ncnn-int8"] = {"wrong": "built, and stops: no"}
+    page = blocks.render({"blocks": {"se-linear-no-bias": cells}})
+    assert "2 of 4 are built and right, 1 refused, 1 wrong." in page
+    assert "| se-linear-no-bias | tflite-int8 | se-linear-no-bias can't be built |" in page
+    assert "WRONG" in page and "not run" in page
