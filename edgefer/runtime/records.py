@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import write_atomic
@@ -211,9 +211,9 @@ def write(path: Path, record: object) -> None:
     write_atomic(path, dumps(record).encode())
 
 
-def read(kind: type[T], path: Path, remedy: str = GET_AGAIN) -> T:
-    """Read a record of this kind; see `read_any`."""
-    return read_any((kind,), path, remedy)
+def read(kind: type[T], path: Path, remedy: str = GET_AGAIN, finite: bool = True) -> T:
+    """Read a record of this kind; see `read_any`. Without `finite` the caller refuses numbers that are not."""
+    return parse_any((kind,), _text(path, remedy), str(path), remedy, finite)
 
 
 def read_any(kinds: Sequence[type[T]], path: Path, remedy: str = GET_AGAIN) -> T:
@@ -229,9 +229,15 @@ def parse(kind: type[T], text: str, source: str, remedy: str = GET_AGAIN) -> T:
     return parse_any((kind,), text, source, remedy)
 
 
-def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str) -> T:
-    """The same for one of several kinds."""
+def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str, finite: bool = True) -> T:
+    """The same for one of several kinds.
+
+    Python's reader takes NaN and Infinity, which JSON has not and earlier versions wrote: they are refused by name.
+    """
     content = _json(text, source, remedy)
+    broken = next(_not_finite(content, ""), None) if finite else None
+    if broken is not None:
+        raise BadRecord(f"{source} holds {broken}, which is no finite number: {remedy}.")
     schema = schema_of(content)
     for kind in kinds:
         if declared_schema(kind) in (None, schema):
@@ -270,11 +276,6 @@ def _text(path: Path, remedy: str) -> str:
 
 def _json(text: str, source: str, remedy: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{source} is not JSON ({error}): {remedy}.") from error
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    """Python's reader would take NaN and Infinity, which JSON has not; earlier versions wrote them."""
-    raise ValueError(f"it holds {word}, which is no number")
