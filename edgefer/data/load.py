@@ -65,7 +65,11 @@ def _csv(path: Path, options: ReadOptions) -> Path | None:
         return path
     if options.layout is not None:
         return None
-    return next((csv for csv in sorted(path.glob("fer2013.csv*")) if csv.is_file()), None)
+    for pattern in fer2013.FILES:
+        for csv in sorted(path.glob(pattern)):
+            if csv.is_file() and (csv.name != "train.csv" or fer2013.is_csv(csv)):
+                return csv
+    return None
 
 
 def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResult:

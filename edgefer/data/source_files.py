@@ -7,9 +7,10 @@ import gzip
 import io
 import lzma
 import os
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO
@@ -17,10 +18,21 @@ from typing import IO, TextIO
 from edgefer.data.listing import printable
 from edgefer.runtime.errors import BadData, MissingFile
 
+_XZ, _TAR_MARK = b"\xfd7zXZ\x00", slice(257, 262)
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 # Of images, where a folder holds other files too: whether a file is an image, its content tells.
 SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_BROKEN_STREAM = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
+_CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")  # the data set's, and the challenge's that holds all of it
+_BROKEN_STREAM = (
+    tarfile.TarError,
+    EOFError,
+    OSError,
+    lzma.LZMAError,
+    zlib.error,
+    zipfile.BadZipFile,
+    UnicodeDecodeError,
+    csv.Error,
+)
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 
 
@@ -92,25 +104,46 @@ def _decoded(path: Path, head: bytes) -> Iterator[TextIO]:
 
 
 def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
-    if head.startswith(b"\x1f\x8b"):
-        return gzip.open(path)
-    if head == b"\xfd7zXZ\x00":
-        return lzma.open(path)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _member(path, stack.enter_context(zipfile.ZipFile(path)))
-    return path.open("rb")
+    file = _unpacked(path, head)
+    stack.callback(file.close)
+    start = file.read(_TAR_MARK.stop)
+    file.seek(0)
+    if start[_TAR_MARK] != b"ustar":
+        return file
+    archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 (the stack closes it)
+    stack.callback(archive.close)
+    members = {member.name: member for member in archive if member.isfile()}
+    opened = archive.extractfile(members[_only_csv(path, members)])  # a stream: nothing is written to disk
+    assert opened is not None  # because it is a file
+    return opened
+
+
+def _unpacked(path: Path, head: bytes) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    return lzma.open(path) if head == _XZ else path.open("rb")
+
+
+def _only_csv(path: Path, inside: Iterable[str]) -> str:
+    """The name of an archive's one CSV of FER2013; raises BadData if that is not certain."""
+    plain = {name: PurePosixPath(name).name.lower() for name in inside}
+    tables = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
+    for wanted in _CSV_NAMES:
+        named = [name for name in tables if plain[name] == wanted]
+        if len(named) == 1:
+            return named[0]
+    if len(tables) != 1:
+        raise BadData(f"{path} holds {len(tables)} CSV files: it must hold fer2013.csv alone.")
+    return tables[0]
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
     """The one CSV of an archive; nothing is unpacked, so its name can't lead anywhere."""
-    plain = {name: PurePosixPath(name).name.lower() for name in archive.namelist()}
-    tables = [n for n, base in plain.items() if base.endswith(".csv") and base[0] != "." and base != "fer2013new.csv"]
-    named = [n for n in tables if plain[n] == "fer2013.csv"]
-    chosen = named if len(named) == 1 else tables
-    if len(chosen) != 1:
-        raise BadData(f"{path} holds {len(tables)} CSV files: it must hold fer2013.csv alone.")
+    chosen = _only_csv(path, archive.namelist())
     try:
-        return archive.open(chosen[0])
+        return archive.open(chosen)
     except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
         raise BadData(f"{path} can't be unpacked ({error}): unpack it and give the fer2013.csv.") from error
 

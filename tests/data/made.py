@@ -46,8 +46,11 @@ def good_rows(count: int = 7) -> list[str]:
 
 
 def write_votes(path: Path, votes: Sequence[Sequence[int]]) -> Path:
-    """A fer2013new.csv."""
-    lines = [f"Training,fer{k:07}.png,{','.join(map(str, counts))}" for k, counts in enumerate(votes)]
+    """A fer2013new.csv, with the Usage of the fer2013.csv beside it, or Training."""
+    beside = path.with_name("fer2013.csv")
+    rows = beside.read_text().splitlines()[1:] if beside.exists() else []
+    usages = [line.rsplit(",", 1)[1] for line in rows] + ["Training"] * len(votes)
+    lines = [f"{usages[k]},fer{k:07}.png,{','.join(map(str, counts))}" for k, counts in enumerate(votes)]
     return write_rows(path, lines, header=",".join(("Usage", "Image name", *FERPLUS)))
 
 

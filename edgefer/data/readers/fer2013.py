@@ -6,6 +6,7 @@ pixels (48 x 48 grey values, row-major), Usage. FER+ (Barsoum et al., ICMI 2016)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,24 @@ from edgefer.data.decode import stack
 from edgefer.data.listing import UnreadableFile, quoted
 from edgefer.data.source_files import open_text, rows_of
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
-from edgefer.runtime.labels import FERPLUS, LABELS
+from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from edgefer.runtime.preprocess import Pixels
 
 SIDE = 48
+FILES = (  # what lies in a folder that people unpack or download from Kaggle, the best first
+    "fer2013.csv*",
+    "fer2013/fer2013.csv*",
+    "icml_face_data.csv*",
+    "fer2013.tar*",
+    "train.csv",
+)
 _DIGITS = b"0123456789 \t\r\n"
 _LABEL_OF = {str(k): k for k in range(len(LABELS))}
-_SPLIT_OF = {name: k for k, name in enumerate(SPLITS)}
+_SPLIT_OF = {name.lower(): k for k, name in enumerate(SPLITS)}
+# FER+'s first columns, in its order, as places in LABELS
+_FERPLUS_LABEL = np.array([LABELS.index(name) for name in FERPLUS_NAME])
+_LEAST_COMPARED = 50  # images; of less the agreement of votes and labels says nothing
+_LEAST_KAPPA = 0.2  # it is 0 for shuffled votes
 
 
 @dataclass(frozen=True)
@@ -41,20 +53,31 @@ def read_csv(path: Path) -> ReadResult:
     A fer2013new.csv beside it adds FER+'s votes. Raises MissingFile, BadData if it is no such CSV or breaks
     off, EmptyData for an empty file.
     """
-    faces, problems, rows = [], [], []
+    faces, problems, rows, usages = [], [], [], []
     with open_text(path) as file:
         lines = rows_of(file)
         columns = _columns(path, next(lines, []))
-        number = -1
         for number, cells in enumerate(lines):
+            usages.append(cells[columns[2]].strip().lower() if columns[2] < len(cells) else "")
             face = _row(cells, columns)
             if isinstance(face, UnreadableFile):
                 problems.append(face.line(number))
             else:
                 faces.append(face)
                 rows.append(number)
-    votes, wrong = _votes(path.with_name("fer2013new.csv"), number + 1)
-    return ReadResult(_dataset(path, faces, rows, votes), problems, number + 1, wrong)
+    votes, wrong = _votes(path.with_name("fer2013new.csv"), usages)
+    data = _dataset(path, faces, rows, votes)
+    return ReadResult(data, problems, len(usages), wrong or _agreement_faults(data))
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file has FER2013's columns: lists of other sets are called train.csv too."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            cells = [cell.strip().lower() for cell in file.readline(100).split(",")]
+    except OSError:
+        return False
+    return "emotion" in cells and "pixels" in cells
 
 
 def _dataset(path: Path, faces: list[Face], rows: list[int], votes: NDArray[np.int64] | None) -> Dataset:
@@ -69,14 +92,41 @@ def _dataset(path: Path, faces: list[Face], rows: list[int], votes: NDArray[np.i
     )
 
 
-def _votes(path: Path, rows: int) -> tuple[NDArray[np.int64] | None, list[str]]:
+def _votes(path: Path, usages: list[str]) -> tuple[NDArray[np.int64] | None, list[str]]:
     """FER+'s votes, if there are any, or what is wrong with them."""
     if not path.is_file():
         return None, []
     try:
-        return read_votes(path, rows), []
+        return read_votes(path, len(usages), usages), []
     except (BadData, MissingFile) as error:
         return None, [str(error).rstrip(".")]
+
+
+def compare_votes(data: Dataset) -> tuple[int, float, float]:
+    """FER+'s majorities and the labels of FER2013: images compared, share that agrees, share expected by chance.
+
+    Compared are the images whose majority is one of FER2013's classes; without one the shares are 0. Chance is that
+    of two raters with the same class counts, as in Cohen's kappa (1960).
+    """
+    votes = data.votes if data.votes is not None else np.zeros((0, len(FERPLUS)), dtype=np.int64)
+    labels, winner = data.labels[: len(votes)], votes.argmax(axis=1)
+    comparable = ((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1) & (winner < len(_FERPLUS_LABEL))
+    if not comparable.any():
+        return 0, 0.0, 0.0
+    voted, labelled = _FERPLUS_LABEL[winner[comparable]], labels[comparable]
+    shares = [np.bincount(each, minlength=len(LABELS)) / len(each) for each in (voted, labelled)]
+    return len(voted), float((voted == labelled).mean()), float((shares[0] * shares[1]).sum())
+
+
+def _agreement_faults(data: Dataset) -> list[str]:
+    """What is wrong with votes that are of other rows: they agree with the labels hardly more than by chance."""
+    compared, agreement, chance = compare_votes(data)
+    if compared < _LEAST_COMPARED or agreement - chance >= _LEAST_KAPPA * (1 - chance):
+        return []
+    return [
+        f"FER+'s majorities agree with the labels on {100 * agreement:.1f} % of {compared:,} images, by chance it "
+        f"would be {100 * chance:.1f} %: the votes are of other rows, get fer2013new.csv again or remove it"
+    ]
 
 
 def _columns(path: Path, cells: list[str]) -> tuple[int, int, int]:
@@ -84,20 +134,24 @@ def _columns(path: Path, cells: list[str]) -> tuple[int, int, int]:
     header = [cell.strip().lower() for cell in cells]
     if not header:
         raise EmptyData(f"{path} is empty: it must hold the columns emotion, pixels, Usage.")
-    try:
+    if {"emotion", "pixels", "usage"} <= set(header):
         return header.index("emotion"), header.index("pixels"), header.index("usage")
-    except ValueError:
-        shown = ", ".join(cells)
-        if "\x00" in shown or "\ufffd" in shown:
-            raise BadData(f"{path} is not text: give fer2013.csv, plain or in a .gz, .xz or .zip.") from None
-        raise BadData(f"{path} has the columns {quoted(shown)}: a fer2013.csv has emotion, pixels, Usage.") from None
+    shown = ", ".join(cells)
+    if "\x00" in shown or "\ufffd" in shown:
+        raise BadData(f"{path} is not text: give fer2013.csv, plain or in a .gz, .xz, .zip or .tar.gz.")
+    if header in (["pixels"], ["emotion", "pixels"]):
+        raise BadData(
+            f"{path} has the columns {quoted(shown)}, as the challenge's {'train' if header[1:] else 'test'}.csv, not "
+            "emotion, pixels, Usage: give its icml_face_data.csv or fer2013.tar.gz."
+        )
+    raise BadData(f"{path} has the columns {quoted(shown)}: a fer2013.csv has emotion, pixels, Usage.")
 
 
 def _row(cells: list[str], columns: tuple[int, int, int]) -> Face | UnreadableFile:
     if len(cells) <= max(columns):
         return UnreadableFile(f"{len(cells)} columns, must be {max(columns) + 1}")
     emotion, text, usage = (cells[c] for c in columns)
-    label, split = _LABEL_OF.get(emotion.strip()), _SPLIT_OF.get(usage.strip())
+    label, split = _LABEL_OF.get(emotion.strip()), _SPLIT_OF.get(usage.strip().lower())
     if label is None:
         return UnreadableFile(f"label {quoted(emotion)}, must be 0..{len(LABELS) - 1}")
     if split is None:
@@ -119,9 +173,12 @@ def _pixels(text: str) -> Pixels | UnreadableFile:
     return values.astype(np.uint8).reshape(SIDE, SIDE, 1)
 
 
-def read_votes(path: Path, rows: int) -> NDArray[np.int64]:
-    """FER+ votes, int64 (rows, 10), row for row those of fer2013.csv; raises MissingFile or BadData."""
-    votes = []
+def read_votes(path: Path, rows: int, usages: Sequence[str] = ()) -> NDArray[np.int64]:
+    """FER+ votes, int64 (rows, 10), row for row those of fer2013.csv; raises MissingFile or BadData.
+
+    usages  the split of each row of fer2013.csv in small letters, which must be the votes' too; "" for an unknown one
+    """
+    votes, used = [], []
     with open_text(path) as file:
         lines = rows_of(file)
         header = next(lines, [])
@@ -130,7 +187,14 @@ def read_votes(path: Path, rows: int) -> NDArray[np.int64]:
         for number, cells in enumerate(lines):
             if len(cells) != 12 or not all(cell.isascii() and cell.isdigit() and len(cell) < 5 for cell in cells[2:]):
                 raise BadData(f"{path} row {number}: must be Usage, Image name and ten counts.")
+            used.append(cells[0].strip().lower())
             votes.append([int(cell) for cell in cells[2:]])
     if len(votes) != rows:
         raise BadData(f"{path} has {len(votes)} rows but the CSV beside it has {rows}: they belong row to row.")
+    for number, (expected, found) in enumerate(zip(usages, used, strict=False)):
+        if expected in _SPLIT_OF and expected != found:
+            raise BadData(
+                f"{path} row {number}: Usage {quoted(found)}, the CSV beside it has {SPLITS[_SPLIT_OF[expected]]} "
+                "there: they belong row to row."
+            )
     return np.array(votes, dtype=np.int64).reshape(rows, len(FERPLUS))

@@ -6,6 +6,7 @@ import errno
 import gzip
 import lzma
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgefer.data.check import check
 from edgefer.data.dataset import SPLITS
 from edgefer.data.load import load
 from edgefer.data.readers.fer2013 import SIDE, read_csv, read_votes
 from edgefer.runtime.errors import BadData, EdgeferError, EmptyData, MissingFile
+from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from tests.data.made import HEADER, fails, good_rows, noise, one_line, row, text, write_image, write_rows, write_votes
 
 
@@ -40,6 +43,7 @@ def _plain(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+PIXELS = text(np.zeros((48, 48), np.uint8))
 packings = pytest.mark.parametrize("pack", [_plain, _gz, _xz, _zip])
 Pack = Callable[[Path, bytes], None]
 
@@ -260,6 +264,87 @@ def test_votes_of_another_row_count(good: Path) -> None:
     write_votes(good.with_name("fer2013new.csv"), [[1] * 10] * 6)
     with fails(BadData, 5, "fer2013new.csv has 6 rows", "7", "row to row. `edgefer data check`"):
         load(good)
+
+
+def test_votes_of_another_split_are_refused(good: Path) -> None:
+    path = write_votes(good.with_name("fer2013new.csv"), [[1] * 10] * 7)
+    path.write_text(path.read_text().replace("PublicTest,fer0000004", "PrivateTest,fer0000004"))
+    with fails(BadData, 5, "fer2013new.csv row 4", "'privatetest'", "has PublicTest there", "row to row"):
+        load(good)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 7])
+def test_votes_that_agree_at_chance_are_refused(tmp_path: Path, shift: int) -> None:
+    labels = np.random.default_rng(1).integers(0, 7, 200)
+    path = write_rows(tmp_path / "fer2013.csv", [row(label, pixels=PIXELS) for label in labels])
+    votes = np.zeros((200, 10), int)
+    votes[range(200), [FERPLUS.index(FERPLUS_NAME[LABELS[label]]) for label in np.roll(labels, shift)]] = 9
+    write_votes(tmp_path / "fer2013new.csv", votes.tolist())
+    if not shift:
+        assert load(path).votes is not None
+        return
+    with fails(BadData, 5, "% of 200 images, by chance it would be 14.", "the votes are of other rows"):
+        load(path)
+    assert any("of other rows" in line for line in check(path).unreadable)
+
+
+@pytest.mark.parametrize("packed", ["tar", "tar.gz", "csv"])
+def test_the_archive_of_the_challenge_is_read_in_place(tmp_path: Path, good: Path, packed: str) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    with tarfile.open(folder / f"fer2013.{packed}", "w:gz" if packed == "tar.gz" else "w") as archive:
+        archive.add(good, "fer2013/fer2013.csv")
+        archive.add(good, "../train.csv")
+        link = tarfile.TarInfo("fer2013/fer2013new.csv")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    assert len(load(folder / f"fer2013.{packed}")) == len(load(folder)) == 7
+    assert [path.name for path in folder.iterdir()] == [f"fer2013.{packed}"]
+
+
+def test_a_broken_archive(tmp_path: Path, good: Path) -> None:
+    with tarfile.open(tmp_path / "whole", "w") as archive:
+        archive.add(good, "fer2013/fer2013.csv")
+    (tmp_path / "a.tar").write_bytes((tmp_path / "whole").read_bytes()[:9000])
+    with fails(BadData, 5, "a.tar breaks off"):
+        load(tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "b.tar", "w"):
+        pass
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("readme"))
+    with fails(BadData, 5, "b.tar holds 0 CSV files"):
+        load(tmp_path / "b.tar")
+
+
+@pytest.mark.parametrize("name", ["icml_face_data.csv", "fer2013/fer2013.csv"])
+def test_a_folder_of_kaggle(tmp_path: Path, good: Path, name: str) -> None:
+    path = tmp_path / "kaggle" / name
+    path.parent.mkdir(parents=True)
+    content = (
+        good.read_text().replace("emotion,pixels,Usage", "emotion, pixels, Usage").replace("PublicTest", "publictest")
+    )
+    path.write_text(content)
+    (tmp_path / "kaggle" / "train.csv").write_text("emotion,pixels\n")
+    (tmp_path / "kaggle" / "test.csv").write_text("pixels\n")
+    assert load(tmp_path / "kaggle").splits.tolist() == load(good).splits.tolist()
+
+
+def test_the_challenges_own_split_is_told_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("emotion,pixels\n0,1\n")
+    (tmp_path / "test.csv").write_text("pixels\n1\n")
+    for path, name in (
+        (tmp_path, "train.csv"),
+        (tmp_path / "train.csv", "train.csv"),
+        (tmp_path / "test.csv", "test.csv"),
+    ):
+        with fails(BadData, 5, f"the challenge's {name}", "give its icml_face_data.csv or fer2013.tar.gz"):
+            load(path)
+
+
+def test_lists_of_other_sets_are_left_alone(tmp_path: Path) -> None:
+    write_image(tmp_path / "angry" / "a.png")
+    (tmp_path / "train.csv").write_text("image,label\n")
+    assert len(load(tmp_path)) == 1
 
 
 def test_broken_row_is_named_before_the_row_count_it_spoils(tmp_path: Path) -> None:
