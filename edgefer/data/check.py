@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from edgefer.data.dataset import SPLITS, Dataset, image_hashes
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
 from edgefer.data.load import read_source
-from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
+from edgefer.data.readers.fer2013 import compare_votes
+from edgefer.runtime.labels import FERPLUS, LABELS
 from edgefer.runtime.preprocess import chunks
 
 TIED = "tied"
 FAINT = 16  # grey levels of 256; what 12-bit values look like when they are read as 16-bit ones
 _NAMED = 10  # images that a line names
-# FER+'s first seven names, in its order, as places in LABELS
-_FER2013_OF = tuple(map(LABELS.index, FERPLUS_NAME))
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def check(path: Path, options: ReadOptions = READ_DEFAULTS) -> CheckReport:
         across={f"{a}/{b}": int(np.isin(parts[b], parts[a]).sum()) for a, b in combinations(SPLITS, 2)},
         conflicting=_conflicting(same, data.labels),
         flat=sum(int((np.ptp(part, axis=(1, 2)) == 0).all(axis=1).sum()) for part in chunks(data.pixels)),
-        ferplus=None if data.votes is None or data.names != LABELS else _ferplus(data.votes, data.labels),
+        ferplus=None if data.votes is None or data.names != LABELS else _ferplus(data, data.votes),
         faint=[result.name_of(int(row)) for row in data.rows[_faint(data)]],
         notes=result.notes,
         sixteen_bit=result.sixteen_bit.pictures,
@@ -128,16 +127,14 @@ def _conflicting(same: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
     return sum(len(group) > 1 for group in carried.values())
 
 
-def _ferplus(votes: NDArray[np.int64], labels: NDArray[np.int64]) -> FerPlus:
-    winner = votes.argmax(axis=1)
+def _ferplus(data: Dataset, votes: NDArray[np.int64]) -> FerPlus:
     clear = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    counts = np.bincount(winner[clear], minlength=len(FERPLUS))
-    comparable = clear & (winner < len(_FER2013_OF))
-    agree = np.array(_FER2013_OF)[winner[comparable]] == labels[comparable]
+    counts = np.bincount(votes.argmax(axis=1)[clear], minlength=len(FERPLUS))
+    compared, agreement, _ = compare_votes(data)
     return FerPlus(
         majority=dict(zip(FERPLUS, map(int, counts), strict=True)) | {TIED: int((~clear).sum())},
-        compared=len(agree),
-        agreement=round(100 * float(agree.mean()), 2) if len(agree) else None,
+        compared=compared,
+        agreement=round(100 * agreement, 2) if compared else None,
     )
 
 
