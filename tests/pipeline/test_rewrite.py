@@ -56,7 +56,7 @@ class Divided(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x - x.mean((1, 2, 3), keepdim=True)
         root = ((x * x).mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
-        return (torch.div(x, root) + x / root).mean((2, 3))
+        return (torch.div(x, root) + x / root + x * (root * root) ** -0.5 + x / (root * root).pow(0.5)).mean((2, 3))
 
 
 def test_a_division_by_a_square_root_is_a_product_with_its_reciprocal() -> None:
@@ -65,6 +65,20 @@ def test_a_division_by_a_square_root_is_a_product_with_its_reciprocal() -> None:
     assert (rewritten(pixels) - deployed(pixels)).abs().max() < 1e-6
     assert "rsqrt" in kinds(rewritten)
     assert not kinds(rewritten) & {"truediv", "div"}
+
+
+class Lengths(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.normalize(x - 0.5) + functional.normalize(x.relu(), dim=2, eps=1e-6)
+        return (x + functional.normalize(x, p=1.0, dim=1)).mean((2, 3))
+
+
+def test_a_norm_of_length_1_is_a_product_with_the_reciprocal_of_the_length() -> None:
+    deployed = plain(Lengths())
+    rewritten, pixels = rewrite_divisions(deployed, CROP), torch.rand(2, 3, CROP, CROP) * 255
+    assert (rewritten(pixels) - deployed(pixels)).abs().max() < 1e-5
+    nodes = [node for node in rewritten.network.graph.nodes if node.target is functional.normalize]
+    assert [node.kwargs.get("p") for node in nodes] == [1.0]
 
 
 @pytest.mark.parametrize("rewrite", [rewrite_pools, rewrite_divisions])

@@ -18,7 +18,8 @@ _MAX, _AVERAGE = (
     (nn.AdaptiveMaxPool2d, functional.adaptive_max_pool2d),
     (nn.AdaptiveAvgPool2d, functional.adaptive_avg_pool2d),
 )
-_DIVISIONS = (operator.truediv, torch.div, torch.true_divide)
+_DIVISIONS = (operator.truediv, torch.div, torch.true_divide, "div")
+_POWERS = (operator.pow, torch.pow, "pow")
 
 
 def rewrite_pools(network: DeployableModel, crop: int) -> DeployableModel:
@@ -30,7 +31,7 @@ def rewrite_pools(network: DeployableModel, crop: int) -> DeployableModel:
 
 
 def rewrite_divisions(network: DeployableModel, crop: int) -> DeployableModel:
-    """A copy in which a division by a square root is a product with its reciprocal."""
+    """A copy in which a division by a square root (`functional.normalize` too) is a product with its reciprocal."""
     return _rewritten(network, crop, _division)
 
 
@@ -95,15 +96,31 @@ def _windows(graph: fx.GraphModule, before: fx.Node, pool: Callable[..., Any], p
 
 
 def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
+    if node.target is functional.normalize:
+        return _normalized(graph, *node.args, **node.kwargs)
+    if _is_power(node, -0.5):
+        return graph.graph.call_function(torch.rsqrt, (node.args[0],))
     divided, divisor = (*node.args, None, None)[:2]
-    if (
-        node.target not in (*_DIVISIONS, "div")
-        or not isinstance(divisor, fx.Node)
-        or len(node.args) != 2
-        or node.kwargs
-    ):
+    if node.target not in _DIVISIONS or not isinstance(divisor, fx.Node) or len(node.args) != 2 or node.kwargs:
         return None
-    if divisor.target not in (torch.sqrt, "sqrt"):
+    if divisor.target not in (torch.sqrt, "sqrt") and not _is_power(divisor, 0.5):
         return None
-    root: Any = graph.graph.call_function(torch.rsqrt, (divisor.args[0],))
+    root = graph.graph.call_function(torch.rsqrt, (divisor.args[0],))
     return graph.graph.call_function(operator.mul, (divided, root))
+
+
+def _is_power(node: fx.Node, exponent: float) -> bool:
+    return node.target in _POWERS and len(node.args) == 2 and node.args[1] == exponent
+
+
+def _normalized(
+    graph: fx.GraphModule, input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None
+) -> fx.Node | None:
+    """x / max(length, eps) as x times the reciprocal root of max(length^2, eps^2); None for another norm than 2."""
+    if p != 2 or out is not None:
+        return None
+    square = graph.graph.call_function(operator.mul, (input, input))
+    summed = graph.graph.call_method("sum", (square, dim, True))
+    bounded = graph.graph.call_method("clamp", (summed, eps * eps))
+    root = graph.graph.call_function(torch.rsqrt, (bounded,))
+    return graph.graph.call_function(operator.mul, (input, root))
