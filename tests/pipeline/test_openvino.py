@@ -19,23 +19,24 @@ from edgefer.runtime import engines
 
 
 class Unbiased(nn.Module):
-    """Linear layers without a bias, or with zeros for one, over a vector, a 1x1 map and rows."""
+    """Linear layers over a vector (one after the other), a 1x1 map and rows, all without a bias or with zeros."""
 
     def __init__(self, zeros: bool, activation: nn.Module) -> None:
         super().__init__()
         torch.manual_seed(6)
-        self.stem, self.activation = nn.Conv2d(3, 16, 3, stride=2), activation
+        self.stem, self.activation = nn.Conv2d(3, 16, 3, stride=2, padding=1), activation
         self.vector, self.rows = nn.Linear(16, 24, bias=zeros), nn.Linear(16, 24, bias=zeros)
-        self.map, self.last = nn.Conv2d(24, 24, 1, groups=2, bias=zeros), nn.Linear(24, 5, bias=zeros)
+        self.second, self.last = nn.Linear(24, 24, bias=zeros), nn.Linear(24, 5, bias=zeros)
+        self.map = nn.Conv2d(24, 24, 1, groups=2, bias=zeros)
         if zeros:
-            for layer in (self.vector, self.rows, self.map, self.last):
+            for layer in (self.vector, self.rows, self.map, self.second, self.last):
                 nn.init.zeros_(cast(Tensor, layer.bias))
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = torch.relu(self.stem(pixels / 255))
-        vector = self.activation(self.vector(x.mean((2, 3))))
+        vector = self.activation(self.second(self.activation(self.vector(x.mean((2, 3))))))
         rows = self.activation(self.rows(x.flatten(2).transpose(1, 2))).mean(1)
-        return torch.softmax(4 * self.last(vector + rows + self.map(vector[..., None, None]).flatten(1)), 1)
+        return torch.softmax(9 * self.last(vector + 0.1 * (rows + self.map(vector[..., None, None]).flatten(1))), 1)
 
 
 @pytest.mark.parametrize(

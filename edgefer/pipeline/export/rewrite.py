@@ -97,7 +97,8 @@ def _windows(graph: fx.GraphModule, before: fx.Node, pool: Callable[..., Any], p
 
 def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
     if node.target is functional.normalize:
-        return _normalized(graph, *node.args, **node.kwargs)
+        arguments: tuple[Any, ...] = node.args
+        return _normalized(graph, *arguments, **dict[str, Any](node.kwargs))
     if _is_power(node, -0.5):
         return graph.graph.call_function(torch.rsqrt, (node.args[0],))
     divided, divisor = (*node.args, None, None)[:2]
@@ -110,7 +111,7 @@ def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
 
 
 def _is_power(node: fx.Node, exponent: float) -> bool:
-    return node.target in _POWERS and len(node.args) == 2 and node.args[1] == exponent
+    return node.target in _POWERS and len(node.args) == 2 and bool(node.args[1] == exponent)
 
 
 def _normalized(
