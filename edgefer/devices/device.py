@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from edgefer.benchmark.emulator import EMULATORS
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.devices.engine_packages import ENGINE_TITLES
-from edgefer.runtime import machine
+from edgefer.runtime import machine, self_test
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.protocol import Answer
 
 Say = Callable[[str], None]
@@ -81,7 +82,7 @@ class ThisMachine:
         return f"{self.name} is this machine's processor: nothing to set up, its engines are installed with pip"
 
     def doctor(self) -> list[Finding]:
-        """The processor, and the engines of this Python."""
+        """The processor, the engines of this Python, and whether each runs."""
         here = machine.describe()
         versions = machine.package_versions(ENGINE_TITLES)
         engines = [f"{ENGINE_TITLES[name]} {version}" for name, version in versions.items()]
@@ -90,5 +91,15 @@ class ThisMachine:
         return [
             Finding("processor", True, f"{here.cpu}, {machine.usable_cores()} cores usable"),
             Finding("engines", bool(engines), ", ".join(engines) or "none: run pip install 'edgefer[tflite]'"),
+            *_inferences(versions),
             Finding("instructions", lacking is None, lacking or "can be counted", needed=False),
         ]
+
+
+def _inferences(versions: Mapping[str, str]) -> Iterator[Finding]:
+    """One inference with each engine of this Python, in a fresh process."""
+    for engine in ENGINES.values():
+        titles = [package.title for package in engine.packages if package.name in versions]
+        for title in titles[:1]:
+            why = self_test.failure(self_test.start(engine.name))
+            yield Finding("inference", why is None, f"{title} runs a network" if why is None else f"{title}: {why}")

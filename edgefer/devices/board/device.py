@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices import config
-from edgefer.devices.board import doctor, job, setup
+from edgefer.devices.board import doctor, job, setup, trial
 from edgefer.devices.board.job import JobClient, Patience, Payload
 from edgefer.devices.board.ssh import Link
 from edgefer.devices.config import RemoteBoard
@@ -44,8 +44,10 @@ class SshBoard:
         return setup.setup(self._board, self._engines, offline, say)
 
     def doctor(self) -> list[Finding]:
-        """Look at the board, in one connection."""
-        return doctor.doctor(self._board)
+        """Look at the board, and try the engines that it has."""
+        link = Link(self._board)
+        facts = doctor.ask_facts(link)
+        return [*doctor.findings(self._board, facts), *trial.findings(link, facts)]
 
     def answers(self, tasks: Sequence[Task], say: Say) -> Iterator[Answer]:
         """All in one run on the board, which goes on there when the connection is lost.

@@ -150,11 +150,6 @@ def _packages(text: str) -> dict[str, str]:
     return dict(word.split("==", 1) for word in text.split() if "==" in word)
 
 
-def doctor(board: RemoteBoard) -> list[Finding]:
-    """Look at the user's board; raises Unreachable, AccessDenied or NotSetUp where that is not possible."""
-    return findings(board, ask_facts(Link(board)))
-
-
 def findings(board: RemoteBoard, facts: Facts) -> list[Finding]:
     """What the facts mean."""
     return [

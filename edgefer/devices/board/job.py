@@ -93,9 +93,7 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
 
     Raises BadData for what a board can't run.
     """
-    # Without the first file Python would prefer an edgefer that is installed on the board.
-    packed = {"edgefer/__init__.py": b""}
-    packed |= {f"edgefer/{name}": content for name, content in files.runtime_files().items()}
+    packed = _runtime()
     requests = []
     for task in tasks:
         if task.workload.bundle is None:
@@ -107,6 +105,17 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
     packed[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
     content = _tar(packed.items())
     return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 3, mtime=0))
+
+
+def pack_runtime() -> bytes:
+    """A tar of edgefer's runtime alone."""
+    return _tar(_runtime().items())
+
+
+def _runtime() -> dict[str, bytes]:
+    # Without the first file Python would prefer an edgefer that is installed on the board.
+    shipped = {f"edgefer/{name}": content for name, content in files.runtime_files().items()}
+    return {"edgefer/__init__.py": b"", **shipped}
 
 
 def _add_bundle(bundle: Bundle, packed: dict[str, bytes]) -> str:

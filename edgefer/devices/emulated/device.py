@@ -20,7 +20,7 @@ from edgefer.devices.device import Finding, Say
 from edgefer.devices.emulated import image_build, rootfs
 from edgefer.devices.emulated.image_build import INSTALL, QEMU, Image
 from edgefer.devices.engine_packages import engine_set, engine_sets
-from edgefer.runtime import shell
+from edgefer.runtime import self_test, shell
 from edgefer.runtime.bench_record import Memory, Run, RunWarning, Settings, WarningKind
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.protocol import Answer
@@ -84,6 +84,10 @@ class EmulatedBoard:
         if qemu_here and not missing:
             error_text = image.import_error()
             python = rootfs.python_version(image.root)
+            for name in image.engines.formats:
+                done = emulator.run_python(self._emulator, "-m", self_test.MODULE, name)
+                why = self_test.failure(done)
+                yield Finding("inference", why is None, f"{name} runs a network" if why is None else f"{name}: {why}")
             yield Finding("runs", error_text is None, error_text or f"Python {python} and the engines start")
 
     @cached_property

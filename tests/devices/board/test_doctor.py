@@ -9,11 +9,13 @@ import pytest
 
 from edgefer.cli.device import report
 from edgefer.devices.board import doctor, setup
+from edgefer.devices.board.device import SshBoard
 from edgefer.devices.board.ssh import Link
 from edgefer.devices.config import RemoteBoard
 from edgefer.devices.device import Finding
 from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime.errors import NotSetUp
+from tests.benchmark.made import write
 from tests.devices.fake import Fake
 
 PAGES = Path(__file__).parents[2] / "golden"
@@ -150,7 +152,7 @@ def test_a_system_of_32_bits_is_told_before_anything_is_sent(
     with pytest.raises(NotSetUp, match=f"kitchen can't be set up: architecture: {words}"):
         setup.setup(KITCHEN, engine_set(None), True, lambda _: None)
     assert fake.trips == 1 and list(fake.home.iterdir()) == []
-    found = next(each for each in doctor.doctor(KITCHEN) if each.subject == "architecture")
+    found = next(each for each in SshBoard(KITCHEN).doctor() if each.subject == "architecture")
     assert not found.ok and found.needed
 
 
@@ -160,3 +162,15 @@ def test_without_a_python_the_c_library_tells_its_bits(tmp_path: Path, monkeypat
         fake.tool(name, "exit 127")
     fake.tool("getconf", "[ $1 = LONG_BIT ] && echo 32")
     assert doctor.ask_facts(Link(KITCHEN)).bits == 32
+
+
+def test_a_board_tries_its_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path / "fake", monkeypatch)
+    python = fake.engines()
+    write(tmp_path, {"broken/onnxruntime.py": "import os; os.kill(os.getpid(), 4)"})
+    python.write_text(python.read_text().replace("exec ", f"PYTHONPATH=$PYTHONPATH:{tmp_path}/broken exec "))
+    told = {each.text: each.ok for each in SshBoard(KITCHEN).doctor() if each.subject == "inference"}
+    assert told.pop("LiteRT (in venv) runs a network") and told.pop("ncnn (in venv) runs a network")
+    (illegal,) = [text for text, ok in told.items() if not ok]
+    assert illegal.startswith("ONNX Runtime (in venv): ended with signal 4 (an illegal instruction")
+    assert fake.left == []
