@@ -95,6 +95,7 @@ class Entry:
 
     subject  who is on it, "" where the layout does not say
     box      left, top, width and height of the face, in pixels of the upright picture; WHOLE for the whole image
+    votes    the ten of FER+, none where the layout does not have them
     """
 
     path: str
@@ -102,6 +103,7 @@ class Entry:
     split: int
     subject: str = ""
     box: Box = WHOLE
+    votes: tuple[int, ...] = ()
 
 
 def quoted(text: str) -> str:
@@ -145,6 +147,7 @@ class Listing:
         self._text, self._ends = bytearray(), array("I")
         self._labels, self._splits = array("b"), array("b")
         self._persons, self._boxes = array("i"), array("i")  # empty until there is one
+        self._votes = array("H")  # of all entries or of none
         subjects: dict[str, int] = {"": 0}
         for number, each in enumerate(entries):
             entry = each if isinstance(each, Entry) else Entry("", 0, 0)
@@ -160,6 +163,9 @@ class Listing:
             if entry.box != WHOLE or self._boxes:
                 self._boxes.extend(WHOLE * (number - len(self._boxes) // 4))
                 self._boxes.extend(entry.box)
+            if entry.votes or self._votes:
+                self._votes.extend([0] * (10 * number - len(self._votes)))
+                self._votes.extend(entry.votes or [0] * 10)
         self._subjects = list(subjects)
 
     def __len__(self) -> int:
@@ -192,6 +198,11 @@ class Listing:
     def splits(self) -> NDArray[np.int64]:
         """int64 (N,), index into SPLITS."""
         return np.array(self._splits, dtype=np.int64)
+
+    @property
+    def votes(self) -> NDArray[np.int64] | None:
+        """int64 (N, 10) of FER+, or None if the layout has none."""
+        return np.array(self._votes, dtype=np.int64).reshape(-1, 10) if self._votes else None
 
     @property
     def subjects(self) -> NDArray[np.str_] | None:

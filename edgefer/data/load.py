@@ -84,7 +84,7 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
     good = np.ones(len(listing), dtype=bool)
     good[list(decoded.unreadable)] = False
     rows = np.flatnonzero(good)
-    subjects = listing.subjects
+    subjects, votes = listing.subjects, listing.votes
     data = Dataset(
         source=str(listing.root),
         names=listing.names,
@@ -92,6 +92,7 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
         labels=listing.labels[rows],
         splits=listing.splits[rows],
         rows=rows,
+        votes=None if votes is None else votes[rows],
         subjects=None if subjects is None else subjects[rows],
     )
     faults = _depth_faults(decoded.sixteen_bit, options.depth)

@@ -17,7 +17,10 @@ CSV_HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_
 
 @dataclass(frozen=True)
 class Made:
-    """What a reader must find: name of the class, split (T or P for Training, PrivateTest) and subject, in order."""
+    """What a reader must find, in order: name of the class, split and subject.
+
+    A split is T, V or P for Training, PublicTest or PrivateTest.
+    """
 
     write: Callable[[Path], Path]
     classes: tuple[str, ...]
@@ -78,6 +81,19 @@ def ck_plus(root: Path) -> Path:
     return root
 
 
+def ferplus(root: Path) -> Path:
+    """Of both forms of the list; of the five faces one has no majority and one is no face."""
+    lists = {
+        "FER2013Train": ("a.png,4,0,0,1,3,2,0,0,0,0", "b.png,0,8,1,1,0,0,0,0,0,0", "c.png,0,0,0,0,0,0,0,0,0,10"),
+        "FER2013Valid": ('d.png,"(0, 0, 48, 48)",0,0,0,0,0,0,2,8,0,0',),
+        "FER2013Test": ("e.png,0,0,0,9,0,0,0,0,1,0",),
+    }
+    for folder, lines in lists.items():
+        write_tree(root / folder, *(line.split(",")[0] for line in lines))
+        (root / folder / "label.csv").write_text("\r\n".join(lines) + "\r\n")
+    return root
+
+
 def jaffe(root: Path) -> Path:
     write_tree(root, "jaffe/KA.AN1.39.tiff", "jaffe/KA.SU3.38.tiff", "jaffe/YM.NE2.50.tiff")
     (root / "jaffe" / "README").write_text("of the authors")
@@ -117,6 +133,7 @@ MADE: dict[str, Made] = {
     "affectnet-7": Made(affectnet, (*AFFECTNET[:7], "angry"), "TTTTTTTP"),
     "affectnet-8": Made(affectnet, (*AFFECTNET, "angry"), "TTTTTTTTP"),
     "ck+": Made(ck_plus, _CK, "T" * 9, (*["S005"] * 5, *["S010"] * 4)),
+    "ferplus": Made(ferplus, ("happy", "contempt", "sad"), "TVP"),
     "jaffe": Made(jaffe, ("angry", "surprise", "neutral"), "TTT", ("KA", "KA", "YM")),
     "kdef": Made(kdef, ("angry",) * 3, "TTT", ("F01", "M35", "F01")),
     "kdef-all-views": Made(kdef, ("fear", "angry") * 3, "T" * 6, ("F01", "F01", "M35", "M35", "F01", "F01")),

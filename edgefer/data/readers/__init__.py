@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edgefer.data.listing import Entry, Listing, UnreadableFile
-from edgefer.data.readers import affectnet, ckplus, folders, jaffe, kdef, oulu_casia, rafdb
+from edgefer.data.readers import affectnet, ckplus, ferplus, folders, jaffe, kdef, oulu_casia, rafdb
 from edgefer.runtime.errors import BadData, MissingFile, UnknownName
 from edgefer.runtime.labels import LABELS
 
@@ -47,6 +47,7 @@ LAYOUTS: dict[str, Layout] = {
     "affectnet-7": Layout(partial(affectnet.entries, classes=7), LABELS, affectnet.LOOKS, affectnet.lies_in),
     "affectnet-8": Layout(partial(affectnet.entries, classes=8), CONTEMPT, affectnet.LOOKS, affectnet.lies_in),
     "ck+": Layout(ckplus.entries, CONTEMPT, ckplus.LOOKS, ckplus.lies_in),
+    "ferplus": Layout(ferplus.entries, CONTEMPT, ferplus.LOOKS, ferplus.folders_in),
     "jaffe": Layout(jaffe.entries, LABELS, jaffe.LOOKS, jaffe.base_folder),
     "kdef": Layout(partial(kdef.entries, views=("S",)), LABELS, kdef.LOOKS, kdef.base_folder),
     "kdef-all-views": Layout(partial(kdef.entries, views=kdef.VIEWS), LABELS, kdef.LOOKS),

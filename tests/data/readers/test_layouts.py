@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgefer.data.dataset import SPLITS, Dataset
+from edgefer.data.dataset import Dataset
 from edgefer.data.listing import Entry, Listing, ReadOptions, UnreadableFile
 from edgefer.data.load import load, read_source
 from edgefer.data.readers import LAYOUTS, detect, list_images
@@ -41,7 +41,7 @@ def test_a_layout_is_read_as_its_authors_hand_it_out(tmp_path: Path, name: str) 
     expected = MADE[name]
     data = read(expected.write(tmp_path / "set"), name)
     assert classes(data) == expected.classes
-    assert "".join({"Training": "T", "PrivateTest": "P"}[SPLITS[k]] for k in data.splits) == expected.splits
+    assert "".join("TVP"[k] for k in data.splits) == expected.splits
     assert (None if data.subjects is None else tuple(data.subjects)) == expected.subjects
     assert data.names == LAYOUTS[name].names and data.rows.tolist() == list(range(len(data)))
     assert data.pixels.shape[:3] == (len(data), 48, 48)
@@ -61,6 +61,15 @@ def test_pictures_of_every_layout_are_turned_upright(tmp_path: Path, name: str, 
             pixels = np.asarray(image)
         save_turned(file, pixels, orientation, "PNG")  # whose content counts, not its name
     assert np.array_equal(np.asarray(read(path, name).pixels), np.asarray(expected.pixels))
+
+
+def test_ferplus_has_votes(tmp_path: Path) -> None:
+    root = made.ferplus(tmp_path)
+    votes = read(root, None).votes
+    assert votes is not None and votes.shape == (3, 10) and votes[1].tolist() == [0, 0, 0, 0, 0, 0, 2, 8, 0, 0]
+    (root / "FER2013Test" / "label.csv").write_text("e.png,1,2\n")
+    with fails(BadData, 5, "FER2013Test/label.csv row 0: 'e.png,1,2'", "ten votes"):
+        read(root, None)
 
 
 def test_numbers_of_a_box_may_be_written_as_floats(tmp_path: Path) -> None:
