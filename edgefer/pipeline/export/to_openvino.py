@@ -35,7 +35,13 @@ _SEEN_THROUGH = (
     "Subtract",
 )
 BIAS = np.float32(1e-30)
-_COMPUTE = ("Convolution", "GroupConvolution", "MatMul")
+_COMPUTE = (
+    "Convolution",
+    "GroupConvolution",
+    "ConvolutionBackpropData",
+    "GroupConvolutionBackpropData",
+    "MatMul",
+)
 
 
 def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
