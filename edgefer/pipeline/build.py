@@ -89,7 +89,7 @@ def build_bundle(
     stage("folding")
     float_model = float_model or FloatModel(job.arch, job.weights)
     stage("equalizing")
-    prepared = float_model.prepared(source)
+    prepared = float_model.prepared(job.target.precision, source)
     stage("exporting")
     model = float_model.model(job.target.format, prepared)
     stage("calibrating")

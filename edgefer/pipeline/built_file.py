@@ -25,6 +25,13 @@ from edgefer.runtime.errors import ExportFailed, GoldenMismatch
 GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
 # How far it may be from the float network's at build time: more is a broken conversion, not rounding.
 CONVERSION_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
+# What can be done about it: faces have a say in int8 only.
+_ADVICE: dict[Precision, str] = {
+    "fp32": "try another target",
+    "fp16": "half precision ends at 65,504, for what layers put out too: build an fp32 target",
+    "dynamic": "try an fp32 or int8 target",
+    "int8": "calibrate on other faces, or build an fp32 target",
+}
 # How far answers may be apart that two numbers of threads give: a sum that is split otherwise is rounded otherwise. On
 # the shipped networks no engine's answers differed at all.
 THREAD_TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "fp16": 1e-5, "dynamic": 1 / 256, "int8": 1 / 256}
@@ -96,8 +103,8 @@ def golden_pair(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: bo
     if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
             f"{built.name} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
-            "in probability is allowed: the conversion or its calibration broke it. No bundle was written; "
-            "try another target or other faces; --accept-loss builds it all the same."
+            f"in probability is allowed. No bundle was written; {_ADVICE[built.target.precision]}; --accept-loss "
+            "builds it all the same."
         )
     golden = Golden(
         picture=GOLDEN_PICTURE,

@@ -7,22 +7,19 @@ correction", 4.1). Weights have a scale for each output channel, so only a dense
 columns become unequal. Hence the factor for a channel with the largest value r is
 
     next layer depthwise: 1 / r            next layer dense: sqrt(w / r), w its largest weight for that channel
-
-The same idea keeps weights within half precision, see `fit_half`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from edgefer.pipeline.calibration import Equalization
-from edgefer.pipeline.channels import FIXED, RELUS, Channels, Layer, find_channels, rescaled
+from edgefer.pipeline.channel_search import RELUS, find_channels
+from edgefer.pipeline.channels import FIXED, Channels, Floats, Layer, Observed, observe, rescaled
 from edgefer.pipeline.fold import called
 from edgefer.runtime.errors import BadCalibration
 
@@ -30,43 +27,7 @@ TRIGGER = 4.0  # times the median: tensors whose largest channel is beyond that 
 DEAD = 1e-6  # of a tensor's largest value: channels below are closed
 FACES = 128  # that ranges of channels are taken from, at most twice as many
 
-Floats = NDArray[np.float64]
 Ranges = Mapping[str, Floats]
-
-
-@dataclass(frozen=True)
-class _Observed:
-    """Of every tensor by its node: its shape for one face, and the largest magnitude in each channel."""
-
-    shapes: dict[str, tuple[int, ...]]
-    ranges: dict[str, Floats]
-
-
-class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps what `_Observed` holds."""
-
-    def __init__(self, network: fx.GraphModule) -> None:
-        super().__init__(network)
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.ranges: dict[str, Floats] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        value = super().run_node(n)
-        if isinstance(value, Tensor) and value.is_floating_point():
-            self.shapes[n.name] = tuple(value.shape)
-            if value.dim() > 1 and value.numel():
-                largest = value.abs().transpose(0, 1).flatten(1).amax(1).double().numpy()
-                self.ranges[n.name] = np.maximum(self.ranges.get(n.name, 0.0), largest)
-        return value
-
-
-def _observe(network: fx.GraphModule, pixels: NDArray[np.uint8]) -> _Observed:
-    """Face by face, as on a device: a user's graph may hold a batch of 1 only."""
-    recorder = _Recorder(network)
-    with torch.inference_mode():
-        for face in pixels:
-            recorder.run(torch.from_numpy(face).permute(2, 0, 1)[None].float())
-    return _Observed(recorder.shapes, recorder.ranges)
 
 
 def plan(network: fx.GraphModule, pixels: NDArray[np.uint8]) -> list[Equalization]:
@@ -74,7 +35,7 @@ def plan(network: fx.GraphModule, pixels: NDArray[np.uint8]) -> list[Equalizatio
 
     Factors are rounded to six digits, so that a record of them gives the same file as the faces did.
     """
-    observed = _observe(network, pixels[:: max(1, len(pixels) // FACES)])
+    observed = observe(network, pixels[:: max(1, len(pixels) // FACES)])
     channels = find_channels(network, observed.shapes)
     largest, factors = _factors(channels, observed.ranges, _stored(network, observed))
     found = []
@@ -89,7 +50,7 @@ def plan(network: fx.GraphModule, pixels: NDArray[np.uint8]) -> list[Equalizatio
 
 def apply(network: fx.GraphModule, crop: int, planned: Iterable[Equalization]) -> fx.GraphModule:
     """A copy of the network with these factors; raises BadCalibration if they would change what it gives."""
-    channels = find_channels(network, _observe(network, np.zeros((1, crop, crop, 3), np.uint8)).shapes)
+    channels = find_channels(network, observe(network, np.zeros((1, crop, crop, 3), np.uint8)).shapes)
     factors = np.ones(channels.count)
     for each in planned:
         numbers, given = channels.makers.get(each.layer), np.array(each.factors)
@@ -108,7 +69,7 @@ def _foreign(layer: str) -> BadCalibration:
     )
 
 
-def _stored(network: fx.GraphModule, observed: _Observed) -> dict[str, Floats]:
+def _stored(network: fx.GraphModule, observed: Observed) -> dict[str, Floats]:
     """The ranges of the tensors that int8 stores: not of those that only a ReLU takes, which engines fuse."""
     return {
         node.name: observed.ranges[node.name]

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import fx
 
 from edgefer.arch import Arch
 from edgefer.arch.count import Count, count
@@ -18,7 +19,9 @@ from edgefer.pipeline import calibration, equalize
 from edgefer.pipeline.calibration import CalibrationRecord, Equalization
 from edgefer.pipeline.export import import_exporter
 from edgefer.pipeline.fold import DeployableModel
+from edgefer.pipeline.half_precision import fit_half
 from edgefer.pipeline.ranges import Method, estimate
+from edgefer.pipeline.targets import Precision
 from edgefer.runtime import machine
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, BadWeights, ExportFailed
@@ -47,6 +50,17 @@ class FloatModel:
         """The folded network, in evaluation mode."""
         return DeployableModel(self.weights.network, self.arch.input_min, self.arch.user_model).eval()
 
+    @cached_property
+    def half(self) -> DeployableModel:
+        """The network that fp16 is made of: the same, with weights in half precision's range; raises ExportFailed."""
+        fitted = fit_half(self.network.network, self.arch.crop)
+        return self.network if fitted is self.network.network else self._with(fitted)
+
+    def _with(self, graph: fx.GraphModule) -> DeployableModel:
+        network = copy.deepcopy(self.network)
+        network.network = graph
+        return network
+
     def plan(self, faces: Dataset) -> list[Equalization]:
         """What makes the network's channels alike on `faces`."""
         key = calibration.describe(faces, 0).sha256
@@ -62,15 +76,13 @@ class FloatModel:
             return self.network
         key = str(planned)
         if key not in self._equalized:
-            network = copy.deepcopy(self.network)
-            network.network = equalize.apply(self.network.network, self.arch.crop, planned)
-            self._equalized[key] = network
+            self._equalized[key] = self._with(equalize.apply(self.network.network, self.arch.crop, planned))
         return self._equalized[key]
 
-    def prepared(self, source: CalibrationRecord | Dataset | None) -> DeployableModel:
+    def prepared(self, precision: Precision, source: CalibrationRecord | Dataset | None) -> DeployableModel:
         """The network that a file is made from: for int8 with its channels made alike, as faces or a record say."""
         if source is None:
-            return self.network
+            return self.half if precision == "fp16" else self.network
         return self.equalized(self.plan(source) if isinstance(source, Dataset) else source.equalization)
 
     def model(self, kind: str, network: DeployableModel | None = None) -> bytes:

@@ -19,7 +19,8 @@ from edgefer.arch import get_arch
 from edgefer.data.load import load
 from edgefer.pipeline import equalize
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
-from edgefer.pipeline.channels import FIXED, find_channels, rescaled
+from edgefer.pipeline.channel_search import find_channels
+from edgefer.pipeline.channels import FIXED, observe, rescaled
 from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.fold import fold
 from edgefer.pipeline.targets import get_target
@@ -102,7 +103,7 @@ def answers(network: nn.Module, pixels: Pixels) -> Tensor:
 
 def unequal(network: fx.GraphModule, seed: int, pixels: Pixels | None = None) -> fx.GraphModule:
     """The same function, with a random factor on every channel that may have one."""
-    channels = find_channels(network, equalize._observe(network, faces(0, 1) if pixels is None else pixels).shapes)
+    channels = find_channels(network, observe(network, faces(0, 1) if pixels is None else pixels).shapes)
     factors = 2.0 ** np.random.default_rng(seed).uniform(-5, 5, channels.count)
     factors[FIXED] = 1
     return rescaled(network, channels, factors)
@@ -130,7 +131,7 @@ def test_rescaling_and_equalizing_change_rounding_only(kinds: list[str], seed: i
 def test_every_kind_of_block_lets_go_of_its_channels_but_relu6() -> None:
     for kind in KINDS:
         network = made([kind], 0)
-        channels = find_channels(network, equalize._observe(network, faces(0, 1)).shapes)
+        channels = find_channels(network, observe(network, faces(0, 1)).shapes)
         held = {name for name, numbers in channels.makers.items() if (numbers == FIXED).all()}
         expected = {"gate": {"classify", "blocks.0.2"}, "relu6": {"classify", "blocks.0.0"}}
         assert held == expected.get(kind, {"classify"}), kind
