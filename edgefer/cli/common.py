@@ -62,6 +62,11 @@ _missing_option = click.option(
     is_flag=True,
     help="Train or calibrate though a class has no face; the record says which.",
 )
+_links_option = click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Follow symbolic links that lead out of the folder of data.",
+)
 _classes_option = click.option(
     "--classes",
     metavar="CLASSES",
@@ -79,6 +84,7 @@ _READING = {  # by the names of ReadOptions' fields
     "cache": _cache_option,
     "classes": _classes_option,
     "allow_missing_classes": _missing_option,
+    "follow_links": _links_option,
     "depth": _depth_option,
     "skip_unreadable": _skip_option,
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgefer.data.listing import WHOLE, Box, Entry, Listing, ReadOptions, UnreadableFile
 from edgefer.data.mapped import Faces
-from edgefer.data.source_files import SUFFIXES, leads_out, where
+from edgefer.data.source_files import LEADS_OUT, SUFFIXES, Source
 from edgefer.runtime.image_file import UnusableImage, read_picture
 from edgefer.runtime.preprocess import Pixels, resize_face, to_rgb
 
@@ -65,10 +65,11 @@ def in_memory(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces
 
 def decoded(listing: Listing, size: int, options: ReadOptions) -> Iterator[DecodedFace | UnreadableFile]:
     """One after the other, or why there is none."""
+    source = Source(listing.root, options.follow_links)
     for number, entry in enumerate(listing):
         if number % _EVERY == 0:
             options.tick(number, len(listing))
-        yield entry if isinstance(entry, UnreadableFile) else read_face(listing.root, entry, size, options.depth)
+        yield entry if isinstance(entry, UnreadableFile) else read_face(source, entry, size, options.depth)
 
 
 def stack(faces: Sequence[Pixels]) -> Pixels:
@@ -79,23 +80,23 @@ def stack(faces: Sequence[Pixels]) -> Pixels:
     return np.stack([face if grey else to_rgb(face) for face in faces])
 
 
-def read_face(root: Path, entry: Entry, size: int, depth: int | None) -> DecodedFace | UnreadableFile:
+def read_face(source: Source, entry: Entry, size: int, depth: int | None) -> DecodedFace | UnreadableFile:
     """The image of `entry` as a face, grey if it is grey."""
-    path = root / entry.path
-    if leads_out(root, path):
-        return UnreadableFile("a symbolic link that leads out of the folder", where(root, path))
+    path = source.path / entry.path
+    if source.leads_out(path):
+        return UnreadableFile(LEADS_OUT, source.where(path))
     if path.is_dir():
-        return UnreadableFile("a folder inside a class folder, must be an image", where(root, path))
+        return UnreadableFile("a folder inside a class folder, must be an image", source.where(path))
     if not path.is_file():
         missing = "" if path.exists() else "missing: " if not path.is_symlink() else "a link to a missing file: "
-        return UnreadableFile(f"{missing}not a regular file", where(root, path))
+        return UnreadableFile(f"{missing}not a regular file", source.where(path))
     try:
         return _decode(path, size, entry.box, depth)
     except UnusableImage as error:
         kind = "" if path.suffix.lower() in SUFFIXES else f"not an image, must be one of {', '.join(SUFFIXES)}: "
-        return UnreadableFile(f"{kind}{error}", where(root, path))
+        return UnreadableFile(f"{kind}{error}", source.where(path))
     except OSError as error:
-        return UnreadableFile(f"can't be opened ({error.strerror or error})", where(root, path))
+        return UnreadableFile(f"can't be opened ({error.strerror or error})", source.where(path))
 
 
 def _decode(path: Path, size: int, box: Box, depth: int | None) -> DecodedFace:

@@ -47,6 +47,7 @@ class ReadOptions:
 
     layout  a name of edgefer.data.readers.LAYOUTS; None: whatever lies there for certain
     cache   folder for the decoded faces of large sets; None: EDGEFER_CACHE, else the user's cache folder
+    follow_links  whether symbolic links may lead out of a folder
     allow_missing_classes  whether a step that needs faces of every class goes on without
     classes what the user says of the classes; None: those of the layout
     skip_unreadable  broken rows or images that are left out before the reading fails
@@ -62,6 +63,7 @@ class ReadOptions:
     skip_unreadable: int = 0
     classes: StatedClasses | None = None
     allow_missing_classes: bool = False
+    follow_links: bool = False
     unlabelled: bool = False
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
@@ -75,6 +77,7 @@ class ReadOptions:
             *layout,
             *depth,
             *(("--classes", self.classes.text) if self.classes else ()),
+            *(("--follow-links",) if self.follow_links else ()),
             *(("--allow-missing-classes",) if self.allow_missing_classes else ()),
             *(("--skip-unreadable", str(self.skip_unreadable)) if self.skip_unreadable else ()),
         )

@@ -45,9 +45,7 @@ def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS
         if csv is not None:
             result = fer2013.read_csv(csv)
         else:
-            stated = options.classes is not None
-            unlabelled = options.unlabelled and not stated
-            result = _read_folder(readers.list_images(path, options.layout, stated, unlabelled), size, options)
+            result = _read_folder(readers.list_images(path, options.layout, options), size, options)
         return result if options.classes is None else _of_classes(result, options.classes)
     except OSError as error:
         raise MissingFile(f"can't open {path}: {error.strerror or error}.") from error

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO
 
@@ -19,6 +20,7 @@ from edgefer.data.listing import printable
 from edgefer.runtime.errors import BadData, MissingFile
 
 _XZ, _TAR_MARK = b"\xfd7zXZ\x00", slice(257, 262)
+LEADS_OUT = "a symbolic link that leads out of the folder: put the files themselves there, or say --follow-links"
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 # Of images, where a folder holds other files too: whether a file is an image, its content tells.
 SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -36,41 +38,42 @@ _BROKEN_STREAM = (
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 
 
-def leads_out(root: Path, path: Path) -> bool:
-    """Whether a symbolic link takes `path` out of `root`."""
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+@dataclass(frozen=True)
+class Source:
+    """A folder that is read; `follow_links`: links may lead out of it, as the user says."""
 
+    path: Path
+    follow_links: bool = False
 
-def require_inside(root: Path, path: Path) -> None:
-    """Raise BadData when a symbolic link takes `path` out of `root`."""
-    if leads_out(root, path):
-        name = where(root, path)
-        raise BadData(
-            f"{root}: {name} is a symbolic link that leads out of the folder: put the files themselves there."
-        )
+    def leads_out(self, path: Path) -> bool:
+        """Whether a symbolic link takes `path` out of the folder, and may not."""
+        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path))
+        return not inside and not self.follow_links
 
+    def require_inside(self, path: Path) -> None:
+        """Raise BadData when a symbolic link takes `path` out of the folder."""
+        if self.leads_out(path):
+            raise BadData(f"{self.path}: {self.where(path)} is {LEADS_OUT}.")
 
-def names(root: Path, folder: Path) -> list[str]:
-    """What lies in a folder, sorted, without the files that systems leave behind.
+    def names(self, folder: Path) -> list[str]:
+        """What lies in a folder, sorted, without the files that systems leave behind.
 
-    Raises BadData if it is a link out of `root`, MissingFile if it may not be read.
-    """
-    require_inside(root, folder)
-    try:
-        inside = sorted(os.listdir(folder))  # noqa: PTH208 (300,000 Path objects take ten times the names' memory)
-    except OSError as error:
-        raise MissingFile(f"can't open {folder}: {error.strerror}.") from error
-    return [name for name in inside if name[0] != "." and name.lower() not in _IGNORED]
+        Raises BadData if it is a link that leads out, MissingFile if it may not be read.
+        """
+        self.require_inside(folder)
+        try:
+            inside = sorted(os.listdir(folder))  # noqa: PTH208 (300,000 Path objects take ten times the names' memory)
+        except OSError as error:
+            raise MissingFile(f"can't open {folder}: {error.strerror}.") from error
+        return [name for name in inside if name[0] != "." and name.lower() not in _IGNORED]
 
+    def folders(self, folder: Path) -> list[str]:
+        """The names of the folders in a folder, sorted; raises what `names` does."""
+        return [name for name in self.names(folder) if (folder / name).is_dir()]
 
-def folders(root: Path, folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted; raises what `names` does."""
-    return [name for name in names(root, folder) if (folder / name).is_dir()]
-
-
-def where(root: Path, path: Path) -> str:
-    """How a message names a file of `root`."""
-    return printable(path.relative_to(root).as_posix())
+    def where(self, path: Path) -> str:
+        """How a message names a file of the folder."""
+        return printable(path.relative_to(self.path).as_posix())
 
 
 @contextmanager

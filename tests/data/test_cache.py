@@ -23,6 +23,7 @@ from edgefer.data.decode import read_face
 from edgefer.data.folds import hold_out
 from edgefer.data.listing import Entry, ReadOptions
 from edgefer.data.load import load, read_source
+from edgefer.data.source_files import Source
 from edgefer.runtime import preprocess
 from edgefer.runtime.errors import BadData, OutputFailed
 from tests.data.made import fails, noise, write_image, write_tree
@@ -240,10 +241,10 @@ def test_what_stops_it_leaves_nothing_and_the_next_one_starts_again(
 def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def slow(top: Path, entry: Entry, *how: Any) -> Any:
+    def slow(source: Source, entry: Entry, *how: Any) -> Any:
         read.append(entry.path)
         time.sleep(0.005)
-        return read_face(top, entry, *how)
+        return read_face(source, entry, *how)
 
     monkeypatch.setattr(decode, "read_face", slow)
     with ThreadPoolExecutor(3) as pool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edgefer.data.listing import Entry, Listing, UnreadableFile
+from edgefer.data.listing import READ_DEFAULTS, Entry, Listing, ReadOptions, UnreadableFile
 from edgefer.data.readers import affectnet, ckplus, ferplus, folders, jaffe, kdef, oulu_casia, rafdb
+from edgefer.data.source_files import Source
 from edgefer.runtime.errors import BadData, MissingFile, UnknownName
 from edgefer.runtime.labels import LABELS
 
@@ -28,10 +29,10 @@ class Layout:
     by_name  whether folders say what the classes are: with one of contempt there are eight, or those that are stated
     """
 
-    entries: Callable[[Path], Iterator[Entry | UnreadableFile]]
+    entries: Callable[[Source], Iterator[Entry | UnreadableFile]]
     names: tuple[str, ...]
     looks: str
-    signs: Callable[[Path], object] | None = None
+    signs: Callable[[Source], object] | None = None
     by_name: bool = False
 
 
@@ -60,34 +61,34 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-def detect(path: Path) -> str:
+def detect(path: Path, options: ReadOptions = READ_DEFAULTS) -> str:
     """The name of the layout that `path` certainly has, "folders" if it has the signs of none.
 
     Raises BadData naming the layouts that it may have, where that is more than one.
     """
-    possible = [name for name, layout in LAYOUTS.items() if layout.signs is not None and layout.signs(path)]
+    source = Source(path, options.follow_links)
+    possible = [name for name, layout in LAYOUTS.items() if layout.signs is not None and layout.signs(source)]
     if len(possible) > 1:
         raise BadData(f"{path} can be read as {', '.join(possible)}: choose one with --layout NAME.")
     return possible[0] if possible else "folders"
 
 
-def list_images(path: Path, name: str | None, stated: bool = False, unlabelled: bool = False) -> Listing:
+def list_images(path: Path, name: str | None, options: ReadOptions = READ_DEFAULTS) -> Listing:
     """What a folder holds, read as the layout `name`, or as the one that it certainly has.
 
-    stated      whether the user says what the classes of class folders are
-    unlabelled  whether a folder of images alone has the one class UNLABELLED, unless it has the signs of a layout
-
+    Where the options allow that, a folder of images alone has the one class UNLABELLED.
     Raises UnknownName, MissingFile (no such folder), BadData or EmptyData.
     """
     if name is not None and name not in LAYOUTS:
         raise UnknownName.of("layout", name, LAYOUTS)
     if not path.is_dir():
         raise MissingFile(f"{path} is not a folder: a layout is of a folder of images.")
-    chosen = name or detect(path)
-    if unlabelled and name is None and chosen == "folders" and folders.is_flat(path):
-        return Listing(path, UNLABELLED, (UNLABELLED,), folders.flat_entries(path))
+    chosen, source, stated = name or detect(path, options), Source(path, options.follow_links), bool(options.classes)
+    unlabelled = options.unlabelled and not stated and name is None and chosen == "folders"
+    if unlabelled and folders.is_flat(source):
+        return Listing(path, UNLABELLED, (UNLABELLED,), folders.flat_entries(source))
     layout = LAYOUTS[chosen]
     if layout.by_name:
-        found = folders.classes(path, stated)
-        return Listing(path, chosen, found.names, folders.entries(path, found), found.assumed)
-    return Listing(path, chosen, layout.names, layout.entries(path))
+        found = folders.classes(source, stated)
+        return Listing(path, chosen, found.names, folders.entries(source, found), found.assumed)
+    return Listing(path, chosen, layout.names, layout.entries(source))

@@ -19,7 +19,7 @@ import numpy as np
 
 from edgefer.data.dataset import SPLITS
 from edgefer.data.listing import Entry, UnreadableFile, quoted
-from edgefer.data.source_files import SUFFIXES, leads_out, names, open_text, require_inside, rows_of, where
+from edgefer.data.source_files import LEADS_OUT, SUFFIXES, Source, open_text, rows_of
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import LABELS
 
@@ -39,22 +39,22 @@ _IMAGES = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_I
 _NUMBER = re.compile(r"([0-9]{1,5})(\.0*)?")  # some copies of the lists went through a table of floats
 
 
-def lies_in(path: Path) -> bool:
+def lies_in(source: Source) -> bool:
     """Whether one of the releases lies there."""
-    release = any((path / name / part).is_dir() for name in _FOLDERS for part in ("images", "annotations"))
-    return release or bool(_lists(path))
+    release = any((source.path / name / part).is_dir() for name in _FOLDERS for part in ("images", "annotations"))
+    return release or bool(_lists(source))
 
 
-def entries(path: Path, classes: int) -> Iterator[Entry | UnreadableFile]:
+def entries(source: Source, classes: int) -> Iterator[Entry | UnreadableFile]:
     """The images of the 7 or 8 classes: Training, then PrivateTest, each sorted by name or in the order of its list.
 
     Raises BadData for another layout or if both releases lie there, EmptyData if there is no image.
     """
-    folders = [name for name in _FOLDERS if (path / name).is_dir()]
-    lists = _lists(path)
+    folders = [name for name in _FOLDERS if (source.path / name).is_dir()]
+    lists = _lists(source)
     if bool(folders) == bool(lists):
-        raise BadData(f"{path} must hold one release of AffectNet: {LOOKS}.")
-    coded = _rows(path, lists) if lists else _release(path, folders)
+        raise BadData(f"{source.path} must hold one release of AffectNet: {LOOKS}.")
+    coded = _rows(source, lists) if lists else _release(source, folders)
     empty = True
     for entry in coded:
         empty = False
@@ -63,47 +63,47 @@ def entries(path: Path, classes: int) -> Iterator[Entry | UnreadableFile]:
         elif entry.label < classes:
             yield Entry(entry.path, _LABEL_OF[entry.label], entry.split, box=entry.box)
     if empty:
-        raise EmptyData(f"{path} holds no image: {LOOKS}.")
+        raise EmptyData(f"{source.path} holds no image: {LOOKS}.")
 
 
-def _release(path: Path, folders: list[str]) -> Iterator[Entry | UnreadableFile]:
+def _release(source: Source, folders: list[str]) -> Iterator[Entry | UnreadableFile]:
     """The images of the release of 2021, each with its code for a label."""
     for folder in folders:
         for part in ("images", "annotations"):
-            if not (path / folder / part).is_dir():
-                raise BadData(f"{path}: no folder {folder}/{part}: {LOOKS}.")
-        names(path, path / folder / "annotations")  # which must not lead out of the folder
-        for image in names(path, path / folder / "images"):
+            if not (source.path / folder / part).is_dir():
+                raise BadData(f"{source.path}: no folder {folder}/{part}: {LOOKS}.")
+        source.names(source.path / folder / "annotations")  # which must not lead out of the folder
+        for image in source.names(source.path / folder / "images"):
             if Path(image).suffix.lower() not in SUFFIXES:
                 yield UnreadableFile(f"not an image, must be one of {', '.join(SUFFIXES)}", f"{folder}/images/{image}")
                 continue
-            code = _code(path, path / folder / "annotations" / f"{Path(image).stem}_exp.npy")
+            code = _code(source, source.path / folder / "annotations" / f"{Path(image).stem}_exp.npy")
             yield (
                 code if isinstance(code, UnreadableFile) else Entry(f"{folder}/images/{image}", code, _FOLDERS[folder])
             )
 
 
-def _code(path: Path, file: Path) -> int | UnreadableFile:
+def _code(source: Source, file: Path) -> int | UnreadableFile:
     """The number in an annotation, which numpy wrote as text or as a number."""
-    if file.is_symlink() and leads_out(path, file):
-        return UnreadableFile("a symbolic link that leads out of the folder", where(path, file))
+    if file.is_symlink() and source.leads_out(file):
+        return UnreadableFile(LEADS_OUT, source.where(file))
     try:
         if not file.is_file():
-            return UnreadableFile("no such annotation, every image needs one", where(path, file))
+            return UnreadableFile("no such annotation, every image needs one", source.where(file))
         with file.open("rb") as opened:
             value = np.load(io.BytesIO(opened.read(_LONGEST)), allow_pickle=False)
         text = str(value.item())
     except (OSError, ValueError, EOFError) as error:
-        return UnreadableFile(f"broken annotation ({quoted(str(error))})", where(path, file))
+        return UnreadableFile(f"broken annotation ({quoted(str(error))})", source.where(file))
     if not _CODE.fullmatch(text):
-        return UnreadableFile(f"expression {quoted(text)}, must be a number from 0 to {LAST_CODE}", where(path, file))
+        return UnreadableFile(f"expression {quoted(text)}, must be a number from 0 to {LAST_CODE}", source.where(file))
     return int(text)
 
 
-def _lists(path: Path) -> list[Path]:
+def _lists(source: Source) -> list[Path]:
     """The lists of the first release that lie there and have AffectNet's columns, Training first."""
-    possible = [path / place / name for name in _LISTS for place in _PLACES]
-    return [file for file in possible if file.is_file() and not leads_out(path, file) and _is_list(file)]
+    possible = [source.path / place / name for name in _LISTS for place in _PLACES]
+    return [file for file in possible if file.is_file() and not source.leads_out(file) and _is_list(file)]
 
 
 def _is_list(file: Path) -> bool:
@@ -111,15 +111,15 @@ def _is_list(file: Path) -> bool:
         return opened.read(200).lstrip(b"\xef\xbb\xbf").startswith(COLUMNS[0].encode())
 
 
-def _rows(path: Path, files: list[Path]) -> Iterator[Entry | UnreadableFile]:
+def _rows(source: Source, files: list[Path]) -> Iterator[Entry | UnreadableFile]:
     """A row for each image in the order of the lists, its code for a label; codes without an expression have no box.
 
     Raises BadData for a list without the columns, or if there are two of a kind.
     """
     if len({file.name for file in files}) != len(files):
-        raise BadData(f"{path} holds a list twice: {', '.join(where(path, file) for file in files)}; keep one.")
-    base = next(each for each in _IMAGES if (path / each).is_dir())
-    require_inside(path, path / base)
+        raise BadData(f"{source.path} holds a list twice: {', '.join(source.where(file) for file in files)}; keep one.")
+    base = next(each for each in _IMAGES if (source.path / each).is_dir())
+    source.require_inside(source.path / base)
     for file in files:
         with open_text(file) as text:
             rows = rows_of(text)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from edgefer.data.classes import KNOWN, ORDERS
 from edgefer.data.dataset import SPLITS
 from edgefer.data.listing import Entry, UnreadableFile, quoted
-from edgefer.data.source_files import open_text, require_inside, rows_of, where
+from edgefer.data.source_files import Source, open_text, rows_of
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import FERPLUS
 
@@ -25,28 +24,28 @@ _LABEL_OF = [KNOWN.index(name) for name in ORDERS["ferplus"].values()]
 _NAME, _VOTE = re.compile(r"[A-Za-z0-9_-]+\.(png|jpg)"), re.compile(r"[0-9]{1,4}")
 
 
-def folders_in(path: Path) -> list[str]:
+def folders_in(source: Source) -> list[str]:
     """The tool's folders that lie there with their list."""
-    return [name for name in _FOLDERS if (path / name / "label.csv").is_file()]
+    return [name for name in _FOLDERS if (source.path / name / "label.csv").is_file()]
 
 
-def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
+def entries(source: Source) -> Iterator[Entry | UnreadableFile]:
     """The images that have a majority, in the order of the lists. Raises BadData, EmptyData or MissingFile."""
-    there = folders_in(path)
+    there = folders_in(source)
     if not there:
-        raise BadData(f"{path} is not what FER+'s tool writes: it must hold {LOOKS}.")
+        raise BadData(f"{source.path} is not what FER+'s tool writes: it must hold {LOOKS}.")
     empty = True
     for folder in there:
-        listed = path / folder / "label.csv"
-        require_inside(path, listed)
+        listed = source.path / folder / "label.csv"
+        source.require_inside(listed)
         with open_text(listed) as text:
             for number, cells in enumerate(rows_of(text)):
-                entry = _entry(folder, f"{where(path, listed)} row {number}", cells)
+                entry = _entry(folder, f"{source.where(listed)} row {number}", cells)
                 empty = False
                 if entry is not None:
                     yield entry
     if empty:
-        raise EmptyData(f"{path} names no image: {LOOKS}.")
+        raise EmptyData(f"{source.path} names no image: {LOOKS}.")
 
 
 def _entry(folder: str, here: str, cells: list[str]) -> Entry | UnreadableFile | None:

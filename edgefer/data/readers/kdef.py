@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgefer.data.listing import Entry, UnreadableFile
-from edgefer.data.source_files import folders, names, where
+from edgefer.data.source_files import Source
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import LABELS
 
@@ -25,33 +25,33 @@ _NAME = re.compile(
 )
 
 
-def base_folder(path: Path) -> Path | None:
-    """`path` or the folder KDEF in it, if nothing but the folders of KDEF's sessions lie there."""
-    for base in (path, path / "KDEF"):
-        sessions = folders(path, base) if base.is_dir() else []
+def base_folder(source: Source) -> Path | None:
+    """The folder or the folder KDEF in it, if nothing but the folders of KDEF's sessions lie there."""
+    for base in (source.path, source.path / "KDEF"):
+        sessions = source.folders(base) if base.is_dir() else []
         if sessions and all(map(_FOLDER.fullmatch, sessions)):
             return base
     return None
 
 
-def entries(path: Path, views: tuple[str, ...]) -> Iterator[Entry | UnreadableFile]:
+def entries(source: Source, views: tuple[str, ...]) -> Iterator[Entry | UnreadableFile]:
     """The pictures of these views, sorted by name; all are Training, the person is the subject (F01 in AF01 and BF01).
 
     Raises BadData for another layout, EmptyData if there is no picture of these views.
     """
-    base = base_folder(path)
+    base = base_folder(source)
     if base is None:
-        raise BadData(f"{path} is not KDEF: its folders must be like {LOOKS}.")
+        raise BadData(f"{source.path} is not KDEF: its folders must be like {LOOKS}.")
     empty = True
-    for folder in folders(path, base):
-        for name in names(path, base / folder):
-            image = (base / folder / name).relative_to(path).as_posix()
+    for folder in source.folders(base):
+        for name in source.names(base / folder):
+            image = (base / folder / name).relative_to(source.path).as_posix()
             match = _NAME.fullmatch(Path(name).stem.upper())
             if not match or match["folder"] != folder:
                 empty = False
-                yield UnreadableFile(f"the name must be like {folder}ANS.JPG", where(path, base / folder / name))
+                yield UnreadableFile(f"the name must be like {folder}ANS.JPG", source.where(base / folder / name))
             elif match["view"] in views:
                 empty = False
                 yield Entry(image, LABELS.index(_CODES[match["code"]]), 0, match["person"])
     if empty:
-        raise EmptyData(f"{path} holds no picture of the views {', '.join(views)}: they are like {LOOKS}.")
+        raise EmptyData(f"{source.path} holds no picture of the views {', '.join(views)}: they are like {LOOKS}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgefer.data.dataset import SPLITS
 from edgefer.data.listing import Entry, UnreadableFile, quoted
-from edgefer.data.source_files import require_inside, where
+from edgefer.data.source_files import Source
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.labels import LABELS
 
@@ -24,22 +24,22 @@ _LINE = re.compile(r"(?P<stem>(?P<split>train|test)_[0-9]+)\.jpg (?P<label>[1-7]
 _SPLIT_OF = {"train": SPLITS.index("Training"), "test": SPLITS.index("PrivateTest")}
 
 
-def base_folder(path: Path) -> Path | None:
-    """The folder `basic`, when `path` is it or holds it."""
-    return next((base for base in (path, path / "basic") if (base / _LIST).is_file()), None)
+def base_folder(source: Source) -> Path | None:
+    """The folder `basic`, when the folder is it or holds it."""
+    return next((base for base in (source.path, source.path / "basic") if (base / _LIST).is_file()), None)
 
 
-def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
+def entries(source: Source) -> Iterator[Entry | UnreadableFile]:
     """Every image of the list, sorted by name.
 
     The aligned faces are read if they are there, else the original pictures, which show more than the face.
     Raises BadData, EmptyData or MissingFile when the list or the folder of images is of no use.
     """
-    base = base_folder(path)
+    base = base_folder(source)
     if base is None:
-        raise MissingFile(f"no {_LIST} in {path} or {path / 'basic'}: give RAF-DB's basic folder.")
-    require_inside(path, base / _LIST)
-    folder, ending = _images(path, base)
+        raise MissingFile(f"no {_LIST} in {source.path} or {source.path / 'basic'}: give RAF-DB's basic folder.")
+    source.require_inside(base / _LIST)
+    folder, ending = _images(source, base)
     lines = _lines(base / _LIST)
     if not lines:
         raise EmptyData(f"{base / _LIST} names no image: its lines are like 'train_00001.jpg 5'.")
@@ -47,7 +47,7 @@ def entries(path: Path) -> Iterator[Entry | UnreadableFile]:
     for line in lines:
         name = line.split(" ")[0]
         twice = UnreadableFile(f"{quoted(name)} stands there twice", _LIST.name) if name in seen else None
-        yield twice or _entry(folder.relative_to(path), ending, line)
+        yield twice or _entry(folder.relative_to(source.path), ending, line)
         seen.add(name)
 
 
@@ -59,14 +59,16 @@ def _lines(listed: Path) -> list[str]:
     return sorted(" ".join(line.split()) for line in text.splitlines() if line.strip())
 
 
-def _images(path: Path, base: Path) -> tuple[Path, str]:
+def _images(source: Source, base: Path) -> tuple[Path, str]:
     """The folder of images, and what stands between the name in the list and the suffix."""
     for name, ending in (("aligned", "_aligned"), ("original", "")):
         folder = base / "Image" / name
         if folder.is_dir():
-            require_inside(path, folder)
+            source.require_inside(folder)
             return folder, ending
-    raise BadData(f"{path}: {where(path, base / 'Image')} has neither aligned nor original: unpack aligned.zip there.")
+    raise BadData(
+        f"{source.path}: {source.where(base / 'Image')} has neither aligned nor original: unpack aligned.zip there."
+    )
 
 
 def _entry(folder: Path, ending: str, line: str) -> Entry | UnreadableFile:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edgefer.data.dataset import SPLITS, Dataset
+from edgefer.data.listing import ReadOptions
 from edgefer.data.load import load, read_source
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.labels import LABELS
@@ -219,6 +220,22 @@ def test_folder_that_leads_out_is_refused(tmp_path: Path, link: str) -> None:
     (root / link).symlink_to(outside / "angry" if link == "sad" else outside, target_is_directory=True)
     with fails(BadData, 5, f"{link} is a symbolic link that leads out"):
         load(root)
+
+
+def test_links_that_lead_out_are_followed_on_demand(tmp_path: Path) -> None:
+    outside = write_tree(tmp_path / "outside", "angry/a.png", "happy/a.png")
+    root = write_tree(tmp_path / "root", "train/sad/a.png")
+    (root / "train" / "sad" / "out.png").symlink_to(outside / "angry" / "a.png")
+    with fails(BadData, 5, "train/sad/out.png", "--follow-links"):
+        load(root)
+    (root / "train" / "happy").symlink_to(outside / "happy", target_is_directory=True)
+    with fails(BadData, 5, "train/happy is a symbolic link that leads out", "--follow-links"):
+        load(root)
+    followed = ReadOptions(follow_links=True)
+    assert _labels(load(root, options=followed)) == ["happy", "sad", "sad"] and "--follow-links" in followed.words
+    (root / "train" / "sad" / "gone.png").symlink_to(outside / "gone.png")
+    with fails(BadData, 5, "train/sad/gone.png", "a link to a missing file"):
+        load(root, options=followed)
 
 
 def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
