@@ -47,7 +47,9 @@ def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
     else:
         click.echo(render(report))
     if report.unreadable:
-        raise BadData(f"{path}: {len(report.unreadable)} rows or images can't be read; mend or remove them.")
+        raise BadData(
+            f"{path}: {len(report.unreadable)} rows, images or lists can't be read as they are; mend or remove them."
+        )
 
 
 @data.command()
