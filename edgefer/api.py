@@ -36,7 +36,7 @@ def build(
     weights: StrPath | None = None,
     untrained: int | None = None,
     calibration: StrPath | None = None,
-    calibration_method: Method = "percentile",
+    calibration_method: Method = "mse",
     calibration_count: int = 512,
     seed: int = 0,
     layout: str | None = None,

@@ -81,7 +81,7 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
 @click.option(
     "--calibration-method",
     type=click.Choice(["min-max", "percentile", "mse"]),
-    default="percentile",
+    default="mse",
     show_default=True,
     help="How the range of a tensor follows from its values.",
 )

@@ -43,7 +43,7 @@ class CalibrationOptions:
 
     faces: Dataset | None = None
     recorded: Path | None = None
-    method: Method = "percentile"
+    method: Method = "mse"
     count: int = 512
     seed: int = 0
 

@@ -43,7 +43,7 @@ class BuildOptions:
     weights: Path | None = None
     untrained: int | None = None
     calibration: Path | None = None
-    calibration_method: Method = "percentile"
+    calibration_method: Method = "mse"
     calibration_count: int = 512
     seed: int = 0
     reading: ReadOptions = READ_DEFAULTS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from edgefer.pipeline.ranges import METHODS, Method, estimate, rounding_error
+from edgefer.pipeline.ranges import METHODS, SHRINK, Method, estimate, rounding_error
 from edgefer.runtime import contract
 
 values = hnp.arrays(
@@ -43,6 +43,17 @@ def test_mse_is_no_worse_than_min_max(image: NDArray[np.float32]) -> None:
     widest = estimate([{"t": image}], 1, "min-max")["t"]
     error, worst = rounding_error(image, *chosen), rounding_error(image, *widest)
     assert error <= worst * (1 + 1e-3) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mse_of_many_values_finds_the_least_error(seed: int) -> None:
+    """Many values are counted in bins first: the range must still be the best of all that are tried, of the values."""
+    random = np.random.default_rng(seed)
+    image = random.standard_t(3, 100_000).astype(np.float32)
+    image = np.maximum(image, 0) if seed % 2 else image
+    low, high = float(image.min()), float(image.max())
+    least = min(rounding_error(image, low * k, high * k) for k in SHRINK)
+    assert rounding_error(image, *estimate([{"t": image}], 1, "mse")["t"]) <= 1.001 * least
 
 
 def test_percentile_ignores_a_single_outlier() -> None:
