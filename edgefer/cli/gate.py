@@ -119,4 +119,7 @@ def _raise_outcome(record: GateRecord) -> None:
     if record.outcome == "regressed":
         raise Regressed("; ".join(failing))
     if record.outcome == "inconclusive":
-        raise Inconclusive(f"{'; '.join(failing)}: measure on a quieter machine or with a larger --budget.")
+        advice = (
+            "measure on a quieter machine or with a larger --budget (where it throttled: one that nothing holds down)"
+        )
+        raise Inconclusive(f"{'; '.join(failing)}: {advice}.")

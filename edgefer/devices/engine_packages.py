@@ -136,7 +136,8 @@ def require_wheels(packages: Sequence[str], python: str, architecture: str, tags
             words = ("--dry-run", "--ignore-installed", "--target", folder, "--retries", "0", "--timeout", "15")
             return _run_pip("install", *words, *_foreign(version, tags), *wanted)
 
-        lacking = re.search(r"No matching distribution found for (\S+)", find(python, *packages).err)
+        engines_first = sorted(packages, key=lambda package: package.partition("==")[0] not in ENGINE_TITLES)
+        lacking = re.search(r"No matching distribution found for (\S+)", find(python, *engines_first).err)
         if lacking is None:
             return
         name, _, version = lacking[1].partition("==")

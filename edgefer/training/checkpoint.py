@@ -80,9 +80,7 @@ def _other(key: str, saved: dict[str, Any], settings: dict[str, Any]) -> Iterato
         parts = [text for name in {**now, **before} for text in _other(name, before, now)]
         reason = ""
         if key == "recipe" and before["epochs"] != now["epochs"] and now["schedule"] in TO_ZERO:
-            reason = (
-                f": the rate of the schedule {now['schedule']} is zero at the last epoch, so it differs from the first"
-            )
+            reason = f": the rate of the schedule {now['schedule']} is zero at the last epoch, and all depend on it"
         yield f"{key} ({', '.join(parts)}{reason})"
     else:
         yield f"{key} {_value(before)} there, {_value(now)} now"
