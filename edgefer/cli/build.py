@@ -149,7 +149,7 @@ def _record(outcome: BuildOutcome) -> dict[str, Any]:
 
 def _lines(bundle: Bundle) -> Iterator[str]:
     """What is printed of a bundle: where it lies, how it answers, and what should be known of that."""
-    from edgefer.pipeline.fidelity import agreement
+    from edgefer.pipeline.fidelity import agreement, recorded
 
     manifest = bundle.manifest
     own = manifest.own
@@ -159,6 +159,9 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     measured = manifest.fidelity
     if measured is not None:
         yield f"  agrees with float on {agreement(measured)}, probabilities are {measured.rms:.2g} off (rms)"
+        of_ranges = recorded(manifest.calibration)
+        if of_ranges is not None:
+            yield f"  when its ranges were recorded, {of_ranges.target} did so on {agreement(of_ranges)}"
         if measured.accepted is not None:
             yield f"  accepted loss: {measured.accepted}"
         yield from (f"  warning: {each}" for each in (*measured.warnings, *_about_calibration(manifest.calibration)))

@@ -12,9 +12,8 @@ from string import Template
 from typing import Any
 
 from edgefer.data.dataset import SYNTHETIC_SOURCE
-from edgefer.pipeline.fidelity import agreement
-from edgefer.runtime import records
-from edgefer.runtime.bundle import MANIFEST, Manifest
+from edgefer.pipeline.fidelity import agreement, recorded
+from edgefer.runtime.bundle import Manifest
 from edgefer.runtime.contract import Contract, Meaning, TensorSpec
 from edgefer.runtime.engines import ENGINES
 
@@ -123,9 +122,8 @@ def _fidelity(manifest: Manifest) -> Iterator[str]:
         f"{', which tell less than faces' if drawn else ', none of which it was calibrated on'}; "
         f"probabilities are {measured.rms:.2g} off (root mean square), at most {measured.largest:.2g}."
     )
-    recorded = calibrated.get("fidelity")
-    if recorded is not None:
-        of_ranges = records.structure(records.Fidelity, recorded, MANIFEST)
+    of_ranges = recorded(calibrated)
+    if of_ranges is not None:
         yield f"When its ranges were recorded, the file for `{of_ranges.target}` did so on {agreement(of_ranges)}."
     if measured.accepted is not None:
         yield f"**It was built with `--accept-loss`**: {measured.accepted}."

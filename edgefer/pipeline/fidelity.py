@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.targets import Limits
+from edgefer.runtime import records
+from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import AccuracyDropped
 from edgefer.runtime.records import Fidelity
 
@@ -154,6 +158,12 @@ def _warnings(figures: Fidelity, when: Circumstances) -> list[str]:
     if figures.faces < FEWEST:
         found.append(f"only {figures.faces} faces were left to judge it by, so its figures are rough")
     return found
+
+
+def recorded(calibration: Mapping[str, Any] | None) -> Fidelity | None:
+    """The figures that were recorded with a bundle's ranges, as its manifest has them (Manifest.calibration)."""
+    figures = (calibration or {}).get("fidelity")
+    return None if figures is None else records.structure(Fidelity, figures, MANIFEST)
 
 
 def agreement(fidelity: Fidelity) -> str:
