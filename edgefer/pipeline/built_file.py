@@ -28,7 +28,7 @@ CONVERSION_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dyn
 # What can be done about it: faces have a say in int8 only.
 _ADVICE: dict[Precision, str] = {
     "fp32": "try another target",
-    "fp16": "half precision ends at 65,504, for what layers put out too: build an fp32 target",
+    "fp16": "an fp32 target tells whether half precision is the reason",
     "dynamic": "try an fp32 or int8 target",
     "int8": "calibrate on other faces, or build an fp32 target",
 }

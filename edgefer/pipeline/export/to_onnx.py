@@ -99,6 +99,7 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
 def to_qdq(model: bytes, ranges: Ranges) -> bytes:
     """Int8 activations per tensor, int8 weights per channel, as QuantizeLinear / DequantizeLinear pairs."""
     graph = onnx.load(io.BytesIO(model))
+    _require_norms_of_rows(graph.graph)
     fixed = {**ranges, OUTPUT: PROBABILITY}
     pairs = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in fixed.items()}
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -118,6 +119,17 @@ def to_qdq(model: bytes, ranges: Ranges) -> bytes:
         quantised = onnx.load(path)
     onnx.checker.check_model(quantised, full_check=True)
     return bytes(quantised.SerializeToString(deterministic=True))
+
+
+def _require_norms_of_rows(graph: onnx.GraphProto) -> None:
+    """Raise ExportFailed for a layer norm over several dimensions, which ONNX Runtime's quantiser can't take."""
+    ranks = {each.name: len(each.dims) for each in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "LayerNormalization" and ranks.get(node.input[1], 1) > 1:
+            raise ExportFailed(
+                f"the layer norm {node.name or node.output[0]} is over {ranks[node.input[1]]} dimensions, and ONNX "
+                "Runtime's quantiser takes those over one: take an fp32 or tflite target, or write it out."
+            )
 
 
 def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
