@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from edgefer.cli.app import app
 from edgefer.cli.bank import bank
 from edgefer.cli.bench import bench, report
 from edgefer.cli.build import build
@@ -35,6 +36,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
     "From weights to a device": {
         build: "Build bundles from weights, the shipped ones or yours.",
         verify: "Check a bundle, and with a data set its accuracy.",
+        app: "Turn a bundle into a web page, and serve it.",
         bench: "Measure latency, memory and size of bundles.",
         gate: "Tell whether a change made bundles slower or worse.",
     },

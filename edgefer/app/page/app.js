@@ -1,0 +1,239 @@
+// The page: it checks the golden pair on this device, then classifies what the camera or a photo shows.
+
+import {cameras, openCamera} from './camera.js';
+import {checkGolden} from './golden.js';
+import {cut, dequantise, toInput, toPixels, withoutAlpha} from './preprocess.js';
+
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SPOKEN_AFTER = 1000; // ms that an answer lasts before a screen reader hears of it
+const element = (id) => document.getElementById(id);
+const view = element('view').getContext('2d', {willReadFrequently: true});
+const video = element('video');
+const state = {stream: null, answer: '', since: 0, spoken: '', times: [], run: null, contract: null, detect: null, photos: 0};
+
+/** Tell whoever embeds or tests the page what happened. */
+function tell(kind, detail) {
+  document.dispatchEvent(new CustomEvent(`edgefer-${kind}`, {detail}));
+}
+
+function message(text) {
+  element('message').textContent = text;
+  if (text) tell('message', text);
+}
+
+async function fetched(url, as) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} could not be fetched (${response.status} ${response.statusText})`);
+  return response[as]();
+}
+
+/** Draw a picture at its own size and return its pixels. */
+function drawn(source, width, height) {
+  Object.assign(view.canvas, {width, height});
+  view.drawImage(source, 0, 0, width, height);
+  return withoutAlpha(view.getImageData(0, 0, width, height));
+}
+
+async function decoded(blob) {
+  return createImageBitmap(blob, {imageOrientation: 'from-image', colorSpaceConversion: 'none', premultiplyAlpha: 'none'});
+}
+
+/** Load the model and the detector, and check the golden pair; throws if this device can't run them, or runs them wrongly. */
+async function start() {
+  if (typeof WebAssembly !== 'object' || !WebAssembly.validate(Uint8Array.from(SIMD))) {
+    throw new Error('This browser has no WebAssembly with SIMD, which the model needs: use a newer one (Chrome 91, Firefox 89, Safari 16.4).');
+  }
+  await keepOffline();
+  const page = await fetched('page.json', 'json');
+  const manifest = await fetched('bundle/manifest.json', 'json');
+  const {contract, golden, format} = manifest;
+  const load = async (kind, url, tensors) => (await import(`./engine-${kind}.js`)).load(url, tensors, 'engine');
+  const outputs = await load(format, `bundle/${manifest.model}`, contract);
+  const run = async (input) => (await outputs(input))[0];
+  const picture = await decoded(await fetched(`bundle/${golden.picture}`, 'blob'));
+  const pixels = drawn(picture, picture.width, picture.height);
+  const pair = await Promise.all([golden.input, golden.output].map((name) => fetched(`bundle/${name}`, 'arrayBuffer')));
+  const check = await checkGolden(manifest, pixels, ...pair, run);
+  tell('golden', check);
+  if (!check.holds) throw new Error(goldenFailure(check));
+  element('golden').textContent = `The golden pair holds on this device: off by ${check.difference.toFixed(6)}, ${check.tolerance} allowed.`;
+  element('golden').className = 'holds';
+  Object.assign(state, {run, contract, detect: await detector(page.detector, load)});
+}
+
+async function detector(settings, load) {
+  if (!settings) return null;
+  const {detect, framed, TENSORS} = await import(`./${settings.name}.js`);
+  const run = await load('tflite', settings.file, TENSORS);
+  return async (image) => (await detect(image, run, settings.threshold)).map((box) => framed(box, settings.map));
+}
+
+function goldenFailure({inputs, difference, tolerance}) {
+  const wrong = inputs
+    ? `the golden picture becomes another input here (${inputs} values differ)`
+    : `the model's answer to the golden input is off by ${difference.toFixed(6)}, ${tolerance} allowed`;
+  return `The golden pair does not hold on this device: ${wrong}. Its answers would be wrong, so none are given.`;
+}
+
+/** Keep the page for use without a network, where the browser lets it. */
+async function keepOffline() {
+  try {
+    await navigator.serviceWorker.register('service-worker.js');
+    await navigator.serviceWorker.ready;
+    if (navigator.serviceWorker.controller) return;
+    await new Promise((done) => {
+      navigator.serviceWorker.addEventListener('controllerchange', done, {once: true});
+      setTimeout(done, 3000);
+    });
+  } catch {
+    // no service worker: a browser's private mode, or a certificate that it does not trust; the page works online
+  }
+}
+
+/** The square to classify: the best face, or without a detector the whole photo, or the middle of the camera's picture. */
+async function faceIn(image, whole) {
+  if (state.detect) return (await state.detect(image))[0] ?? null;
+  if (whole) return {left: 0, top: 0, width: image.width, height: image.height};
+  const side = Math.min(image.width, image.height);
+  return {left: (image.width - side) >> 1, top: (image.height - side) >> 1, side};
+}
+
+async function classify(image, whole) {
+  const began = performance.now();
+  const box = await faceIn(image, whole);
+  const detected = performance.now();
+  if (!box) return show(null, {detect: detected - began});
+  const face = cut(image, box.left, box.top, box.width ?? box.side, box.height ?? box.side);
+  const input = toInput(toPixels(face, state.contract), state.contract);
+  const prepared = performance.now();
+  const probabilities = dequantise(await state.run(input), state.contract.output);
+  const ms = {detect: detected - began, prepare: prepared - detected, model: performance.now() - prepared};
+  show(probabilities, ms);
+  outline(box, whole);
+  tell('answer', {face, box, probabilities: Array.from(probabilities), ms});
+}
+
+function outline({left, top, side}, whole) {
+  if (whole && !state.detect) return;
+  view.lineWidth = Math.max(2, view.canvas.width / 200);
+  for (const [colour, inset] of [['#000', view.lineWidth], ['#fff', 0]]) {
+    view.strokeStyle = colour;
+    view.strokeRect(left + inset, top + inset, side - 2 * inset, side - 2 * inset);
+  }
+}
+
+function show(probabilities, ms) {
+  const {labels} = state.contract;
+  const values = probabilities ?? labels.map(() => 0);
+  const best = values.indexOf(Math.max(...values));
+  const answer = probabilities ? labels[best] : 'No face found';
+  element('label').textContent = answer;
+  [...element('bars').children].forEach((row, i) => {
+    row.classList.toggle('first', probabilities !== null && i === best);
+    row.querySelector('.bar span').style.transform = `scaleX(${values[i]})`;
+    row.querySelector('.value').textContent = probabilities ? `${(100 * values[i]).toFixed(0)} %` : '–';
+  });
+  const parts = Object.entries(ms).filter(([part]) => part !== 'detect' || state.detect);
+  const total = Object.values(ms).reduce((sum, part) => sum + part, 0);
+  const rate = state.stream ? ` · ${framesPerSecond()} frames/s` : '';
+  element('figures').textContent = `${total.toFixed(1)} ms (${parts.map(([part, time]) => `${part} ${time.toFixed(1)}`).join(', ')})${rate}`;
+  speak(probabilities ? `${answer}, ${(100 * values[best]).toFixed(0)} percent` : answer, answer);
+}
+
+function framesPerSecond() {
+  const now = performance.now();
+  state.times = [...state.times.filter((time) => now - time < 2000), now];
+  const seconds = (now - state.times[0]) / 1000;
+  return seconds ? ((state.times.length - 1) / seconds).toFixed(0) : '–';
+}
+
+/** Let a screen reader hear an answer that lasts, once. */
+function speak(text, answer) {
+  const now = performance.now();
+  if (answer !== state.answer) Object.assign(state, {answer, since: now});
+  const lasts = !state.stream || now - state.since >= SPOKEN_AFTER;
+  if (!lasts || answer === state.spoken) return;
+  state.spoken = answer;
+  element('announce').textContent = text;
+  element('view').setAttribute('aria-label', `${state.stream ? 'Camera' : 'Photo'}: ${text}`);
+}
+
+async function toggleCamera() {
+  if (state.stream) return stopCamera();
+  message('');
+  try {
+    const stream = await openCamera(element('cameras').value);
+    state.stream = stream;
+    video.srcObject = stream;
+    await video.play();
+    const [track] = stream.getVideoTracks();
+    track.addEventListener('ended', () => state.stream === stream && (stopCamera(), message('The camera was disconnected.')));
+    view.canvas.classList.toggle('mirrored', track.getSettings().facingMode !== 'environment');
+    element('camera').textContent = 'Stop camera';
+    element('hint').hidden = Boolean(state.detect);
+    await listCameras(track.getSettings().deviceId);
+    requestAnimationFrame(() => nextFrame(stream));
+  } catch (error) {
+    stopCamera();
+    message(error.message);
+  }
+}
+
+async function listCameras(current) {
+  const found = await cameras();
+  element('cameras').replaceChildren(...found.map(({id, name}) => new Option(name, id, false, id === current)));
+  element('choice').hidden = found.length < 2;
+}
+
+function stopCamera() {
+  state.stream?.getTracks().forEach((track) => track.stop());
+  Object.assign(state, {stream: null, times: []});
+  video.srcObject = null;
+  element('camera').textContent = 'Start camera';
+}
+
+async function nextFrame(stream) {
+  if (state.stream !== stream) return;
+  try {
+    if (video.videoWidth) await classify(drawn(video, video.videoWidth, video.videoHeight), false);
+  } catch (error) {
+    stopCamera();
+    message(`The model stopped (${error.message}). Load the page again.`);
+    return;
+  }
+  requestAnimationFrame(() => nextFrame(stream));
+}
+
+async function openPhoto(file) {
+  stopCamera();
+  message('');
+  const turn = ++state.photos; // a photo opened meanwhile replaces this one
+  try {
+    const photo = await decoded(file);
+    if (turn !== state.photos) return;
+    view.canvas.classList.remove('mirrored');
+    element('hint').hidden = true;
+    state.spoken = '';
+    await classify(drawn(photo, photo.width, photo.height), true);
+  } catch (error) {
+    message(`${file.name} could not be opened as a picture (${error.message}).`);
+  }
+}
+
+element('camera').addEventListener('click', toggleCamera);
+element('cameras').addEventListener('change', () => (stopCamera(), toggleCamera()));
+element('photo').addEventListener('change', ({target}) => {
+  const [file] = target.files;
+  target.value = ''; // the same photo may be chosen again
+  if (file) openPhoto(file);
+});
+document.addEventListener('visibilitychange', () => document.hidden && stopCamera());
+
+start().then(
+  () => ['camera', 'photo'].forEach((id) => (element(id).disabled = false)),
+  (error) => {
+    element('golden').textContent = error.message;
+    element('golden').className = 'failed';
+    tell('failed', error.message);
+  },
+);

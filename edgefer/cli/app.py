@@ -1,0 +1,109 @@
+"""edgefer app: a bundle as a web page, and a server for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgefer.cli.common import PATH, json_option, print_json
+
+_MEGA = 1_000_000
+
+
+@click.group()
+def app() -> None:
+    """Turn a bundle into an app: a web page that runs it on a phone or a laptop.
+
+    \b
+    Example: edgefer app setup tflite
+             edgefer app web dist/ean.tflite-int8-floatio
+             edgefer app serve web/ean.tflite-int8-floatio
+    """
+
+
+@app.command()
+@click.argument("bundle", type=PATH, metavar="BUNDLE")
+@click.option("--out", type=PATH, metavar="FOLDER", help="The page's folder; default: web/ and the bundle's name.")
+@click.option(
+    "--detector",
+    default="none",
+    show_default=True,
+    metavar="NAME",
+    help="What finds the face: none takes a photo, or the middle of the camera's picture, as the face.",
+)
+@json_option
+def web(as_json: bool, **options: Any) -> None:
+    """Write a folder that is a page: camera or photo in, expression out, all in the browser.
+
+    The page checks the bundle's golden pair on the device that it is opened on, works offline and sends no picture
+    anywhere. It runs TFLite bundles with float32 input and output, and ONNX ones.
+
+    \b
+    Example: edgefer app web dist/ean.tflite-int8-floatio
+             edgefer app serve web/ean.tflite-int8-floatio
+    """
+    from edgefer.app.web import WebOptions, write_page
+
+    page = write_page(WebOptions(**options))
+    if as_json:
+        print_json({"folder": str(page.folder), "bytes": page.bytes, **vars(page.settings)})
+        return
+    size = f"{page.bytes / _MEGA:.1f} MB, {page.settings.engine} included"
+    click.echo(f"wrote {page.folder} ({len(page.settings.files)} files, {size}); next: edgefer app serve {page.folder}")
+
+
+@app.command()
+@click.argument("folder", type=PATH, metavar="FOLDER")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
+@click.option("--lan", is_flag=True, help="Serve the local network over HTTPS, and show the address as a QR code.")
+def serve(folder: Path, port: int, lan: bool) -> None:
+    """Serve a page until Ctrl-C: to this machine only, or with --lan to phones in the same network.
+
+    Phones give a page the camera over HTTPS only. The certificate is made here and signed by itself, so the phone's
+    browser warns of it once; compare the fingerprint. The extra edgefer[web] has what --lan needs.
+
+    \b
+    Example: edgefer app serve web/ean.tflite-int8-floatio
+             edgefer app serve web/ean.tflite-int8-floatio --lan
+    """
+    from edgefer.app.certificate import fingerprint
+    from edgefer.app.serve import qr_code, server
+
+    with server(folder, port, lan) as (serving, address):
+        if lan:
+            click.echo(qr_code(address))
+            click.echo(f"certificate's SHA-256: {fingerprint(str(serving.server_address[0]))}")
+        click.echo(f"{folder} is at {address} until Ctrl-C")
+        serving.serve_forever()
+
+
+@app.command()
+@click.argument("formats", nargs=-1, metavar="[FORMAT...]")
+@click.option(
+    "--package",
+    "given",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Take this .tgz file of a package instead of fetching it; may be repeated.",
+)
+@json_option
+def setup(formats: tuple[str, ...], given: tuple[Path, ...], as_json: bool) -> None:
+    """Fetch what runs models in a browser, once: pinned packages, with npm, checked by SHA-512.
+
+    FORMAT is tflite (LiteRT.js) or onnx (onnxruntime-web); default: both. They are kept in the user's cache.
+
+    \b
+    Example: edgefer app setup tflite
+             edgefer app setup tflite --package litertjs-core-2.5.3.tgz --package litertjs-wasm-utils-2.5.3.tgz
+    """
+    from edgefer.app.web_engines import set_up, web_engines
+
+    ready = set_up(formats or tuple(web_engines()), given)
+    if as_json:
+        print_json([{"package": each.name, "version": each.version, "file": str(path)} for each, path in ready])
+        return
+    for package, path in ready:
+        click.echo(f"{package.name} {package.version} ({package.licence}) is at {path}")

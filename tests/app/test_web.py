@@ -1,0 +1,148 @@
+"""The page's folder: what it holds, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgefer.app import web_engines
+from edgefer.app.web import WebOptions, content_policy, render_html, write_page
+from edgefer.app.web_engines import packages_of
+from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime.errors import BadData, BrokenBundle, MissingFile, NotSetUp, OutputFailed, UnknownName, WrongOptions
+from tests.made import golden
+
+PINNED = web_engines.web_engines()
+
+
+@pytest.mark.usefixtures("engines")
+def test_page_is_the_bundle_the_code_and_the_engine(floatio: Path, tmp_path: Path) -> None:
+    page = write_page(WebOptions(floatio, tmp_path / "page"))
+    written = {p.relative_to(page.folder).as_posix() for p in page.folder.rglob("*") if p.is_file()}
+    assert written == set(page.settings.files)
+    assert page.bytes == sum((page.folder / name).stat().st_size for name in written)
+    for file in (p for p in floatio.rglob("*") if p.is_file()):
+        assert (page.folder / "bundle" / file.relative_to(floatio)).read_bytes() == file.read_bytes()
+    assert "engine-onnx.js" not in written
+    for icon in json.loads((page.folder / "page.webmanifest").read_text())["icons"]:
+        assert icon["src"] in written
+
+
+@pytest.mark.usefixtures("engines")
+def test_files_for_offline_use_are_all_but_the_engines(floatio: Path, tmp_path: Path) -> None:
+    page = write_page(WebOptions(floatio, tmp_path / "page"))
+    kept = set(json.loads((page.folder / "files.js").read_text().removeprefix("self.PAGE = ").rstrip(";\n"))["files"])
+    assert kept == {"./"} | {name for name in page.settings.files if not name.startswith("engine/")} - {"files.js"}
+
+
+@pytest.mark.usefixtures("engines")
+def test_two_pages_are_equal_and_a_page_is_replaced(floatio: Path, tmp_path: Path) -> None:
+    one, other = (write_page(WebOptions(floatio, tmp_path / name)) for name in ("one", "other"))
+    for name in one.settings.files:
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+    write_page(WebOptions(floatio, tmp_path / "one"))
+
+
+def test_html(floatio: Path) -> None:
+    golden("page.html", render_html(read_bundle(floatio).manifest))
+
+
+def test_policy_allows_the_import_map_and_no_other_script(floatio: Path) -> None:
+    html = render_html(read_bundle(floatio).manifest)
+    importmap = re.search(r'<script type="importmap">(.*?)</script>', html)
+    assert importmap is not None
+    digest = base64.b64encode(hashlib.sha256(importmap[1].encode()).digest()).decode()
+    assert f"script-src 'self' 'wasm-unsafe-eval' 'sha256-{digest}';" in html
+    assert "unsafe-inline" not in html and "default-src 'none'" in html
+    assert "sha256" not in content_policy("")
+
+
+def test_labels_are_text(floatio: Path) -> None:
+    manifest = read_bundle(floatio).manifest
+    contract = replace(manifest.contract, labels=("<script>", "a & b", '"$name'))
+    html = render_html(replace(manifest, contract=contract, name="$policy <b>"))
+    assert "<b>" not in html and html.count("<script") == 2 and "&lt;script&gt;" in html and "$name" in html
+
+
+@pytest.mark.parametrize("name", ["ean.tflite-int8", "ean.openvino-int8", "ean.ncnn-fp16"])
+def test_a_bundle_that_no_browser_runs_is_refused(dist: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongOptions, match=f"{name} .*tflite-int8-floatio"):
+        write_page(WebOptions(dist / name, tmp_path / "page"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("engines")
+def test_what_is_no_page_is_not_replaced(floatio: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    write_page(WebOptions(floatio, page))
+    (page / "mine.txt").write_text("mine")
+    with pytest.raises(OutputFailed, match=r"mine\.txt is there and of no earlier page"):
+        write_page(WebOptions(floatio, page))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputFailed, match="is a file"):
+        write_page(WebOptions(floatio, tmp_path / "file"))
+    with pytest.raises(OutputFailed, match="of no earlier page"):
+        write_page(WebOptions(floatio, floatio))
+    read_bundle(floatio)
+
+
+@pytest.mark.usefixtures("engines")
+def test_bad_bundles_and_names(floatio: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingFile):
+        write_page(WebOptions(tmp_path / "none"))
+    with pytest.raises(UnknownName, match="detector"):
+        write_page(WebOptions(floatio, tmp_path / "page", "blazface"))
+    broken = shutil.copytree(floatio, tmp_path / "broken")
+    (broken / "model.tflite").write_bytes(b"x")
+    with pytest.raises(BrokenBundle):
+        write_page(WebOptions(broken, tmp_path / "page"))
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(web_engines, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_an_engine_that_is_not_set_up(floatio: Path, tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(NotSetUp, match=r"LiteRT\.js .*`edgefer app setup tflite`"):
+        write_page(WebOptions(floatio, tmp_path / "page"))
+    damaged = cache / "web" / packages_of(["tflite"])[0].file_name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"cut off")
+    with pytest.raises(NotSetUp):
+        write_page(WebOptions(floatio, tmp_path / "page"))
+    assert not (tmp_path / "page").exists()
+
+
+def test_files_given_to_setup_are_checked(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(MissingFile):
+        web_engines.set_up(["tflite"], [tmp_path / "none.tgz"])
+    (tmp_path / "litertjs-core-2.5.3.tgz").write_bytes(b"something else")
+    with pytest.raises(BadData, match=r"SHA-512: needed are litertjs-core-2\.5\.3\.tgz"):
+        web_engines.set_up(["tflite"], [tmp_path / "litertjs-core-2.5.3.tgz"])
+    with pytest.raises(UnknownName, match="openvino"):
+        web_engines.set_up(["openvino"], [])
+    assert not cache.exists()
+
+
+def test_setup_without_npm(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NotSetUp, match=r"npm is not installed.*litertjs-core-2\.5\.3\.tgz with --package"):
+        web_engines.set_up(["tflite"], [])
+
+
+def test_every_engine_has_its_code_and_a_pin() -> None:
+    page = Path(web_engines.__file__).with_name("page")
+    for name, engine in PINNED.items():
+        assert (page / f"engine-{name}.js").is_file()
+        for package in engine.packages:
+            assert len(base64.b64decode(package.integrity.removeprefix("sha512-"))) == 64
+            assert package.licence in {"Apache-2.0", "MIT"} and package.files
