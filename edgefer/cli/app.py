@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def web(as_json: bool, **options: Any) -> None:
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 @click.option("--lan", is_flag=True, help="Serve the local network over HTTPS, and show the address as a QR code.")
-def serve(folder: Path, port: int, lan: bool) -> None:
+@json_option
+def serve(folder: Path, port: int, lan: bool, as_json: bool) -> None:
     """Serve a page until Ctrl-C: to this machine only, or with --lan to phones in the same network.
 
     Phones give a page the camera over HTTPS only. The certificate is made here and signed by itself, so the phone's
@@ -71,11 +73,14 @@ def serve(folder: Path, port: int, lan: bool) -> None:
     from edgefer.app.certificate import fingerprint
     from edgefer.app.serve import qr_code, server
 
-    with server(folder, port, lan) as (serving, address):
-        if lan:
-            click.echo(qr_code(address))
-            click.echo(f"certificate's SHA-256: {fingerprint(str(serving.server_address[0]))}")
-        click.echo(f"{folder} is at {address} until Ctrl-C")
+    with server(folder, port, lan) as (serving, address), contextlib.suppress(KeyboardInterrupt):
+        digest = fingerprint(str(serving.server_address[0])) if lan else None
+        if as_json:
+            print_json({"address": address, "certificate_sha256": digest})
+        else:
+            if lan:
+                click.echo(f"{qr_code(address)}\ncertificate's SHA-256: {digest}")
+            click.echo(f"{folder} is at {address} until Ctrl-C")
         serving.serve_forever()
 
 
