@@ -29,9 +29,7 @@ class TFLiteModel:
     layout: Layout = "NHWC"
 
     def __init__(self, path: Path, threads: int) -> None:
-        with quiet():
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
+        self._interpreter = open_interpreter(path, threads)
         self.provider = _provider(self._interpreter)
         given, returned = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
         self._indices = given["index"], returned["index"]
@@ -59,6 +57,14 @@ def _provider(interpreter: Any) -> str:
         return "not told"
     parts = sum(node["op_name"] == "DELEGATE" for node in interpreter._get_ops_details())
     return f"XNNPACK, {parts} part{'s' * (parts != 1)}" if parts else "built-in kernels"
+
+
+def open_interpreter(path: Path, threads: int) -> Any:
+    """The engine's interpreter of a file, ready to run; it may have any number of inputs and outputs."""
+    with quiet():
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 def load(path: Path, threads: int) -> TFLiteModel:

