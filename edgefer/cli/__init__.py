@@ -19,6 +19,7 @@ from edgefer.cli.gate import gate
 from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
+from edgefer.cli.predict import predict
 from edgefer.cli.streams import accept_any_text
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
@@ -36,6 +37,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
     "From weights to a device": {
         build: "Build bundles from weights, the shipped ones or yours.",
         verify: "Check a bundle, and with a data set its accuracy.",
+        predict: "Tell the expressions in pictures, videos and of a camera.",
         app: "Turn a bundle into a web page, and serve it.",
         bench: "Measure latency, memory and size of bundles.",
         gate: "Tell whether a change made bundles slower or worse.",

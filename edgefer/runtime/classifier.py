@@ -18,10 +18,13 @@ from edgefer.runtime.contract import Contract
 from edgefer.runtime.engines import Model
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
 from edgefer.runtime.image_file import UnusableImage, fitting_depth, peak, read_picture, upright
-from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face
+from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face, rgb_image, to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from edgefer.runtime.detectors import Detector
+    from edgefer.runtime.predict import FacePrediction
 
     Face = NDArray[np.uint8] | Image | str | os.PathLike[str]
 
@@ -50,6 +53,7 @@ class Classifier:
         self.bundle = bundle
         self.engine = model.engine
         self._model = model
+        self._detectors: dict[str | None, Detector] = {}
 
     @property
     def manifest(self) -> Manifest:
@@ -74,7 +78,7 @@ class Classifier:
         is a Pillow image that still carries the tag. Raises BadData for what is no face, MissingFile for a path that
         can't be opened.
         """
-        probabilities = self._probabilities(_pixels(face, self.contract))
+        probabilities = self.run(_pixels(face, self.contract))
         return Classification(
             self.labels[int(probabilities.argmax())],
             {label: float(value) for label, value in zip(self.labels, probabilities, strict=True)},
@@ -98,8 +102,25 @@ class Classifier:
             raise EmptyData("the batch has no face: give at least one.")
         return answers
 
-    def _probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
-        """(crop, crop, 3) -> (labels,)."""
+    def predict(self, image: Face, detector: str | None = None, mirror: bool = False) -> list[FacePrediction]:
+        """Find the faces of a photograph and tell their expressions; an empty list if there are none.
+
+        image     as `classify` takes it, of any size and shape
+        detector  what finds faces; `edgefer detector list` shows them, "none" takes the whole picture for a face; by
+                  default those for photographs that are set up
+        mirror    average each face with its mirror image, for one more inference
+
+        Raises what `classify` does, UnknownName for the detector, and NotSetUp or MissingEngine if it can't be loaded.
+        """
+        from edgefer.runtime.detectors import load_detector, load_policy
+        from edgefer.runtime.predict import Predictor
+
+        if detector not in self._detectors:
+            self._detectors[detector] = load_policy("photographs") if detector is None else load_detector(detector)
+        return Predictor(self, self._detectors[detector], mirror).predict(read_image(image))
+
+    def run(self, pixels: Pixels) -> NDArray[np.float32]:
+        """What the model is to see, uint8 (crop, crop, 3) -> (labels,) probabilities."""
         stored = self._model.run(contracts.to_input(pixels[None], self.contract))
         probabilities: NDArray[np.float32] = contracts.dequantise(stored, self.contract.output)[0]
         return probabilities
@@ -123,18 +144,19 @@ def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None 
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
 
 
+def read_image(image: Any) -> Pixels:
+    """What `Classifier.predict` is given as an upright picture: uint8 (H, W, 3), R, G, B; raises as `predict` does."""
+    if isinstance(image, np.ndarray):
+        return to_rgb(_require_face(image))
+    return np.asarray(_opened(image), dtype=np.uint8)
+
+
 def _pixels(face: Any, contract: Contract) -> Pixels:
     """What the model is to see: uint8 (crop, crop, 3)."""
     if isinstance(face, np.ndarray):
         pixels: Pixels = contracts.to_pixels(_require_face(face)[None], contract)[0]
         return pixels
-    if isinstance(face, str | os.PathLike):
-        return _pixels_of_file(Path(face), contract)
-    from PIL.Image import Image
-
-    if not isinstance(face, Image):
-        raise BadData(f"a face is a uint8 array, a Pillow image or a path, this is a {type(face).__name__}.")
-    return _pixels_of_image(face, contract)
+    return centre_crop(resize_face(_opened(face), contract.resize), contract.crop)
 
 
 def _require_face(face: NDArray[Any]) -> Pixels:
@@ -149,32 +171,43 @@ def _require_face(face: NDArray[Any]) -> Pixels:
     return face[..., None] if grey else face
 
 
-def _pixels_of_file(path: Path, contract: Contract) -> Pixels:
+def _opened(face: Any) -> Image:
+    """The picture in a file, or a Pillow image: upright, RGB."""
+    if isinstance(face, str | os.PathLike):
+        return _of_file(Path(face))
+    from PIL.Image import Image
+
+    if not isinstance(face, Image):
+        raise BadData(f"a face is a uint8 array, a Pillow image or a path, this is a {type(face).__name__}.")
+    return _of_image(face)
+
+
+def _of_file(path: Path) -> Image:
     try:
         picture = read_picture(path)
-        return _face_pixels(picture.image, picture.peak, contract)
+        return _rgb(picture.image, picture.peak)
     except UnusableImage as error:
         raise BadData(f"{path} is {error}.") from error
     except OSError as error:
         raise MissingFile(f"can't open {path} ({error.strerror or error}): give the path of an image.") from error
 
 
-def _pixels_of_image(image: Image, contract: Contract) -> Pixels:
-    """What the model is to see of a Pillow image, which may be a file that is not decoded yet."""
+def _of_image(image: Image) -> Image:
+    """A Pillow image, which may be a file that is not decoded yet."""
     if not image.width or not image.height:
         raise BadData(f"the image has no pixels: it is {image.width} x {image.height}.")
     try:
         turned = upright(image)
-        return _face_pixels(turned, peak(turned), contract)
+        return _rgb(turned, peak(turned))
     except UnusableImage as error:
         raise BadData(f"the image is {error}.") from error
     except Exception as error:  # Pillow raises whatever broken bytes provoke
         raise BadData(f"the image is broken ({error}).") from error
 
 
-def _face_pixels(image: Image, peak: int | None, contract: Contract) -> Pixels:
-    """uint8 (crop, crop, 3); raises UnusableImage for 16-bit values that are those of fewer bits, which look black."""
+def _rgb(image: Image, peak: int | None) -> Image:
+    """Mode RGB; raises UnusableImage for 16-bit values that are those of fewer bits, which look black."""
     depth = 16 if peak is None else fitting_depth(peak)
     if depth != 16:
         raise UnusableImage(f"of 16-bit values of at most {peak:,}, which are {depth}-bit ones: convert it to 8 bits")
-    return centre_crop(resize_face(image, contract.resize), contract.crop)
+    return rgb_image(image)

@@ -241,6 +241,12 @@ class Diverged(EdgeferError):
     exit_code = 29
 
 
+class NoFrames(EdgeferError):
+    """A camera, stream or video that is not there, can't be opened, or gives no frame."""
+
+    exit_code = 30
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

@@ -67,6 +67,19 @@ def read_picture(path: Path) -> Picture:
     return Picture(turned, peak(turned, lost))
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the head of a file is that of an image which `read_picture` knows; nothing is decoded."""
+    from PIL import Image
+
+    try:
+        with _without_remarks(), Image.open(path, formats=IMAGE_FORMATS):
+            return True
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return True
+    except Exception:  # Pillow raises whatever the broken bytes provoke
+        return False
+
+
 def upright(image: Image) -> Image:
     """The picture as its EXIF orientation says that it is to be shown; decoded.
 

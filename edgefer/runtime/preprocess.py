@@ -41,14 +41,21 @@ def resize_face(image: Image, resize: int, depth: int = 16) -> Pixels:
 
     Grey of 16 bits keeps the upper 8 of its `depth` bits.
     """
-    from PIL.Image import Resampling, fromarray
+    from PIL.Image import Resampling
 
-    if image.mode.startswith("I"):  # Pillow would clip 16-bit grey to 255, which leaves a white face
-        image = fromarray((np.asarray(image).clip(0, (1 << depth) - 1) >> (depth - 8)).astype(np.uint8))
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb = rgb_image(image, depth)
     if rgb.size != (resize, resize):
         rgb = rgb.resize((resize, resize), Resampling.BILINEAR)
     return np.asarray(rgb, dtype=np.uint8)
+
+
+def rgb_image(image: Image, depth: int = 16) -> Image:
+    """The picture in mode RGB: grey of 16 bits keeps the upper 8 of its `depth` bits, transparency is left out."""
+    from PIL.Image import fromarray
+
+    if image.mode.startswith("I"):  # Pillow would clip 16-bit grey to 255, which leaves a white face
+        image = fromarray((np.asarray(image).clip(0, (1 << depth) - 1) >> (depth - 8)).astype(np.uint8))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def resize_pixels(pixels: Pixels, resize: int) -> Pixels:

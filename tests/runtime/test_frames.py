@@ -1,0 +1,131 @@
+"""What the user names as a source, and the frames that it gives."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgefer.runtime.errors import BadData, EmptyData, MissingEngine, MissingFile, NoFrames
+from edgefer.runtime.frames import Source, frames, list_sources
+from tests.data.made import fails, noise, save_turned, write_image
+from tests.runtime.made_video import FRAMES, RATE, SIZE, write_video
+
+CAMERA = 97  # there is none of that number
+
+
+def picture(path: Path) -> Source:
+    return Source(str(path), "picture", str(path))
+
+
+def video(path: Path) -> Source:
+    return Source(str(path), "video", str(path))
+
+
+def test_sources_are_told_apart_by_content(tmp_path: Path) -> None:
+    for name in ("b.png", "a.jpg", "inner/c.png", ".hidden/d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        write_image(path)
+    (tmp_path / "a.jpg").rename(tmp_path / "picture-without-suffix")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "film").write_bytes(b"\0\0\0\x18ftypmp42")
+    listing = list_sources([str(tmp_path), "rtsp://camera/1"], camera=2)
+    assert [(Path(each.name).name, each.kind) for each in listing.sources] == [
+        ("b.png", "picture"),
+        ("empty.png", "picture"),
+        ("film", "video"),
+        ("c.png", "picture"),
+        ("picture-without-suffix", "picture"),
+        ("1", "stream"),
+        ("camera 2", "camera"),
+    ]
+    assert [path.name for path in listing.others] == ["notes.txt"]
+
+
+def test_globs(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "c[1].png"):
+        write_image(tmp_path / name)
+    assert [Path(each.name).name for each in list_sources([f"{tmp_path}/[ab].png"]).sources] == ["a.png", "b.png"]
+    assert len(list_sources([f"{tmp_path}/c[1].png"]).sources) == 1, "a file of that very name"
+    with fails(MissingFile, 4, "no file matches", "*.gif"):
+        list_sources([f"{tmp_path}/*.gif"])
+
+
+def test_sources_that_are_not_there(tmp_path: Path) -> None:
+    with fails(MissingFile, 4, "no picture, video or folder at", "none.png"):
+        list_sources([str(tmp_path / "none.png")])
+    with fails(EmptyData, 6, "no picture and no video", str(tmp_path)):
+        list_sources([str(tmp_path)])
+
+
+def test_a_picture_is_upright_and_rgb(tmp_path: Path) -> None:
+    pixels = noise(0, 20, 30, 3)
+    turned = save_turned(tmp_path / "turned.png", pixels, 6)
+    (frame,) = frames(picture(turned))
+    assert (frame.index, frame.seconds) == (0, None)
+    assert np.array_equal(frame.image, pixels)
+    Image.fromarray(pixels).convert("RGBA").save(tmp_path / "alpha.png")
+    assert np.array_equal(next(frames(picture(tmp_path / "alpha.png"))).image, pixels)
+    deep = noise(1, 8, 9).astype(np.uint16) << 8 | 0xFF
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert np.array_equal(next(frames(picture(tmp_path / "deep.png"))).image, np.repeat((deep >> 8)[..., None], 3, 2))
+
+
+def test_pictures_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty.png").touch()
+    with fails(BadData, 5, "empty.png", "broken, or no image"):
+        next(frames(picture(tmp_path / "empty.png")))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with fails(BadData, 5, "huge.png", "too large"):
+        next(frames(picture(write_image(tmp_path / "huge.png"))))
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.avi"])
+def test_a_video(tmp_path: Path, name: str) -> None:
+    read = list(frames(video(write_video(tmp_path / name))))
+    assert [each.index for each in read] == list(range(FRAMES))
+    assert [each.seconds for each in read] == pytest.approx([index / RATE for index in range(FRAMES)], abs=0.001)
+    assert {each.image.shape for each in read} == {(SIZE[1], SIZE[0], 3)}
+    red, green, blue = read[0].image[16, 8]
+    assert red > 200 and green < 60 and blue < 60, "OpenCV's blue, green, red is turned round"
+    assert read[0].rate == pytest.approx(RATE)
+
+
+def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "v.avi", 30).read_bytes()
+    (tmp_path / "v.avi").write_bytes(whole[: len(whole) // 2])
+    read = []
+    with fails(BadData, 5, "v.avi ends after", "it promises 30"):
+        for each in frames(video(tmp_path / "v.avi")):
+            read.append(each.index)
+    assert read == list(range(len(read))) and 5 < len(read) < 30
+    with fails(BadData, 5, "begins like a video"):
+        (tmp_path / "v.mp4").write_bytes(write_video(tmp_path / "v.mp4").read_bytes()[:300])
+        next(frames(video(tmp_path / "v.mp4")))
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="needs opencv-python-headless: pip install 'edgefer[predict]'")
+    (tmp_path / "notes.txt").write_text("no video")
+    with fails(BadData, 5, "notes.txt is neither an image of the kinds", "nor a video"):
+        next(frames(video(tmp_path / "notes.txt")))
+    with fails(NoFrames, 30, "can't open the stream", "nowhere"):
+        next(frames(Source("file:///nowhere", "stream", "file:///nowhere")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cameras are files on Linux only")
+def test_a_camera_that_is_not_there() -> None:
+    with fails(NoFrames, 30, f"no camera {CAMERA}", f"there is no /dev/video{CAMERA}"):
+        next(frames(Source(f"camera {CAMERA}", "camera", str(CAMERA))))
+
+
+def test_without_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    (tmp_path / "film").write_bytes(b"\0\0\0\x18ftypmp42")
+    with fails(MissingEngine, 14, "opencv-python-headless", "edgefer[predict]"):
+        next(frames(video(tmp_path / "film")))
