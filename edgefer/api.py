@@ -100,6 +100,7 @@ def verify(
     threads: int = 1,
     layout: str | None = None,
     cache: StrPath | None = None,
+    detector: str | None = None,
     progress: Progress = SILENT,
 ) -> BundleCheck:
     """Check a bundle's files, contract and golden pair; with `data` also its accuracy against the float model.
@@ -107,6 +108,7 @@ def verify(
     data            a fer2013.csv or an image folder, of which `split` is shown
     float_baseline  an fp32 bundle or a .safetensors file to compare with; None: the shipped weights
     device, engine  run the model there, with another set of engines
+    detector        finds the face in each image of `data`, which then are whole photographs; None: they are faces
 
     Raises EdgeferError: MissingFile, BrokenBundle, GoldenMismatch, AccuracyDropped or MissingEngine; with `data` what
     reading it raises; on a device what reaching it raises.
@@ -119,7 +121,7 @@ def verify(
         device=device,
         engine=engine,
         data=_path(data),
-        reading=ReadOptions(layout, _path(cache)),
+        reading=ReadOptions(layout, _path(cache), detector=detector),
         split=split,
         float_baseline=_path(float_baseline),
         threads=threads,

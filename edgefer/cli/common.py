@@ -113,6 +113,11 @@ def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
 weights_option = click.option(
     "--weights", type=PATH, metavar="FILE", help="A .safetensors file; default: the weights that edgefer ships."
 )
+detector_option = click.option(
+    "--detector",
+    metavar="NAME",
+    help="The images are whole photographs: find the face in each with this; `edgefer detector list` shows all.",
+)
 engine_option = click.option(
     "--engine", metavar="NAME", help="For boards: tflite-runtime instead of LiteRT, as older boards have it."
 )

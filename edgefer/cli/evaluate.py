@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from edgefer.cli.common import (
     PATH,
     arch_option,
     data_option,
+    detector_option,
     faces_of_classes,
     json_option,
     labels_option,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @weights_option
 @labels_option
 @split_option
+@detector_option
 @click.option(
     "--ten-crop", is_flag=True, help="Also score the mean of ten crops (EAN, Figure 8); takes ten times as long."
 )
@@ -61,6 +63,7 @@ def evaluate(
     weights: Path | None,
     labels: tuple[str, ...] | None,
     split: str,
+    detector: str | None,
     ten_crop: bool,
     robustness: bool,
     bundles: tuple[Path, ...],
@@ -79,10 +82,13 @@ def evaluate(
     if robustness:
         if ten_crop:
             raise click.UsageError("--robustness is of the centre crop: leave --ten-crop out.")
+        if detector is not None:
+            raise click.UsageError("--robustness changes faces that are cut out: leave --detector out.")
         _show_robustness(_Measurement(network, data, reading, weights, labels, split, bundles), markdown, as_json)
         return
     if bundles or markdown is not None:
         raise click.UsageError("--bundle and --markdown go with --robustness.")
+    reading = replace(reading, detector=detector)
     _show_scores(network, data, reading, weights, labels, split, ten_crop, as_json)
 
 
@@ -96,6 +102,7 @@ def _show_scores(
     ten_crop: bool,
     as_json: bool,
 ) -> None:
+    from edgefer.runtime.metrics import Detection
     from edgefer.runtime.terminal_table import table
 
     with display() as shown:
@@ -109,11 +116,17 @@ def _show_scores(
         model = load_trained_model(network, weights, shown.progress)
         faces = faces_of_classes(shown, faces, network)
         images = len(faces.split(split))
+        faces.split(split).found_only()  # or EmptyData, of this split
+        faces = faces.found_only()
         shown.progress.step("", f"running {images} images", 0, None)
         result = scores(model.network, network, faces, split, ten_crop)
+    detection = None if reading.detector is None else Detection.of(reading.detector, images, result)
     if as_json:
-        print_json({"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result})
+        record = {"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result}
+        print_json(record if detection is None else {**record, "detection": detection})
         return
+    if detection is not None:
+        click.echo(detection.line(result.accuracy))
     click.echo(f"{network.name} on {split}, {result.images} images, centre crop: {result.accuracy:.2f} %")
     if result.ten_crop is not None:
         click.echo(f"ten crops: {result.ten_crop:.2f} %")

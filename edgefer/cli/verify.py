@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, engine_option, json_option, print_json, reading_options, split_option
+from edgefer.cli.common import (
+    PATH,
+    detector_option,
+    engine_option,
+    json_option,
+    print_json,
+    reading_options,
+    split_option,
+)
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 @engine_option
 @click.option("--data", type=PATH, metavar="PATH", help="Also measure accuracy on this data set.")
 @reading_options
+@detector_option
 @split_option
 @click.option(
     "--float",
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
 @json_option
-def verify(as_json: bool, **options: Any) -> None:
+def verify(as_json: bool, detector: str | None, **options: Any) -> None:
     """Check a bundle's files, contract and golden pair; with --data also its accuracy against float.
 
     This needs the bundle's engine and no torch, unless --data has no fp32 bundle to compare with. With --device and
@@ -45,6 +55,7 @@ def verify(as_json: bool, **options: Any) -> None:
     from edgefer.devices.verification import VerifyOptions, verify_bundles
     from edgefer.runtime.errors import SeveralFailures
 
+    options["reading"] = replace(options["reading"], detector=detector)
     with display() as shown:
 
         def tell(check: BundleCheck) -> None:
@@ -109,6 +120,9 @@ def _recalls(check: AccuracyCheck, labels: list[str]) -> list[str]:
 def _accuracy_notes(check: BundleCheck) -> list[str]:
     name = check.bundle.manifest.name if check.bundle else ""
     lines = []
+    detection = check.accuracy and check.accuracy.detection
+    if check.accuracy and detection:
+        lines.append(f"{name}: {detection.line(check.accuracy.artifact.accuracy)}")
     if check.left_out:
         left = ", ".join(f"{count} of {label}" for label, count in check.left_out.items())
         lines.append(f"{name} was not shown faces of classes that it does not tell: {left}")

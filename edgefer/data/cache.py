@@ -18,6 +18,7 @@ import numpy as np
 from edgefer.data.decode import DecodedFaces, SixteenBit, decoded
 from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
 from edgefer.runtime import records
+from edgefer.runtime.detectors import face_map
 from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
 from edgefer.runtime.files import cache_folder, locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
@@ -36,6 +37,7 @@ class Index:
     source: str
     problems: dict[str, str]
     sixteen_bit: SixteenBit
+    not_found: list[int] = field(default_factory=list)  # photographs in which the detector found no face
 
 
 def faces(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
@@ -45,6 +47,7 @@ def faces(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
     """
     target, key = folder(listing, size, options.cache), files_digest(listing)
     key = key if options.depth is None else f"{key} {options.depth} bits"
+    key = key if options.detector is None else f"{key} {options.detector} {face_map(options.detector)}"
     key = f"{key} with links" if options.follow_links else key
     kept = _open(target, key, len(listing), size)
     if kept is not None:
@@ -86,14 +89,14 @@ def _open(target: Path, key: str, images: int, size: int) -> DecodedFaces | None
     if index.key != key or not whole or pixels.shape[1:3] != (size, size):
         return None
     problems = {int(number): line for number, line in index.problems.items()}
-    return DecodedFaces(pixels, problems, index.sixteen_bit)
+    return DecodedFaces(pixels, problems, index.sixteen_bit, index.not_found)
 
 
 def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOptions) -> None:
     for left in target.parent.iterdir():
         if left.name.startswith(f".{target.name}."):  # of a process that was killed: the lock is ours
             shutil.rmtree(left, ignore_errors=True)
-    problems, sixteen_bit = {}, SixteenBit()
+    problems, sixteen_bit, not_found = {}, SixteenBit(), []
     with staged_folder(target) as stage:
         with FacesFile(stage / FACES, size) as writer:
             for number, face in enumerate(decoded(listing, size, options)):
@@ -102,7 +105,8 @@ def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOpt
                 else:
                     writer.append(face.pixels)
                     sixteen_bit = sixteen_bit.plus(face.peak)
-        records.write(stage / INDEX, Index(key, listing.root.name, problems, sixteen_bit))
+                    not_found += [] if face.found else [number]
+        records.write(stage / INDEX, Index(key, listing.root.name, problems, sixteen_bit, not_found))
 
 
 def _require_room(root: Path, least: int) -> None:

@@ -34,6 +34,7 @@ class Dataset:
     rows      int64 (N,), number of the row (from 0) or of the file in sorted order
     votes     int64 (N, 10) of FER+, or None
     subjects  str (N,), who is on each image, or None if the source does not say
+    found     bool (N,), whether a detector found the face of each; None: none was asked. Of the others pixels are black
     allow_missing  whether a class may have no face, as the user says
     skipped   rows or files of the source that can't be read and were left out, as the user allowed
     """
@@ -46,6 +47,7 @@ class Dataset:
     rows: NDArray[np.int64]
     votes: NDArray[np.int64] | None = field(default=None)
     subjects: NDArray[np.str_] | None = field(default=None)
+    found: NDArray[np.bool_] | None = field(default=None)
     skipped: int = 0
     allow_missing: bool = False
 
@@ -62,7 +64,16 @@ class Dataset:
             rows=self.rows[index],
             votes=None if self.votes is None else self.votes[index],
             subjects=None if self.subjects is None else self.subjects[index],
+            found=None if self.found is None else self.found[index],
         )
+
+    def found_only(self) -> Dataset:
+        """The rows whose face was found; raises EmptyData if there is none."""
+        if self.found is None:
+            return self
+        if not self.found.any():
+            raise EmptyData(f"no face was found in the {len(self):,} images of {self.source}: try another --detector.")
+        return replace(self.take(np.flatnonzero(self.found)), found=None)
 
     def has(self, name: str) -> bool:
         """Whether the split called `name` has an image."""

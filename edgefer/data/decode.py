@@ -12,8 +12,9 @@ import numpy as np
 from edgefer.data.listing import WHOLE, Box, Entry, Listing, ReadOptions, UnreadableFile
 from edgefer.data.mapped import Faces
 from edgefer.data.source_files import LEADS_OUT, SUFFIXES, Source
+from edgefer.runtime.detectors import Detector, Face, crop_face, face_map, load_detector
 from edgefer.runtime.image_file import UnusableImage, read_picture
-from edgefer.runtime.preprocess import Pixels, resize_face, to_rgb
+from edgefer.runtime.preprocess import Pixels, resize_face, rgb_image, to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,40 +37,70 @@ class SixteenBit:
 
 @dataclass(frozen=True)
 class DecodedFace:
-    """uint8 (size, size, 1 or 3), and the largest value of a picture of 16 bits, see image_file.Picture."""
+    """uint8 (size, size, 1 or 3), and the largest value of a picture of 16 bits, see image_file.Picture.
+
+    found  False of a photograph in which the detector found no face: then the pixels are black
+    """
 
     pixels: Pixels
     peak: int | None
+    found: bool = True
 
 
 @dataclass(frozen=True)
 class DecodedFaces:
-    """The faces that can be read, uint8 (N, size, size, C), and a line by number about each of the others."""
+    """The faces that can be read, uint8 (N, size, size, C), and a line by number about each of the others.
+
+    not_found  numbers of those that are black, because the detector found no face
+    """
 
     pixels: Faces
     unreadable: dict[int, str]
     sixteen_bit: SixteenBit
+    not_found: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class FaceSearch:
+    """Finds the face in a photograph: the detector's best one, or where the data set has a box the one most in it."""
+
+    detector: Detector
+
+    @classmethod
+    def of(cls, name: str | None) -> FaceSearch | None:
+        """By the detector's name; None searches nothing. Raises UnknownName, NotSetUp or MissingEngine."""
+        return None if name is None else cls(load_detector(name))
+
+    def cut(self, image: Pixels, box: Box, size: int) -> Pixels | None:
+        """The face, uint8 (size, size, 3), of a photograph (H, W, 3); None if there is none."""
+        found = self.detector.detect(image)
+        if box != WHOLE:
+            left, top, width, height = map(float, box)
+            labelled = Face(left, top, width, height, 1.0)
+            found = sorted((f for f in found if f.overlap(labelled) > 0), key=lambda f: -f.overlap(labelled))
+        return crop_face(image, found[0], face_map(found[0].detector), size) if found else None
 
 
 def in_memory(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
     """See `DecodedFaces`."""
-    faces, problems, sixteen_bit = [], {}, SixteenBit()
+    faces, problems, sixteen_bit, not_found = [], {}, SixteenBit(), []
     for number, face in enumerate(decoded(listing, size, options)):
         if isinstance(face, UnreadableFile):
             problems[number] = face.line(number)
         else:
             faces.append(face.pixels)
             sixteen_bit = sixteen_bit.plus(face.peak)
-    return DecodedFaces(stack(faces), problems, sixteen_bit)
+            not_found += [] if face.found else [number]
+    return DecodedFaces(stack(faces), problems, sixteen_bit, not_found)
 
 
 def decoded(listing: Listing, size: int, options: ReadOptions) -> Iterator[DecodedFace | UnreadableFile]:
     """One after the other, or why there is none."""
-    source = Source(listing.root, options.follow_links)
+    source, search = Source(listing.root, options.follow_links), FaceSearch.of(options.detector)
     for number, entry in enumerate(listing):
         if number % _EVERY == 0:
             options.tick(number, len(listing))
-        yield entry if isinstance(entry, UnreadableFile) else read_face(source, entry, size, options.depth)
+        yield entry if isinstance(entry, UnreadableFile) else read_face(source, entry, size, options.depth, search)
 
 
 def stack(faces: Sequence[Pixels]) -> Pixels:
@@ -80,8 +111,10 @@ def stack(faces: Sequence[Pixels]) -> Pixels:
     return np.stack([face if grey else to_rgb(face) for face in faces])
 
 
-def read_face(source: Source, entry: Entry, size: int, depth: int | None) -> DecodedFace | UnreadableFile:
-    """The image of `entry` as a face, grey if it is grey."""
+def read_face(
+    source: Source, entry: Entry, size: int, depth: int | None, search: FaceSearch | None = None
+) -> DecodedFace | UnreadableFile:
+    """The image of `entry` as a face, grey if it is grey; with `search` the face that is found in it."""
     path = source.path / entry.path
     if source.leads_out(path):
         return UnreadableFile(LEADS_OUT, source.where(path))
@@ -91,7 +124,7 @@ def read_face(source: Source, entry: Entry, size: int, depth: int | None) -> Dec
         missing = "" if path.exists() else "missing: " if not path.is_symlink() else "a link to a missing file: "
         return UnreadableFile(f"{missing}not a regular file", source.where(path))
     try:
-        return _decode(path, size, entry.box, depth)
+        return _decode(path, size, entry.box, depth, search)
     except UnusableImage as error:
         kind = "" if path.suffix.lower() in SUFFIXES else f"not an image, must be one of {', '.join(SUFFIXES)}: "
         return UnreadableFile(f"{kind}{error}", source.where(path))
@@ -99,7 +132,7 @@ def read_face(source: Source, entry: Entry, size: int, depth: int | None) -> Dec
         return UnreadableFile(f"can't be opened ({error.strerror or error})", source.where(path))
 
 
-def _decode(path: Path, size: int, box: Box, depth: int | None) -> DecodedFace:
+def _decode(path: Path, size: int, box: Box, depth: int | None, search: FaceSearch | None) -> DecodedFace:
     """The face in the box, whose numbers are of the upright picture; raises OSError or UnusableImage."""
     picture = read_picture(path)
     image = picture.image
@@ -108,9 +141,16 @@ def _decode(path: Path, size: int, box: Box, depth: int | None) -> DecodedFace:
     if box != WHOLE:
         if not _inside(box, image.size):
             raise UnusableImage(f"face box {box}, must lie in the image, {image.width} x {image.height}")
-        left, top, width, height = box
-        image = image.crop((left, top, left + width, top + height))
-    face = resize_face(image, size, depth or 16)
+        if search is None:
+            left, top, width, height = box
+            image = image.crop((left, top, left + width, top + height))
+    if search is None:
+        face = resize_face(image, size, depth or 16)
+    else:
+        cut = search.cut(np.asarray(rgb_image(image, depth or 16)), box, size)
+        if cut is None:
+            return DecodedFace(np.zeros((size, size, 1), dtype=np.uint8), picture.peak, found=False)
+        face = cut
     return DecodedFace(
         np.ascontiguousarray(face[..., :1]) if _is_grey(picture.image.mode, face) else face, picture.peak
     )

@@ -52,6 +52,7 @@ class ReadOptions:
     classes what the user says of the classes; None: those of the layout
     skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
+    detector  what finds the face in whole photographs, a name of edgefer.runtime.detectors; None: images are faces
     unlabelled       a folder that holds nothing but images is read too, as Training images of one class
     say     hears a line that the user should see
     tick    hears (images decoded, images in all) now and then
@@ -64,6 +65,7 @@ class ReadOptions:
     classes: StatedClasses | None = None
     allow_missing_classes: bool = False
     follow_links: bool = False
+    detector: str | None = None
     unlabelled: bool = False
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore
@@ -76,6 +78,7 @@ class ReadOptions:
         return (
             *layout,
             *depth,
+            *(("--detector", self.detector) if self.detector else ()),
             *(("--classes", self.classes.text) if self.classes else ()),
             *(("--follow-links",) if self.follow_links else ()),
             *(("--allow-missing-classes",) if self.allow_missing_classes else ()),

@@ -12,7 +12,7 @@ from edgefer.data.dataset import Dataset, ReadResult
 from edgefer.data.decode import SixteenBit
 from edgefer.data.listing import READ_DEFAULTS, Listing, ReadOptions, StatedClasses
 from edgefer.data.readers import fer2013
-from edgefer.runtime.errors import MissingFile, one_line
+from edgefer.runtime.errors import MissingFile, WrongOptions, one_line
 from edgefer.runtime.image_file import fitting_depth
 
 
@@ -42,6 +42,8 @@ def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS
         if not path.exists():
             raise MissingFile(f"no data at {path}: give a fer2013.csv (or .gz, .xz, .zip) or an image folder.")
         csv = _csv(path, options)
+        if csv is not None and options.detector is not None:
+            raise WrongOptions(f"{csv} holds faces that are cut out: --detector goes with folders of photographs.")
         if csv is not None:
             result = fer2013.read_csv(csv)
         else:
@@ -92,6 +94,7 @@ def _read_folder(listing: Listing, size: int, options: ReadOptions) -> ReadResul
         rows=rows,
         votes=None if votes is None else votes[rows],
         subjects=None if subjects is None else subjects[rows],
+        found=None if options.detector is None else ~np.isin(rows, decoded.not_found),
     )
     faults = _depth_faults(decoded.sixteen_bit, options.depth)
     unreadable = list(decoded.unreadable.values())

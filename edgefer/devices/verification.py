@@ -23,6 +23,7 @@ from edgefer.runtime import verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, WrongOptions
+from edgefer.runtime.metrics import Detection
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.protocol import Answer, Check
 from edgefer.runtime.verify import AccuracyCheck, FloatBaseline, GoldenCheck, Sameness
@@ -67,11 +68,17 @@ class BundleCheck:
             "bundle": self.bundle and self.bundle.manifest.name,
             "golden": self.golden and asdict(self.golden),
             "left_out": self.left_out,
-            "accuracy": self.accuracy and asdict(self.accuracy),
+            "accuracy": self.accuracy and _accuracy_record(self.accuracy),
             "same": self.same and asdict(self.same),
             "error": failure and {"exit_code": failure.exit_code, "message": str(failure)},
         }
         return {key: value for key, value in content.items() if value}
+
+
+def _accuracy_record(accuracy: AccuracyCheck) -> dict[str, Any]:
+    """Without the key `detection` where no detector was asked."""
+    content = asdict(accuracy)
+    return content if accuracy.detection else {key: value for key, value in content.items() if key != "detection"}
 
 
 @dataclass(frozen=True)
@@ -190,13 +197,16 @@ def _check_accuracy(
     shown = faces[manifest.contract.resize]
     try:
         matched = match_classes(shown.test, manifest.contract.labels, manifest.name)
-        check, test = replace(check, left_out=matched.left_out), matched.faces
+        check, test = replace(check, left_out=matched.left_out), matched.faces.found_only()
         unseen = None if shown.unseen is None else shown.unseen[np.isin(shown.test.rows, test.rows)]
         if manifest.weights_sha256 not in floats:
             runner.progress.step("", "running the float model", 0, None)
             floats[manifest.weights_sha256] = run_float_baseline(bundle, test, options.float_baseline)
         outputs, same = runner.outputs(bundle, test)
         accuracy = verify.compare_accuracy(outputs, test, options.split, unseen, floats[manifest.weights_sha256])
+        if options.reading.detector is not None:
+            detection = Detection.of(options.reading.detector, len(matched.faces), accuracy.artifact)
+            accuracy = replace(accuracy, detection=detection)
         check = replace(check, accuracy=accuracy, same=same)
         verify.require_accuracy(manifest.name, accuracy)
         return check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,32 @@ class LabelledFaces(Protocol):
     def labels(self) -> NDArray[np.int64]: ...  # noqa: D102
     @property
     def votes(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a detector costs on whole photographs, whose scores are those of the found faces.
+
+    images    photographs, of which `found` had a face
+    accuracy  percent of all of them: a face that is not found counts as wrong
+    """
+
+    detector: str
+    images: int
+    found: int
+    accuracy: float
+
+    @classmethod
+    def of(cls, detector: str, images: int, found: Scores) -> Detection:
+        """Of so many photographs; `found` are the scores of those whose face was found."""
+        return cls(detector, images, found.images, round(found.accuracy * found.images / images, 3))
+
+    def line(self, found_accuracy: float) -> str:
+        """Both figures in words."""
+        return (
+            f"{self.detector} found a face in {self.found:,} of {self.images:,} photographs: {found_accuracy:.2f} % of "
+            f"the found ones are right, {self.accuracy:.2f} % of all"
+        )
 
 
 def score(outputs: NDArray[Any], test: LabelledFaces, unseen: NDArray[np.bool_] | None = None) -> Scores:

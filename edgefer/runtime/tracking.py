@@ -46,7 +46,7 @@ class Tracker:
     def _match(self, faces: Sequence[FacePrediction]) -> dict[int, _Track]:
         """Pairs of a face's place and a track, those that overlap most first."""
         overlaps = [
-            (overlap(each.face, track.face), index, order)
+            (each.face.overlap(track.face), index, order)
             for index, each in enumerate(faces)
             for order, track in enumerate(self._tracks)
         ]
@@ -69,13 +69,3 @@ class Tracker:
             track.probabilities = (kept * track.probabilities + (1 - kept) * fresh).astype(np.float32)
             track.face, track.seen = found.face, seconds
         return to_prediction(track.probabilities, tuple(found.probabilities), found.face, track.number)
-
-
-def overlap(one: Face, other: Face) -> float:
-    """Intersection over union of two boxes, from 0 to 1."""
-    width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
-    height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)

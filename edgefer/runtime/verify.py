@@ -43,7 +43,10 @@ class FloatBaseline:
 
 @dataclass(frozen=True)
 class AccuracyCheck:
-    """Scores of an artifact and of its float model (`exact`); drop in points, agreement in percent."""
+    """Scores of an artifact and of its float model (`exact`); drop in points, agreement in percent.
+
+    detection  of whole photographs, how many faces were found; the scores are of those. None: the images are faces
+    """
 
     split: str
     reference: str
@@ -51,6 +54,7 @@ class AccuracyCheck:
     exact: Scores
     drop: float
     agreement: float
+    detection: metrics.Detection | None = None
 
 
 def check_golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:

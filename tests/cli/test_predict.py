@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import edgefer
+from edgefer.data import decode
 from edgefer.pipeline import shipped
 from edgefer.runtime.bundle import golden_picture, golden_png
 from edgefer.runtime.errors import MissingEngine
 from edgefer.runtime.labels import LABELS
 from tests.cli.made import FP32, Run, raising
+from tests.data.made_photographs import Bright, write_photographs
 from tests.runtime.made_video import FRAMES, write_video
 
 
@@ -127,3 +129,22 @@ def test_without_the_half_that_builds(run: Run, photo: Path, tmp_path: Path, mon
     ran = run("predict", photo, "--detector", "none")
     assert ran.code == 14
     assert "no --bundle given" in ran.err.splitlines()[-1] and "edgefer[build]" in ran.err.splitlines()[-1]
+
+
+def test_eval_and_verify_count_the_faces_that_are_not_found(
+    run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "load_detector", lambda name: Bright())
+    root = write_photographs(tmp_path, *(f"test/{label}/{name}.png" for label in LABELS for name in ("a", "empty")))
+    line = ("verify", made / FP32, "--data", root, "--float", made / FP32, "--detector", "haar")
+    accuracy = json.loads(run(*line, "--json").fine())[0]["accuracy"]
+    found, all_of_them = accuracy["artifact"], accuracy["detection"]
+    assert (found["images"], all_of_them["images"], all_of_them["found"]) == (7, 14, 7)
+    assert all_of_them["accuracy"] == pytest.approx(found["accuracy"] / 2, abs=0.001)
+    words = f"haar found a face in 7 of 14 photographs: {found['accuracy']:.2f} % of the found ones are right"
+    assert f"{FP32}: {words}" in run(*line).fine()
+    scored = ("eval", "--arch", "ean", "--data", root, "--detector", "haar")
+    record = json.loads(run(*scored, "--json").fine())
+    assert (record["scores"]["images"], record["detection"]["images"]) == (7, 14)
+    assert words in run(*scored).fine()
+    assert run(*scored, "--robustness").code == 2

@@ -10,7 +10,7 @@ import pytest
 from edgefer.runtime import contract as contracts
 from edgefer.runtime.detectors import Face, load_detector
 from edgefer.runtime.predict import STAGES, FacePrediction, Predictor, to_prediction
-from edgefer.runtime.tracking import LOST_AFTER, Tracker, overlap
+from edgefer.runtime.tracking import LOST_AFTER, Tracker
 from tests.data.made import noise
 from tests.runtime.made_model import CONTRACT, LABELS, Fixed, Halves, half_white, whole
 
@@ -54,9 +54,9 @@ def found(left: float, probability: float = 0.5) -> FacePrediction:
 
 def test_overlap() -> None:
     one, other = (Face(x, 0, 10, 10, 1.0) for x in (0, 5))
-    assert overlap(one, one) == 1
-    assert overlap(one, other) == pytest.approx(1 / 3)
-    assert overlap(one, Face(10, 0, 10, 10, 1.0)) == 0
+    assert one.overlap(one) == 1
+    assert one.overlap(other) == pytest.approx(1 / 3)
+    assert one.overlap(Face(10, 0, 10, 10, 1.0)) == 0
 
 
 def test_faces_keep_their_numbers_whatever_their_order() -> None:

@@ -47,6 +47,15 @@ class Face:
     roll: float = 0.0
     detector: str = ""
 
+    def overlap(self, other: Face) -> float:
+        """Intersection over union of the two boxes, from 0 to 1."""
+        width = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
+        height = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        both = width * height
+        return both / (self.width * self.height + other.width * other.height - both)
+
 
 class Detector(Protocol):
     """What finds faces."""
