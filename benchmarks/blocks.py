@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import machine, records
+from edgefer.runtime.errors import EdgeferError
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.terminal_table import markdown
 
@@ -86,7 +88,6 @@ def build(name: str, targets: list[str]) -> Iterator[dict[str, Any]]:
     from edgefer.pipeline.float_model import FloatModel
     from edgefer.pipeline.user_model import load
     from edgefer.pipeline.user_model.contract_file import ContractFile
-    from edgefer.runtime.errors import EdgeferError
 
     network, (drawn, labels) = train(name), pictures(TRAINING, 1)
     faces = Dataset("drawn pictures", LABELS, drawn, labels, np.zeros_like(labels), np.arange(len(labels)))
@@ -101,7 +102,7 @@ def build(name: str, targets: list[str]) -> Iterator[dict[str, Any]]:
                 f"made_blocks:{name}", weights, ContractFile(name=name, labels=LABELS, input=size)
             )
         except EdgeferError as error:
-            yield from ({"target": target, "refused": str(error)} for target in targets)
+            yield from ({"target": target, "refused": _words(error)} for target in targets)
             return
         float_model = FloatModel(arch, trained)
         network = float_model.network
@@ -114,7 +115,7 @@ def build(name: str, targets: list[str]) -> Iterator[dict[str, Any]]:
             try:
                 built = build_bundle(job, Path(folder) / "dist", float_model=float_model)
             except EdgeferError as error:
-                yield {"target": target, "refused": str(error)}
+                yield {"target": target, "refused": _words(error)}
             else:
                 yield {"target": target} | judge(built, shown, baseline)
 
@@ -122,7 +123,6 @@ def build(name: str, targets: list[str]) -> Iterator[dict[str, Any]]:
 def judge(bundle: Any, shown: NDArray[np.uint8], baseline: NDArray[np.float32]) -> dict[str, Any]:
     """The cell of a bundle: agreement and distance at one thread and at two; what is wrong, if it is."""
     from edgefer.runtime import engines, verify
-    from edgefer.runtime.errors import EdgeferError
 
     model_contract, path = bundle.manifest.contract, bundle.folder / bundle.manifest.model
     try:
@@ -145,6 +145,11 @@ def judge(bundle: Any, shown: NDArray[np.uint8], baseline: NDArray[np.float32]) 
     if not ((agreement is None or agreement >= limits[0]) and rms <= limits[1]):
         return cell | {"wrong": f"built, and {cell['agreement']} % agree, rms {rms:.3f}"}
     return cell
+
+
+def _words(error: EdgeferError) -> str:
+    """What was said, without where packages are installed here."""
+    return re.sub(r"/[^ :]*/site-packages/", "", str(error))
 
 
 def _answers(model: Any, shown: NDArray[np.uint8], model_contract: Any) -> NDArray[np.float32]:

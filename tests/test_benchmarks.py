@@ -159,6 +159,14 @@ def test_published_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "published.md").read_text() == script("published").render(record)
 
 
+def test_blocks_table_is_rendered_from_its_record_and_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    record = json.loads((BENCHMARKS / "results" / "blocks.json").read_text())
+    page = script("blocks").render(record)
+    assert (BENCHMARKS / "tables" / "blocks.md").read_text() == page
+    assert ", 0 wrong." in page and "not run" not in page
+
+
 def test_made_blocks_are_built_and_judged_or_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     blocks = script("blocks")
