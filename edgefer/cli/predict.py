@@ -12,12 +12,14 @@ import click
 
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
+from edgefer.runtime.errors import one_line
 
 if TYPE_CHECKING:
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.frames import Source
     from edgefer.runtime.predict_run import FrameResult, Summary
 
+_NAMED = 3  # files that are left out are named, so many of them
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the begin of a formula
 
 
@@ -76,8 +78,8 @@ def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: ty
 
     listing = list_sources(texts, options["camera"])
     if listing.others:
-        names = ", ".join(str(path) for path in listing.others[:3])
-        shown.progress.note(f"left out {len(listing.others)} files that are no picture or video: {names}")
+        names = one_line(", ".join(map(str, listing.others[:_NAMED]))) + (", ..." if listing.others[_NAMED:] else "")
+        shown.progress.note(f"left out, because it is no picture or video: {names} ({len(listing.others):,} in all)")
     detectors = load_detectors(options["detector"], listing.sources, options["threads"])
     classifier = load(options["bundle"] or _shipped(shown), options["threads"])
     printer = kind(shown.print, classifier.labels)
@@ -127,6 +129,8 @@ class _JsonLines(_Printer):
                 "box": [round(value, 2) for value in each.box],
                 "score": round(each.face.score, 4),
                 "roll": round(each.face.roll, 2),
+                "points": [[round(x, 2), round(y, 2)] for x, y in each.face.points],
+                "detector": each.face.detector,
                 "track": each.track,
                 "label": each.label,
                 "probabilities": {label: round(value, 6) for label, value in each.probabilities.items()},
@@ -188,13 +192,13 @@ class _Table(_Printer):
                 f"face {each.track} {each.label} {_percent(each.probabilities[each.label])} at {_box(each.box)}"
                 for each in result.faces
             )
-            self.write(f"{result.source.name} {result.seconds:.2f} s: {said or 'no face'}")
+            self.write(f"{one_line(result.source.name)} {result.seconds:.2f} s: {said or 'no face'}")
             return
         for number, each in enumerate(result.faces, 1):
             shares = [_percent(value) for value in each.probabilities.values()]
-            self._rows.append([result.source.name, str(number), _box(each.box), each.label, *shares])
+            self._rows.append([one_line(result.source.name), str(number), _box(each.box), each.label, *shares])
         if not result.faces:
-            self._rows.append([result.source.name, "", "", "no face", *[""] * len(self.labels)])
+            self._rows.append([one_line(result.source.name), "", "", "no face", *[""] * len(self.labels)])
 
     def end(self, summary: Summary) -> None:
         from edgefer.runtime.terminal_table import table
@@ -218,10 +222,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _speed(summary: Summary) -> str:
     """How many frames a second, and where the time went."""
     shares = [(str(stage), seconds / summary.seconds) for stage, seconds in summary.stages.items()]
     rest = max(0.0, 1 - sum(share for _, share in shares))
     parts = ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in (*shares, ("other", rest)))
     rate = f"{summary.frames / summary.seconds:.1f} frames per second"
-    return f"{summary.frames:,} frames, {summary.faces:,} faces in {summary.seconds:.2f} s, {rate}: {parts}"
+    done = f"{_count(summary.frames, 'frame')}, {_count(summary.faces, 'face')}"
+    return f"{done} in {summary.seconds:.2f} s, {rate}: {parts}"

@@ -147,7 +147,7 @@ def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None 
 def read_image(image: Any) -> Pixels:
     """What `Classifier.predict` is given as an upright picture: uint8 (H, W, 3), R, G, B; raises as `predict` does."""
     if isinstance(image, np.ndarray):
-        return to_rgb(_require_face(image))
+        return to_rgb(_require_face(image, "picture"))
     return np.asarray(_opened(image), dtype=np.uint8)
 
 
@@ -159,15 +159,16 @@ def _pixels(face: Any, contract: Contract) -> Pixels:
     return centre_crop(resize_face(_opened(face), contract.resize), contract.crop)
 
 
-def _require_face(face: NDArray[Any]) -> Pixels:
-    """The face as uint8 (H, W, C); raises BadData."""
+def _require_face(face: NDArray[Any], what: str = "face") -> Pixels:
+    """The face, or what else it is, as uint8 (H, W, C); raises BadData."""
     grey = face.ndim == 2
     if not grey and (face.ndim != 3 or face.shape[2] not in (1, 3)):
-        raise BadData(f"a face has the shape {_SHAPES}, this one {face.shape}; classify_batch takes several.")
+        several = "; classify_batch takes several" if what == "face" else ""
+        raise BadData(f"a {what} has the shape {_SHAPES}, this one {face.shape}{several}.")
     if face.dtype != np.uint8:
-        raise BadData(f"the pixels of a face are uint8 from 0 to 255, these are {face.dtype}: convert them.")
+        raise BadData(f"the pixels of a {what} are uint8 from 0 to 255, these are {face.dtype}: convert them.")
     if not face.size:
-        raise BadData(f"a face has pixels, this one has the shape {face.shape}.")
+        raise BadData(f"a {what} has pixels, this one has the shape {face.shape}.")
     return face[..., None] if grey else face
 
 

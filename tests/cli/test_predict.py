@@ -57,7 +57,7 @@ def test_predict_prints_a_table(run: Run, made: Path, photo: Path) -> None:
     header, _, row, speed = out.splitlines()
     assert header.split() == ["picture", "face", "box", "expression", *LABELS]
     assert row.split()[:4] == [str(photo), "1", "0,0", "96x96"]
-    assert "1 frames, 1 faces in" in speed and "decode" in speed and "draw" in speed
+    assert "1 frame, 1 face in" in speed and "decode" in speed and "draw" in speed
 
 
 def test_predict_csv_has_no_formulas(
@@ -77,7 +77,7 @@ def test_predict_tells_of_bad_pictures_and_goes_on(run: Run, made: Path, photo: 
     ran = run("predict", tmp_path, "--bundle", made / FP32, "--detector", "none", "--json", "--out", tmp_path / "out")
     assert ran.code == 5
     left, failed = ran.err.splitlines()
-    assert left.startswith("left out 1 files") and "notes.txt" in left
+    assert left.startswith("left out, because it is no picture") and left.endswith("notes.txt (1 in all)")
     assert failed.startswith("edgefer: ") and "empty.png is broken" in failed
     bad, good = map(json.loads, ran.out.splitlines())
     assert bad["source"].endswith("empty.png") and bad["error"]["exit_code"] == 5

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from edgefer.runtime import frames as frames_module
 from edgefer.runtime.errors import BadData, EmptyData, MissingEngine, MissingFile, NoFrames
 from edgefer.runtime.frames import Source, frames, list_sources
 from tests.data.made import fails, noise, save_turned, write_image
@@ -129,3 +131,46 @@ def test_without_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "film").write_bytes(b"\0\0\0\x18ftypmp42")
     with fails(MissingEngine, 14, "opencv-python-headless", "edgefer[predict]"):
         next(frames(video(tmp_path / "film")))
+
+
+class Camera:
+    """What is used of OpenCV: a camera that gives so many frames."""
+
+    CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_MSEC = 5, 7, 0
+
+    def __init__(self, opens: bool, count: int) -> None:
+        self._opens, self._left, self.released = opens, count, False
+
+    def VideoCapture(self, place: int) -> Camera:
+        return self
+
+    def isOpened(self) -> bool:
+        return self._opens
+
+    def get(self, which: int) -> float:
+        return 30.0 if which == self.CAP_PROP_FPS else -1.0
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+        self._left -= 1
+        return (True, noise(0, 6, 8, 3)) if self._left >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        (Camera(False, 0), "another program has it"),
+        (Camera(True, 0), "opens, but gives no frame"),
+        (Camera(True, 3), "gave 3 frames and then none"),
+    ],
+    ids=["taken", "silent", "unplugged"],
+)
+def test_a_camera_that_fails(monkeypatch: pytest.MonkeyPatch, camera: Camera, words: str) -> None:
+    monkeypatch.setattr(frames_module, "open_cv", lambda: camera)
+    monkeypatch.setattr(frames_module, "_require_readable", lambda source: None)
+    with fails(NoFrames, 30, "camera 0", words):
+        for _ in frames(Source("camera 0", "camera", "0")):
+            pass
+    assert camera.released

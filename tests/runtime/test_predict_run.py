@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image
 
 from edgefer.runtime import predict_run
+from edgefer.runtime.annotation import Window
 from edgefer.runtime.errors import EdgeferError, NotSetUp, OutputFailed, WrongOptions
 from edgefer.runtime.frames import Frame, Source, frames, list_sources
 from edgefer.runtime.predict_run import FrameResult, RunOptions, Summary, load_detectors
+from edgefer.runtime.preprocess import Pixels
 from edgefer.runtime.process import Terminated
 from tests.data.made import fails, write_image
 from tests.runtime.made_model import Halves, half_white
@@ -175,3 +178,31 @@ def test_no_screen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cv2, "namedWindow", no_windows)
     with fails(NotSetUp, 23, "an OpenCV with windows", "pip install opencv-python "):
         run(write_image(tmp_path / "a.png"), RunOptions(show=True))
+
+
+class Screen:
+    """What Window uses of OpenCV: the user presses these keys, one at each look."""
+
+    WND_PROP_VISIBLE = 4
+
+    def __init__(self, *keys: int) -> None:
+        self._keys = list(keys)
+        self.shown = 0
+
+    def imshow(self, title: str, image: Pixels) -> None:
+        self.shown += 1
+
+    def waitKey(self, milliseconds: int) -> int:
+        return self._keys.pop(0) if self._keys else -1
+
+    def getWindowProperty(self, title: str, which: int) -> float:
+        return 1.0
+
+
+def test_a_window_goes_on_with_any_key_and_ends_with_q(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    screen = Screen(-1, ord(" "), ord("q"))
+    monkeypatch.setattr(predict_run, "window", lambda: contextlib.nullcontext(Window(screen)))
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    summary = run(tmp_path, RunOptions(show=True))
+    assert summary.stopped and screen.shown == 2, "a space shows the next picture, q ends"
