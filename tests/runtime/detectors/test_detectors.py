@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from edgefer.runtime import detectors
 from edgefer.runtime.detectors import DETECTORS, POLICIES, Face, FirstThatFinds, face_map, load_detector, load_policy
 from edgefer.runtime.detectors.boxes import suppress
+from edgefer.runtime.detectors.second_pass import SecondPass
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.preprocess import Pixels
 
@@ -82,3 +85,50 @@ def test_suppression_keeps_the_best_of_boxes_that_overlap() -> None:
     scores = np.array([0.5, 0.9, 0.7, 0.6], np.float32)
     assert suppress(boxes, scores, 0.5).tolist() == [1, 2, 3]
     assert suppress(boxes, scores, 0.5, "smaller").tolist() == [1, 2]
+
+
+class EyesOfColour:
+    """A detector for made pictures: a red dot is the left eye, a blue one the right eye, the box is twice as wide."""
+
+    def detect(self, image: Pixels) -> list[Face]:
+        red, blue = (image[..., k].astype(int) - image[..., 1] > 100 for k in (0, 2))
+        if not red.any() or not blue.any():
+            return []
+        left, right = (tuple(float(v.mean()) + 0.5 for v in np.nonzero(each)[::-1]) for each in (red, blue))
+        apart = float(np.hypot(right[0] - left[0], right[1] - left[1]))
+        x, y = (left[0] + right[0]) / 2, (left[1] + right[1]) / 2
+        roll = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+        return [Face(x - apart, y - apart, 2 * apart, 2 * apart, 0.9, ((left[0], left[1]), (right[0], right[1])), roll)]
+
+
+class Shortsighted(EyesOfColour):
+    """The same, but wrong by 9 degrees and 10 pixels in a large picture."""
+
+    def detect(self, image: Pixels) -> list[Face]:
+        faces = super().detect(image)
+        if max(image.shape) <= 200:
+            return faces
+        return [replace(face, left=face.left + 10, width=face.width + 9, roll=face.roll + 9) for face in faces]
+
+
+@pytest.mark.parametrize("roll", [-60, 12, 45])
+def test_the_second_pass_gives_the_same_place_as_a_first_one_that_sees_all(roll: float) -> None:
+    picture = Image.new("RGB", (600, 500))
+    for colour, x in (("red", 260), ("blue", 340)):
+        ImageDraw.Draw(picture).ellipse((x - 8, 242, x + 8, 258), fill=colour)
+    turned = np.asarray(picture.rotate(-roll, Image.Resampling.BICUBIC))
+    (once,), (again,) = EyesOfColour().detect(turned), SecondPass(Shortsighted(), 0, 10).detect(turned)
+    for name in ("left", "top", "width", "height", "roll"):
+        assert abs(getattr(once, name) - getattr(again, name)) < 1.5, name
+    assert np.abs(np.array(once.points) - np.array(again.points)).max() < 1.5
+
+
+def test_the_second_pass_keeps_what_it_has_no_doubt_of_or_does_not_find_again() -> None:
+    face = Face(5, 5, 10, 10, 0.5, roll=20)
+    assert SecondPass(Fake(face), 0, 30).detect(PICTURE) == [face]
+    blind = Fake(face)
+    second = SecondPass(blind, 1, 30)
+    blind.faces = []
+    assert second._again(PICTURE, face) == face
+    blind.faces = [Face(0, 0, 20, 20, 1)]  # in a corner of the surroundings: another face
+    assert second._again(PICTURE, face) == face

@@ -21,16 +21,10 @@ COORDINATES = st.floats(-50, 250)
 ROLLS = st.floats(-179, 179)
 
 
-def at(square: Square, u: float, v: float) -> tuple[float, float]:
-    """Where a point of the unit square is in the picture."""
-    (left, top), (right, right_y), _, (bottom, bottom_y) = square.corners()
-    return left + u * (right - left) + v * (bottom - left), top + u * (right_y - top) + v * (bottom_y - top)
-
-
 @given(COORDINATES, COORDINATES, st.floats(5, 300), ROLLS)
 def test_points_that_lie_as_in_the_map_give_their_square_back(x: float, y: float, side: float, roll: float) -> None:
     square = Square(x, y, side, roll)
-    face = Face(0, 0, 1, 1, 1, tuple(at(square, *point) for point in FIVE))
+    face = Face(0, 0, 1, 1, 1, tuple(square.point(*point) for point in FIVE))
     fitted = square_of(face, FaceMap(align="points", points=FIVE))
     assert np.allclose((fitted.x, fitted.y, fitted.side, fitted.roll), (x, y, side, roll), atol=1e-3)
 
