@@ -6,47 +6,39 @@ the head of index.html, the engine's files, and what makes the page work offline
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from string import Template
-from typing import Any
 
+from edgefer.app.rendering import (
+    ICONS,
+    PageDetector,
+    draw_icon,
+    formats_of,
+    render_html,
+    render_licences,
+    render_web_manifest,
+)
 from edgefer.app.web_engines import package_files, web_engines
 from edgefer.runtime import __version__, records
-from edgefer.runtime.bundle import MANIFEST, Bundle, Manifest, golden_picture, read_bundle
-from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, UnknownName, WrongOptions
+from edgefer.runtime.bundle import MANIFEST, Bundle, Manifest, read_bundle
+from edgefer.runtime.detectors import DETECTORS, face_map
+from edgefer.runtime.errors import BadRecord, MissingFile, NotSetUp, OutputFailed, UnknownName, WrongOptions
 from edgefer.runtime.files import PACKAGE, require_folder, staged_folder
 
-DETECTORS = ("none",)
+PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"
 _CODE = ("app.js", "camera.js", "golden.js", "preprocess.js", "page.css", "service-worker.js")
-_ICONS = (192, 512)
-_POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self' 'wasm-unsafe-eval'",
-    "style-src": "'self'",
-    "img-src": "'self' blob:",
-    "media-src": "'self' blob:",
-    "connect-src": "'self'",
-    "worker-src": "'self'",
-    "manifest-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-}
 
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What `edgefer app web` is asked for; out: default web/<bundle>; detector: one of DETECTORS."""
+    """What `edgefer app web` is asked for; out: default web/<bundle>; detector: one of PAGE_DETECTORS."""
 
     bundle: Path
     out: Path | None = None
-    detector: str = "none"
+    detector: str = "blazeface"
 
 
 @dataclass(frozen=True)
@@ -57,8 +49,8 @@ class PageSettings:
     bundle: str
     bundle_sha256: str
     edgefer: str
-    engine: str
-    detector: dict[str, Any] | None
+    engines: list[str]
+    detector: PageDetector | None
     files: list[str]
 
 
@@ -74,27 +66,28 @@ class Page:
 def write_page(options: WebOptions) -> Page:
     """Write the page of a bundle, as a whole or not at all; an earlier page in the same folder is replaced.
 
-    Raises WrongOptions for a bundle that no browser runs, NotSetUp if the engine was not fetched, OutputFailed if the
-    folder holds something else.
+    Raises WrongOptions for a bundle that no browser runs, NotSetUp if an engine or the detector was not fetched,
+    OutputFailed if the folder holds something else.
     """
-    if options.detector not in DETECTORS:
-        raise UnknownName.of("detector of the page", options.detector, DETECTORS)
     bundle = read_bundle(options.bundle)
     manifest = bundle.manifest
     _require_runnable(manifest)
+    detector = _detector(options.detector)
     folder = options.out or Path("web") / manifest.name
     _require_replaceable(folder)
-    files = {
-        **_bundle_files(bundle),
-        **{f"engine/{path}": content for path, content in package_files(manifest.format).items()},
-        **_page_files(manifest),
-    }
+    formats = formats_of(manifest, detector)
+    files = _bundle_files(bundle) | _page_files(manifest, detector)
+    for name in formats:
+        files |= {f"engine/{path}": content for path, content in package_files(name).items()}
+    if detector:
+        row = DETECTORS[detector.name]
+        files[detector.file] = (row.folder / row.files[0]).read_bytes()
     settings = PageSettings(
         bundle=manifest.name,
         bundle_sha256=bundle.sha256,
         edgefer=__version__,
-        engine=web_engines()[manifest.format].title,
-        detector=None,
+        engines=[web_engines()[name].title for name in formats],
+        detector=detector,
         files=sorted([*files, SETTINGS, "files.js"]),
     )
     files[SETTINGS] = records.dumps(settings).encode()
@@ -123,6 +116,21 @@ def _require_runnable(manifest: Manifest) -> None:
             )
 
 
+def _detector(name: str) -> PageDetector | None:
+    """What the page is told of a detector, None for "none"; raises UnknownName or NotSetUp."""
+    if name not in PAGE_DETECTORS:
+        raise UnknownName.of("detector of a page", name, PAGE_DETECTORS)
+    if name == "none":
+        return None
+    row = DETECTORS[name]
+    if row.lacking:
+        raise NotSetUp(
+            f"the face detector {name} is not set up: run `{row.set_up_by}` once, or take the picture as a face "
+            "with --detector none."
+        )
+    return PageDetector(name, f"detector/{row.files[0]}", row.threshold, face_map(name))
+
+
 def _require_replaceable(folder: Path) -> None:
     """Raise OutputFailed if something that is not an earlier page's would be lost."""
     require_folder(folder.parent)
@@ -146,76 +154,16 @@ def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
     return {f"bundle/{name}": bundle.path(name).read_bytes() for name in names}
 
 
-def _page_files(manifest: Manifest) -> dict[str, bytes]:
+def _page_files(manifest: Manifest, detector: PageDetector | None) -> dict[str, bytes]:
     """The page itself: its code, its head, its icons and its licences."""
-    code = (*_CODE, f"engine-{manifest.format}.js")
+    formats = formats_of(manifest, detector)
+    code = [*_CODE, *(f"engine-{name}.js" for name in formats)]
+    code += ["face.js", f"{detector.name}.js"] if detector else []
     files = {name: (PACKAGE / "app" / "page" / name).read_bytes() for name in code}
-    files["index.html"] = render_html(manifest).encode()
-    files["page.webmanifest"] = _web_manifest(manifest.name).encode()
-    files["LICENCES.txt"] = _licences(manifest.format).encode()
-    return files | {f"icon-{side}.png": _icon(side) for side in _ICONS}
-
-
-def render_html(manifest: Manifest) -> str:
-    """index.html: the bundle's name, a bar for each label, the policy, and where the engine's modules are."""
-    importmap = _import_map(manifest.format)
-    bars = "\n".join(
-        f'<li><span>{escape(label)}</span><span class="bar" aria-hidden="true"><span></span></span>'
-        '<span class="value"></span></li>'
-        for label in manifest.contract.labels
-    )
-    template = (PACKAGE / "app" / "page" / "index.html").read_text("utf-8")
-    return Template(template).substitute(
-        name=escape(manifest.name),
-        policy=content_policy(importmap),
-        importmap=f'<script type="importmap">{importmap}</script>\n' if importmap else "",
-        hint="Hold your face in the square.",
-        bars=bars,
-    )
-
-
-def content_policy(importmap: str) -> str:
-    """What the page may load: its own files only; an import map must stand in the page, so its checksum is allowed."""
-    policy = dict(_POLICY)
-    if importmap:
-        digest = base64.b64encode(hashlib.sha256(importmap.encode()).digest()).decode()
-        policy["script-src"] += f" 'sha256-{digest}'"
-    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
-
-
-def _import_map(format_name: str) -> str:
-    """JSON that tells the browser which file a package's name stands for, "" if no module asks."""
-    imports = {name: f"./engine/{name}/{path}" for name, path in web_engines()[format_name].imports.items()}
-    return json.dumps({"imports": imports}) if imports else ""
-
-
-def _web_manifest(name: str) -> str:
-    """What lets a phone install the page."""
-    icons = [{"src": f"icon-{side}.png", "sizes": f"{side}x{side}", "type": "image/png"} for side in _ICONS]
-    content = {"name": name, "short_name": name, "start_url": ".", "scope": ".", "display": "standalone"}
-    return json.dumps(content | {"background_color": "#101216", "theme_color": "#101216", "icons": icons}, indent=2)
-
-
-def _icon(side: int) -> bytes:
-    """The drawn face of the golden pair as a PNG file."""
-    from PIL.Image import Resampling, fromarray
-
-    content = io.BytesIO()
-    fromarray(golden_picture()).resize((side, side), Resampling.BILINEAR).save(content, format="PNG", optimize=False)
-    return content.getvalue()
-
-
-def _licences(format_name: str) -> str:
-    """Whose work the page carries besides the model, with the licences' texts."""
-    packages = web_engines()[format_name].packages
-    shipped = PACKAGE / "LICENSE"
-    apache = (shipped if shipped.is_file() else PACKAGE.parent / "LICENSE").read_text("utf-8")
-    whose = [f"The page's own code: edgefer {__version__}, Apache-2.0."]
-    whose += [f"engine/{each.name}: {each.name} {each.version}, {each.licence}, {each.by}." for each in packages]
-    texts = [apache]
-    if any(each.licence == "MIT" for each in packages):
-        texts.insert(0, (PACKAGE / "app" / "page" / "MIT.txt").read_text("utf-8"))
-    return "\n\n".join(["\n".join(whose), *texts])
+    files["index.html"] = render_html(manifest, detector).encode()
+    files["page.webmanifest"] = render_web_manifest(manifest.name).encode()
+    files["LICENCES.txt"] = render_licences(formats, detector).encode()
+    return files | {f"icon-{side}.png": draw_icon(side) for side in ICONS}
 
 
 def _offline(files: dict[str, bytes]) -> bytes:

@@ -29,10 +29,10 @@ def app() -> None:
 @click.option("--out", type=PATH, metavar="FOLDER", help="The page's folder; default: web/ and the bundle's name.")
 @click.option(
     "--detector",
-    default="none",
+    default="blazeface",
     show_default=True,
     metavar="NAME",
-    help="What finds the face: none takes a photo, or the middle of the camera's picture, as the face.",
+    help="What finds the face: blazeface, or none: a photo, or the middle of the camera's picture, is the face.",
 )
 @json_option
 def web(as_json: bool, **options: Any) -> None:
@@ -42,16 +42,19 @@ def web(as_json: bool, **options: Any) -> None:
     anywhere. It runs TFLite bundles with float32 input and output, and ONNX ones.
 
     \b
-    Example: edgefer app web dist/ean.tflite-int8-floatio
+    Example: edgefer detector setup blazeface
+             edgefer app setup tflite
+             edgefer app web dist/ean.tflite-int8-floatio
              edgefer app serve web/ean.tflite-int8-floatio
     """
     from edgefer.app.web import WebOptions, write_page
+    from edgefer.runtime.records import plain
 
     page = write_page(WebOptions(**options))
     if as_json:
-        print_json({"folder": str(page.folder), "bytes": page.bytes, **vars(page.settings)})
+        print_json({"folder": str(page.folder), "bytes": page.bytes, **plain(page.settings)})
         return
-    size = f"{page.bytes / _MEGA:.1f} MB, {page.settings.engine} included"
+    size = f"{page.bytes / _MEGA:.1f} MB, {' and '.join(page.settings.engines)} included"
     click.echo(f"wrote {page.folder} ({len(page.settings.files)} files, {size}); next: edgefer app serve {page.folder}")
 
 

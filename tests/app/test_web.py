@@ -13,18 +13,28 @@ from pathlib import Path
 import pytest
 
 from edgefer.app import web_engines
-from edgefer.app.web import WebOptions, content_policy, render_html, write_page
+from edgefer.app.rendering import PageDetector, content_policy, render_html
+from edgefer.app.web import Page, WebOptions, write_page
 from edgefer.app.web_engines import packages_of
 from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime.detectors import DETECTORS, face_map
 from edgefer.runtime.errors import BadData, BrokenBundle, MissingFile, NotSetUp, OutputFailed, UnknownName, WrongOptions
 from tests.made import golden
 
 PINNED = web_engines.web_engines()
 
 
+FOUND = PageDetector("blazeface", "detector/face.tflite", 0.5, face_map("blazeface"))
+
+
+def page_of(bundle: Path, out: Path | None = None) -> Page:
+    """A page that takes the picture as a face."""
+    return write_page(WebOptions(bundle, out, "none"))
+
+
 @pytest.mark.usefixtures("engines")
 def test_page_is_the_bundle_the_code_and_the_engine(floatio: Path, tmp_path: Path) -> None:
-    page = write_page(WebOptions(floatio, tmp_path / "page"))
+    page = page_of(floatio, tmp_path / "page")
     written = {p.relative_to(page.folder).as_posix() for p in page.folder.rglob("*") if p.is_file()}
     assert written == set(page.settings.files)
     assert page.bytes == sum((page.folder / name).stat().st_size for name in written)
@@ -37,25 +47,43 @@ def test_page_is_the_bundle_the_code_and_the_engine(floatio: Path, tmp_path: Pat
 
 @pytest.mark.usefixtures("engines")
 def test_files_for_offline_use_are_all_but_the_engines(floatio: Path, tmp_path: Path) -> None:
-    page = write_page(WebOptions(floatio, tmp_path / "page"))
+    page = page_of(floatio, tmp_path / "page")
     kept = set(json.loads((page.folder / "files.js").read_text().removeprefix("self.PAGE = ").rstrip(";\n"))["files"])
     assert kept == {"./"} | {name for name in page.settings.files if not name.startswith("engine/")} - {"files.js"}
 
 
 @pytest.mark.usefixtures("engines")
 def test_two_pages_are_equal_and_a_page_is_replaced(floatio: Path, tmp_path: Path) -> None:
-    one, other = (write_page(WebOptions(floatio, tmp_path / name)) for name in ("one", "other"))
+    one, other = (page_of(floatio, tmp_path / name) for name in ("one", "other"))
     for name in one.settings.files:
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
-    write_page(WebOptions(floatio, tmp_path / "one"))
+    page_of(floatio, tmp_path / "one")
 
 
 def test_html(floatio: Path) -> None:
-    golden("page.html", render_html(read_bundle(floatio).manifest))
+    golden("page.html", render_html(read_bundle(floatio).manifest, FOUND))
+
+
+@pytest.mark.usefixtures("engines")
+def test_a_detector_and_its_engine_are_in_the_page(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    row = DETECTORS["blazeface"]
+    with pytest.raises(NotSetUp, match=r"`edgefer detector setup blazeface` once.*--detector none"):
+        write_page(WebOptions(dist / "ean.onnx-fp32", tmp_path / "page"))
+    row.folder.mkdir(parents=True)
+    (row.folder / row.files[0]).write_bytes(b"weights")
+    page = write_page(WebOptions(dist / "ean.onnx-fp32", tmp_path / "page"))
+    detector = page.settings.detector
+    assert detector is not None and detector.map == face_map("blazeface")
+    assert (page.folder / detector.file).read_bytes() == b"weights"
+    assert {"blazeface.js", "face.js", "engine-tflite.js", "engine-onnx.js"} <= set(page.settings.files)
+    assert page.settings.engines == ["onnxruntime-web", "LiteRT.js"]
+    licences = (page.folder / "LICENCES.txt").read_text()
+    assert all(words in licences for words in ("MIT License", "Apache License", "MediaPipe", "Microsoft Corporation"))
 
 
 def test_policy_allows_the_import_map_and_no_other_script(floatio: Path) -> None:
-    html = render_html(read_bundle(floatio).manifest)
+    html = render_html(read_bundle(floatio).manifest, None)
     importmap = re.search(r'<script type="importmap">(.*?)</script>', html)
     assert importmap is not None
     digest = base64.b64encode(hashlib.sha256(importmap[1].encode()).digest()).decode()
@@ -67,42 +95,42 @@ def test_policy_allows_the_import_map_and_no_other_script(floatio: Path) -> None
 def test_labels_are_text(floatio: Path) -> None:
     manifest = read_bundle(floatio).manifest
     contract = replace(manifest.contract, labels=("<script>", "a & b", '"$name'))
-    html = render_html(replace(manifest, contract=contract, name="$policy <b>"))
+    html = render_html(replace(manifest, contract=contract, name="$policy <b>"), None)
     assert "<b>" not in html and html.count("<script") == 2 and "&lt;script&gt;" in html and "$name" in html
 
 
 @pytest.mark.parametrize("name", ["ean.tflite-int8", "ean.openvino-int8", "ean.ncnn-fp16"])
 def test_a_bundle_that_no_browser_runs_is_refused(dist: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(WrongOptions, match=f"{name} .*tflite-int8-floatio"):
-        write_page(WebOptions(dist / name, tmp_path / "page"))
+        page_of(dist / name, tmp_path / "page")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("engines")
 def test_what_is_no_page_is_not_replaced(floatio: Path, tmp_path: Path) -> None:
     page = tmp_path / "page"
-    write_page(WebOptions(floatio, page))
+    page_of(floatio, page)
     (page / "mine.txt").write_text("mine")
     with pytest.raises(OutputFailed, match=r"mine\.txt is there and of no earlier page"):
-        write_page(WebOptions(floatio, page))
+        page_of(floatio, page)
     (tmp_path / "file").touch()
     with pytest.raises(OutputFailed, match="is a file"):
-        write_page(WebOptions(floatio, tmp_path / "file"))
+        page_of(floatio, tmp_path / "file")
     with pytest.raises(OutputFailed, match="of no earlier page"):
-        write_page(WebOptions(floatio, floatio))
+        page_of(floatio, floatio)
     read_bundle(floatio)
 
 
 @pytest.mark.usefixtures("engines")
 def test_bad_bundles_and_names(floatio: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFile):
-        write_page(WebOptions(tmp_path / "none"))
+        page_of(tmp_path / "none")
     with pytest.raises(UnknownName, match="detector"):
         write_page(WebOptions(floatio, tmp_path / "page", "blazface"))
     broken = shutil.copytree(floatio, tmp_path / "broken")
     (broken / "model.tflite").write_bytes(b"x")
     with pytest.raises(BrokenBundle):
-        write_page(WebOptions(broken, tmp_path / "page"))
+        page_of(broken, tmp_path / "page")
 
 
 @pytest.fixture
@@ -113,12 +141,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_engine_that_is_not_set_up(floatio: Path, tmp_path: Path, cache: Path) -> None:
     with pytest.raises(NotSetUp, match=r"LiteRT\.js .*`edgefer app setup tflite`"):
-        write_page(WebOptions(floatio, tmp_path / "page"))
+        page_of(floatio, tmp_path / "page")
     damaged = cache / "web" / packages_of(["tflite"])[0].file_name
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"cut off")
     with pytest.raises(NotSetUp):
-        write_page(WebOptions(floatio, tmp_path / "page"))
+        page_of(floatio, tmp_path / "page")
     assert not (tmp_path / "page").exists()
 
 

@@ -5,6 +5,7 @@ import {checkGolden} from './golden.js';
 import {cut, dequantise, toInput, toPixels, withoutAlpha} from './preprocess.js';
 
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const OFFLINE_AFTER = 3000; // ms that loading waits for the page to be kept
 const SPOKEN_AFTER = 1000; // ms that an answer lasts before a screen reader hears of it
 const element = (id) => document.getElementById(id);
 const view = element('view').getContext('2d', {willReadFrequently: true});
@@ -63,9 +64,15 @@ async function start() {
 
 async function detector(settings, load) {
   if (!settings) return null;
-  const {detect, framed, TENSORS} = await import(`./${settings.name}.js`);
+  const {detect, TENSORS} = await import(`./${settings.name}.js`);
+  const {cornersOf, cropSquare, squareOf} = await import('./face.js');
   const run = await load('tflite', settings.file, TENSORS);
-  return async (image) => (await detect(image, run, settings.threshold)).map((box) => framed(box, settings.map));
+  return async (image, size) => {
+    const found = await detect(image, run, settings.threshold);
+    if (!found) return null;
+    const square = squareOf(found, settings.map);
+    return {face: cropSquare(image, square, size), corners: cornersOf(square)};
+  };
 }
 
 function goldenFailure({inputs, difference, tolerance}) {
@@ -75,50 +82,56 @@ function goldenFailure({inputs, difference, tolerance}) {
   return `The golden pair does not hold on this device: ${wrong}. Its answers would be wrong, so none are given.`;
 }
 
-/** Keep the page for use without a network, where the browser lets it. */
+/** Keep the page for use without a network, where the browser lets it; a browser that keeps it waiting is not waited for. */
 async function keepOffline() {
-  try {
-    await navigator.serviceWorker.register('service-worker.js');
-    await navigator.serviceWorker.ready;
-    if (navigator.serviceWorker.controller) return;
-    await new Promise((done) => {
-      navigator.serviceWorker.addEventListener('controllerchange', done, {once: true});
-      setTimeout(done, 3000);
-    });
-  } catch {
-    // no service worker: a browser's private mode, or a certificate that it does not trust; the page works online
-  }
+  const workers = navigator.serviceWorker;
+  if (!workers) return; // a browser's private mode, or a page that did not come over HTTPS
+  const controlled = new Promise((done) => {
+    if (workers.controller) done();
+    workers.addEventListener('controllerchange', done, {once: true});
+  });
+  const late = new Promise((done) => setTimeout(done, OFFLINE_AFTER));
+  const kept = workers.register('service-worker.js').then(() => controlled);
+  await Promise.race([kept.catch(() => {}), late]); // it is refused where the certificate is not trusted
 }
 
-/** The square to classify: the best face, or without a detector the whole photo, or the middle of the camera's picture. */
+/** What to classify, and its corners: the best face, or without a detector the photo, or the middle of the camera's picture. */
 async function faceIn(image, whole) {
-  if (state.detect) return (await state.detect(image))[0] ?? null;
-  if (whole) return {left: 0, top: 0, width: image.width, height: image.height};
+  if (state.detect) return state.detect(image, state.contract.resize);
+  if (whole) return {face: image, corners: []};
   const side = Math.min(image.width, image.height);
-  return {left: (image.width - side) >> 1, top: (image.height - side) >> 1, side};
+  const [left, top] = [(image.width - side) >> 1, (image.height - side) >> 1];
+  const [right, bottom] = [left + side, top + side];
+  return {face: cut(image, left, top, side, side), corners: [[left, top], [right, top], [right, bottom], [left, bottom]]};
 }
 
 async function classify(image, whole) {
   const began = performance.now();
-  const box = await faceIn(image, whole);
+  const found = await faceIn(image, whole);
   const detected = performance.now();
-  if (!box) return show(null, {detect: detected - began});
-  const face = cut(image, box.left, box.top, box.width ?? box.side, box.height ?? box.side);
-  const input = toInput(toPixels(face, state.contract), state.contract);
+  if (!found) {
+    show(null, {detect: detected - began});
+    tell('answer', {face: null});
+    return;
+  }
+  const input = toInput(toPixels(found.face, state.contract), state.contract);
   const prepared = performance.now();
   const probabilities = dequantise(await state.run(input), state.contract.output);
   const ms = {detect: detected - began, prepare: prepared - detected, model: performance.now() - prepared};
   show(probabilities, ms);
-  outline(box, whole);
-  tell('answer', {face, box, probabilities: Array.from(probabilities), ms});
+  outline(found.corners);
+  tell('answer', {...found, probabilities: Array.from(probabilities), ms});
 }
 
-function outline({left, top, side}, whole) {
-  if (whole && !state.detect) return;
-  view.lineWidth = Math.max(2, view.canvas.width / 200);
-  for (const [colour, inset] of [['#000', view.lineWidth], ['#fff', 0]]) {
-    view.strokeStyle = colour;
-    view.strokeRect(left + inset, top + inset, side - 2 * inset, side - 2 * inset);
+/** A line around the face, white in black, so that it is seen on any picture. */
+function outline(corners) {
+  const width = Math.max(2, view.canvas.width / 200);
+  for (const [colour, line] of [['#000', 2 * width], ['#fff', width]]) {
+    Object.assign(view, {strokeStyle: colour, lineWidth: line, lineJoin: 'round'});
+    view.beginPath();
+    corners.forEach(([x, y]) => view.lineTo(x, y));
+    view.closePath();
+    view.stroke();
   }
 }
 

@@ -1,60 +1,98 @@
-// MediaPipe's BlazeFace, short range: where the faces of a picture are. Weighted non-maximum suppression, as MediaPipe has it.
+// BlazeFace (Bazarevsky et al. 2019), MediaPipe's short-range model: where the faces of a picture are. As edgefer's Python has it.
 
-import {resize} from './preprocess.js';
+import {cropSquare, rollOf, squareOf} from './face.js';
+import {resize, roundHalfToEven} from './preprocess.js';
 
 const SIDE = 128; // pixels of the network's input
-const GRIDS = [[16, 2], [8, 6]]; // cells a side, anchors a cell
+const GRIDS = [[16, 2], [8, 6]]; // cells a side, anchors in a cell
 const VALUES = 16; // of an anchor: centre, size and 6 points, x before y
-const OVERLAP = 0.3; // boxes that share more of their area are of one face
+const SAME_FACE = 0.3; // boxes whose intersection over union is larger are of one face
+const SMALL = 0.35; // share of the network's view: the roll of a smaller face is measured in a second pass
+const SURROUNDINGS = 2.4; // side of the second pass's view, as a share of the box's
+
 export const TENSORS = {input: {shape: [1, SIDE, SIDE, 3], dtype: 'float32'}};
 
 const ANCHORS = GRIDS.flatMap(([cells, each]) =>
   Array.from({length: cells * cells * each}, (_, i) => {
     const cell = Math.floor(i / each);
-    return [((cell % cells) + 0.5) / cells, (Math.floor(cell / cells) + 0.5) / cells];
+    return [((cell % cells) + 0.5) * (SIDE / cells), (Math.floor(cell / cells) + 0.5) * (SIDE / cells)];
   }),
 );
 
-/** The picture in the middle of a black square: {data: a Float32Array of -1 to 1, scale, left, top}. */
-export function toNetwork(image) {
-  const factor = SIDE / Math.max(image.width, image.height);
-  const [width, height] = [image.width, image.height].map((size) => Math.max(1, Math.round(size * factor)));
+/** The best face of a picture, or null; run: the network. The roll of a small one comes from a second pass on it. */
+export async function detect(image, run, threshold) {
+  const [face] = await onePass(image, run, threshold);
+  if (!face) return null;
+  const small = Math.max(face.width, face.height) < SMALL * Math.max(image.width, image.height);
+  return small ? lookedAtAgain(image, face, run, threshold) : face;
+}
+
+/** The same box and score, with the points and the roll that a pass on its surroundings gives, if it finds the face. */
+async function lookedAtAgain(image, face, run, threshold) {
+  const square = squareOf(face, {dx: 0, dy: 0, side: SURROUNDINGS, align: 'box'});
+  const [left, top, scale] = [square.x - square.side / 2, square.y - square.side / 2, square.side / SIDE];
+  const box = [face.left, face.top, face.left + face.width, face.top + face.height];
+  for (const near of await onePass(cropSquare(image, square, SIDE), run, threshold)) {
+    const corner = [left + near.left * scale, top + near.top * scale];
+    const again = [...corner, corner[0] + near.width * scale, corner[1] + near.height * scale];
+    if (overlap(box, again) > SAME_FACE) {
+      return {...face, points: near.points.map(([x, y]) => [left + x * scale, top + y * scale]), roll: near.roll};
+    }
+  }
+  return face;
+}
+
+async function onePass(image, run, threshold) {
+  const view = toNetwork(image);
+  const decoded = decode(await run(view.data), threshold);
+  return decoded.map(({score, values}) => {
+    const at = values.map((value, i) => (i % 2 ? (value - view.top) / view.scaleY : (value - view.left) / view.scaleX));
+    const points = Array.from({length: 6}, (_, i) => [at[4 + 2 * i], at[5 + 2 * i]]);
+    const [left, top, right, bottom] = at;
+    return {left, top, width: right - left, height: bottom - top, score, points, roll: rollOf(points[0], points[1])};
+  });
+}
+
+/** The picture in the middle of a black square, as values from -1 to 1, and how it lies there. */
+function toNetwork(image) {
+  const longer = Math.max(image.width, image.height);
+  const [width, height] = [image.width, image.height].map((size) => Math.max(1, roundHalfToEven((size * SIDE) / longer)));
   const [left, top] = [(SIDE - width) >> 1, (SIDE - height) >> 1];
   const {data} = resize(image, width, height);
   const values = new Float32Array(SIDE * SIDE * 3).fill(-1);
   for (let y = 0; y < height; y++) {
     for (let x = 0, to = ((top + y) * SIDE + left) * 3, from = y * width * 3; x < width * 3; x++) {
-      values[to + x] = data[from + x] / 127.5 - 1;
+      values[to + x] = Math.fround(data[from + x] / 127.5) - 1;
     }
   }
-  return {data: values, scaleX: image.width / width, scaleY: image.height / height, left, top};
+  return {data: values, scaleX: width / image.width, scaleY: height / image.height, left, top};
 }
 
-/** The network's two outputs -> [{score, values}], best first; values: left, top, right, bottom, 6 points, from 0 to 1. */
-export function decode(outputs, threshold) {
-  const [regressions, logits] = [...outputs].sort((one, other) => other.length - one.length);
+/** The network's outputs -> [{score, values}], best first; values: left, top, right, bottom and points in its pixels. */
+function decode(outputs, threshold) {
+  const [boxes, logits] = [...outputs].sort((one, other) => other.length - one.length);
   const found = [];
   ANCHORS.forEach(([x, y], i) => {
     const score = 1 / (1 + Math.exp(-logits[i]));
     if (!(score >= threshold)) return;
-    const at = Array.from(regressions.subarray(i * VALUES, (i + 1) * VALUES), (value) => value / SIDE);
-    const points = at.slice(4).map((value, k) => value + (k % 2 ? y : x));
-    const [cx, cy, w, h] = [at[0] + x, at[1] + y, at[2] / 2, at[3] / 2];
-    found.push({score, values: [cx - w, cy - h, cx + w, cy + h, ...points]});
+    const box = boxes.subarray(i * VALUES, (i + 1) * VALUES);
+    const [cx, cy, halfWidth, halfHeight] = [box[0] + x, box[1] + y, box[2] / 2, box[3] / 2];
+    const points = Array.from(box.subarray(4), (value, k) => value + (k % 2 ? y : x));
+    found.push({score, values: [cx - halfWidth, cy - halfHeight, cx + halfWidth, cy + halfHeight, ...points]});
   });
-  found.sort((one, other) => other.score - one.score);
-  return merged(found);
+  return merged(found.sort((one, other) => other.score - one.score));
 }
 
+/** Boxes that overlap the best one are averaged with it, weighted by their scores, as MediaPipe does it. */
 function merged(found) {
   const faces = [];
   while (found.length) {
-    const best = found[0];
-    const near = found.filter((other) => other === best || overlap(best.values, other.values) > OVERLAP);
-    const total = near.reduce((sum, {score}) => sum + score, 0);
-    const mean = (k) => near.reduce((sum, {score, values}) => sum + score * values[k], 0) / total;
+    const [best] = found;
+    const same = found.filter((other) => other === best || overlap(best.values, other.values) > SAME_FACE);
+    const total = same.reduce((sum, {score}) => sum + score, 0);
+    const mean = (k) => same.reduce((sum, {score, values}) => sum + score * values[k], 0) / total;
     faces.push({score: best.score, values: best.values.map((_, k) => mean(k))});
-    found = found.filter((other) => !near.includes(other));
+    found = found.filter((other) => !same.includes(other));
   }
   return faces;
 }
@@ -64,24 +102,4 @@ function overlap(a, b) {
   const height = Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
   const area = ([left, top, right, bottom]) => (right - left) * (bottom - top);
   return (width * height) / Math.max(area(a) + area(b) - width * height, 1e-9);
-}
-
-/** A picture's faces in its pixels, best first: [{score, left, top, right, bottom}]; run: the network. */
-export async function detect(image, run, threshold) {
-  const {data, scaleX, scaleY, left, top} = toNetwork(image);
-  return decode(await run(data), threshold).map(({score, values}) => ({
-    score,
-    left: (values[0] * SIDE - left) * scaleX,
-    top: (values[1] * SIDE - top) * scaleY,
-    right: (values[2] * SIDE - left) * scaleX,
-    bottom: (values[3] * SIDE - top) * scaleY,
-  }));
-}
-
-/** The square that the expression network was trained to see, from a detector's box: {left, top, side}, whole pixels. */
-export function framed({left, top, right, bottom}, map) {
-  const size = Math.max(right - left, bottom - top);
-  const side = Math.max(1, Math.round(size * map.side));
-  const [x, y] = [(left + right) / 2 + map.dx * size, (top + bottom) / 2 + map.dy * size];
-  return {left: Math.round(x - side / 2), top: Math.round(y - side / 2), side};
 }

@@ -3,18 +3,18 @@
 
 const BITS = 22; // Pillow's fixed point for 8-bit images: 32 bits less 8 for the pixel and 2 of reserve
 
-/** The window of source pixels behind each of `size` output pixels, and their weights: Pillow's triangle filter. */
-function triangleWeights(sourceSize, size) {
-  const scale = sourceSize / size;
+/** The window of source pixels behind each of `size` output pixels of `start` to `end`, and their weights: a triangle. */
+function triangleWeights(sourceSize, size, start, end) {
+  const scale = Math.fround(end - start) / size;
   const stretch = Math.max(scale, 1); // a smaller output averages: this is the antialiasing
   const windows = [];
   for (let i = 0; i < size; i++) {
-    const centre = (i + 0.5) * scale;
+    const centre = start + (i + 0.5) * scale;
     const first = Math.max(Math.trunc(centre - stretch + 0.5), 0);
-    const end = Math.min(Math.trunc(centre + stretch + 0.5), sourceSize);
+    const last = Math.min(Math.trunc(centre + stretch + 0.5), sourceSize);
     const weights = [];
     let sum = 0;
-    for (let k = first; k < end; k++) {
+    for (let k = first; k < last; k++) {
       const weight = Math.max(1 - Math.abs((k - centre + 0.5) * (1 / stretch)), 0);
       weights.push(weight);
       sum += weight;
@@ -48,29 +48,32 @@ function clip(value) {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function resizeRows(image, width) {
-  if (width === image.width) return image;
+function resizeRows(image, width, start, end) {
+  if (width === image.width && start === 0 && end === width) return image;
   const data = new Uint8Array(width * image.height * 3);
-  pass(image.data, 3, image.width * 3, image.height, triangleWeights(image.width, width), data, 3, width * 3);
+  const windows = triangleWeights(image.width, width, start, end);
+  pass(image.data, 3, image.width * 3, image.height, windows, data, 3, width * 3);
   return {width, height: image.height, data};
 }
 
-function resizeColumns(image, height) {
-  if (height === image.height) return image;
+function resizeColumns(image, height, start, end) {
+  if (height === image.height && start === 0 && end === height) return image;
   const data = new Uint8Array(image.width * height * 3);
-  pass(image.data, image.width * 3, 3, image.width, triangleWeights(image.height, height), data, image.width * 3, 3);
+  const windows = triangleWeights(image.height, height, start, end);
+  pass(image.data, image.width * 3, 3, image.width, windows, data, image.width * 3, 3);
   return {width: image.width, height, data};
 }
 
 /**
- * Pillow's Image.resize((width, height), BILINEAR): along rows, rounded to bytes, then along columns. Since Pillow 13 the
- * columns come first where the height shrinks by much more than the width (github.com/python-pillow/Pillow/pull/9549);
- * of a square face they never do.
+ * Pillow's Image.resize((width, height), BILINEAR, box): along rows, rounded to bytes, then along columns. Since Pillow 13
+ * the columns come first where the height shrinks by much more than the width (github.com/python-pillow/Pillow/pull/9549);
+ * of a square face they never do. box: left, top, right, bottom within the image, by default all of it.
  */
-export function resize(image, width, height) {
+export function resize(image, width, height, box = [0, 0, image.width, image.height]) {
+  const [left, top, right, bottom] = box.map(Math.fround);
   const columnsFirst = height < image.height && image.height - height > 2 * (image.width - width);
-  if (columnsFirst) return resizeRows(resizeColumns(image, height), width);
-  return resizeColumns(resizeRows(image, width), height);
+  if (columnsFirst) return resizeRows(resizeColumns(image, height, top, bottom), width, left, right);
+  return resizeColumns(resizeRows(image, width, left, right), height, top, bottom);
 }
 
 /** The rectangle from (left, top), both whole numbers; what lies outside the image is black. */
@@ -129,7 +132,8 @@ export function dequantise(stored, spec) {
   return Float32Array.from(stored, (value) => (value - spec.zero_point) * Math.fround(spec.scale));
 }
 
-function roundHalfToEven(value) {
+/** Python's round(). */
+export function roundHalfToEven(value) {
   const floor = Math.floor(value);
   const rest = value - floor;
   if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;

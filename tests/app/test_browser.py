@@ -1,0 +1,281 @@
+"""The page in headless Chromium, with a camera made of a file. Needs chromium, playwright and the npm registry."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL.Image import Resampling, fromarray
+
+import edgefer
+from edgefer.app import serve, web_engines
+from edgefer.app.web import WebOptions, write_page
+from edgefer.runtime.bundle import golden_picture
+from edgefer.runtime.detectors import DETECTORS, face_map, load_detector, square_of
+from edgefer.runtime.errors import NotSetUp
+from tests.conftest import Once
+
+pytestmark = pytest.mark.long
+STEP = 1 / 256 + 1e-6  # of an int8 model's probabilities
+TARGETS = ("tflite-int8-floatio", "onnx-fp32")
+DETECTED = "blazeface"  # the page of the first target that finds faces
+HEARD = """window.heard = [];
+for (const kind of ['golden', 'answer', 'message', 'failed'])
+  document.addEventListener(`edgefer-${kind}`, ({detail}) => window.heard.push([kind, detail]));"""
+# The camera's picture as the page reads it, before anything is drawn on it.
+FRAME = """(() => {
+  const video = document.getElementById('video');
+  const context = new OffscreenCanvas(640, 480).getContext('2d', {willReadFrequently: true});
+  context.drawImage(video, 0, 0, 640, 480);
+  return Array.from(context.getImageData(0, 0, 640, 480).data).filter((_, i) => i % 4 < 3);
+})()"""
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CAMERA = "--use-fake-device-for-media-stream"
+VIEWPORTS = {
+    "portrait": {"width": 390, "height": 844},
+    "landscape": {"width": 844, "height": 390},
+    "small": {"width": 320, "height": 568},
+    "desktop": {"width": 1280, "height": 800},
+}
+
+
+@pytest.fixture(scope="module")
+def sites(dist: Path, once: Once) -> Iterator[dict[str, str]]:
+    """The address of a page for each of TARGETS."""
+
+    def write(folder: Path) -> None:
+        web_engines.set_up(tuple(web_engines.web_engines()), [])
+        for target in TARGETS:
+            write_page(WebOptions(dist / f"ean.{target}", folder / target, "none"))
+        if not DETECTORS[DETECTED].lacking:
+            write_page(WebOptions(dist / f"ean.{TARGETS[0]}", folder / DETECTED))
+
+    try:
+        folder = once("pages", write)
+    except NotSetUp as error:
+        pytest.skip(str(error))
+    addresses, servers = {}, []
+    for path in sorted(folder.iterdir()):
+        made = serve.server(path, 0)
+        server, addresses[path.name] = made.__enter__()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((made, server, thread))
+    yield addresses
+    for made, server, thread in servers:
+        server.shutdown()
+        thread.join()
+        made.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of the drawn face in the middle of a grey picture of 640 x 480, as a camera's file."""
+    picture = np.full((480, 640, 3), 120, np.uint8)
+    face = np.asarray(fromarray(golden_picture()).resize((320, 320), Resampling.BICUBIC))
+    picture[80:400, 160:480] = face
+    y, cb, cr = (np.asarray(band) for band in fromarray(picture).convert("YCbCr").split())
+    frame = b"FRAME\n" + y.tobytes() + cb[::2, ::2].tobytes() + cr[::2, ::2].tobytes()
+    path = tmp_path_factory.mktemp("film") / "face.y4m"
+    path.write_bytes(b"YUV4MPEG2 W640 H480 F20:1 Ip A1:1 C420jpeg\n" + 40 * frame)
+    return path
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[..., Any]]:
+    """Starts Chromium with these arguments."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        started = []
+
+        def start(*arguments: str) -> Any:
+            started.append(playwright.chromium.launch(executable_path=program, args=[*QUIET, *arguments]))
+            return started[-1]
+
+        yield start
+        for browser in started:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Any], film: Path) -> Any:
+    """Chromium with a camera that nobody has to allow."""
+    return launch(CAMERA, f"--use-file-for-fake-video-capture={film}", "--use-fake-ui-for-media-stream")
+
+
+def until(page: Any, condition: str, seconds: float = 60) -> None:
+    """Wait; the page's policy forbids what playwright's own wait does."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, (condition, page.inner_text("body"))
+        time.sleep(0.05)
+
+
+def opened(context: Any, address: str, script: str = "") -> Any:
+    """The page, once it has checked its golden pair or failed; nothing has left its origin."""
+    page = context.new_page()
+    page.add_init_script(HEARD + script)
+    page.on("request", lambda request: page_requests.append(request.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page_requests: list[str] = []
+    page.goto(address)
+    until(page, "heard.some(([kind]) => kind === 'golden' || kind === 'failed')")
+    page.requests = page_requests
+    return page
+
+
+def golden(page: Any) -> Any:
+    """What the golden pair gave."""
+    return page.evaluate("heard.find(([kind]) => kind === 'golden')[1]")
+
+
+def answers(page: Any) -> int:
+    return int(page.evaluate("heard.filter(([kind]) => kind === 'answer').length"))
+
+
+def answer(page: Any) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The face's pixels and the probabilities of the newest answer."""
+    found = page.evaluate(
+        "(({face, probabilities}) => [face.width, face.height, Array.from(face.data), probabilities])"
+        "(heard.findLast(([kind]) => kind === 'answer')[1])"
+    )
+    width, height, pixels, probabilities = found
+    return np.array(pixels, np.uint8).reshape(height, width, 3), np.array(probabilities)
+
+
+def by_python(bundle: Path, face: Any) -> NDArray[np.float64]:
+    return np.array(list(edgefer.load(bundle).classify(face).probabilities.values()))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_golden_pair_camera_and_photo_as_in_python(
+    target: str, sites: dict[str, str], browser: Any, dist: Path, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport=VIEWPORTS["portrait"])
+    page = opened(context, sites[target])
+    pair = golden(page)
+    assert pair["holds"] and pair["inputs"] == 0 and pair["difference"] <= STEP
+    page.click("#camera")
+    until(page, "heard.filter(([kind]) => kind === 'answer').length > 5")
+    face, probabilities = answer(page)
+    assert face.shape == (480, 480, 3) and face.std() > 20, "the middle of the film's picture"
+    assert np.abs(probabilities - by_python(dist / f"ean.{target}", face)).max() <= STEP
+    page.click("#camera")
+    random = np.random.default_rng(1)
+    photo = tmp_path / "photo.png"
+    fromarray(random.integers(0, 256, (211, 133, 3), dtype=np.uint8)).resize((900, 700)).save(photo)
+    before = answers(page)
+    page.set_input_files("#photo", photo)
+    until(page, f"heard.filter(([kind]) => kind === 'answer').length > {before}")
+    _, probabilities = answer(page)
+    assert np.abs(probabilities - by_python(dist / f"ean.{target}", photo)).max() <= STEP
+    for url in page.requests:
+        assert url.removeprefix("blob:").startswith(sites[target])
+    context.close()
+
+
+def test_a_face_is_found_and_framed_as_in_python(sites: dict[str, str], browser: Any, dist: Path) -> None:
+    if DETECTED not in sites:
+        pytest.skip(f"run `{DETECTORS[DETECTED].set_up_by}` first")
+    context = browser.new_context(viewport=VIEWPORTS["portrait"])
+    page = opened(context, sites[DETECTED])
+    page.click("#camera")
+    until(page, "heard.filter(([kind]) => kind === 'answer').length > 5")
+    face, probabilities = answer(page)
+    corners = np.array(page.evaluate("heard.findLast(([kind]) => kind === 'answer')[1].corners"))
+    picture = np.array(page.evaluate(FRAME), np.uint8).reshape(480, 640, 3)
+    (found,) = load_detector(DETECTED).detect(picture)
+    expected = np.array(square_of(found, face_map(DETECTED)).corners())
+    assert np.abs(corners - expected).max() < 1
+    assert np.abs(probabilities - by_python(dist / f"ean.{TARGETS[0]}", face)).max() <= STEP
+    context.close()
+
+
+def test_it_works_offline(sites: dict[str, str], browser: Any) -> None:
+    context = browser.new_context()
+    for target in TARGETS:
+        opened(context, sites[target]).close()
+    context.set_offline(True)
+    for target in TARGETS:
+        assert golden(opened(context, sites[target]))["holds"]
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_layout_fits(viewport: str, scheme: str, sites: dict[str, str], browser: Any) -> None:
+    context = browser.new_context(viewport=VIEWPORTS[viewport], color_scheme=scheme)
+    page = opened(context, sites[TARGETS[0]])
+    page.click("#camera")
+    until(page, "heard.some(([kind]) => kind === 'answer')")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for name in ("#view", "#label", "#camera"):
+        box = page.locator(name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= VIEWPORTS[viewport]["width"]
+        assert box["y"] + box["height"] <= max(VIEWPORTS[viewport]["height"], 800)
+    context.close()
+
+
+def test_keyboard_and_screen_reader(sites: dict[str, str], browser: Any) -> None:
+    context = browser.new_context()
+    page = opened(context, sites[TARGETS[0]])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "camera"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    until(page, "document.getElementById('announce').textContent.endsWith('percent')")
+    assert page.get_by_role("button", name="Stop camera").count() == 1
+    assert page.get_by_label("Open a photo").count() == 1
+    assert page.get_by_role("status").get_attribute("aria-live") == "polite"
+    context.close()
+
+
+def test_camera_that_is_not_allowed_or_missing(sites: dict[str, str], launch: Callable[..., Any], film: Path) -> None:
+    denying = (CAMERA, f"--use-file-for-fake-video-capture={film}", "--deny-permission-prompts")
+    for arguments, words in ((denying, "not allowed"), ((), "no camera")):
+        page = opened(launch(*arguments).new_context(), sites[TARGETS[0]])
+        page.click("#camera")
+        until(page, "document.getElementById('message').textContent")
+        assert words in page.inner_text("#message") and "photo" in page.inner_text("#message")
+        assert page.inner_text("#camera") == "Start camera"
+
+
+def test_a_browser_without_simd(sites: dict[str, str], browser: Any) -> None:
+    page = opened(browser.new_context(), sites[TARGETS[0]], "WebAssembly.validate = () => false;")
+    assert "no WebAssembly with SIMD" in page.inner_text("#golden")
+    assert page.is_disabled("#camera")
+
+
+def test_a_golden_pair_that_does_not_hold(sites: dict[str, str], browser: Any) -> None:
+    context = browser.new_context(service_workers="block")
+    context.route("**/golden/output.bin", lambda route: route.fulfill(body=bytes(28)))
+    page = opened(context, sites[TARGETS[0]])
+    assert "does not hold on this device" in page.inner_text("#golden")
+    assert page.is_disabled("#camera") and page.is_disabled("#photo")
+    context.close()
+
+
+def test_a_file_that_is_no_picture(sites: dict[str, str], browser: Any, tmp_path: Path) -> None:
+    page = opened(browser.new_context(), sites[TARGETS[0]])
+    (tmp_path / "notes.png").write_text("no picture")
+    page.set_input_files("#photo", tmp_path / "notes.png")
+    until(page, "document.getElementById('message').textContent")
+    assert page.inner_text("#message").startswith("notes.png could not be opened as a picture")
