@@ -170,8 +170,8 @@ class _CsvLines(_Printer):
 
     def _line(self, values: Sequence[object]) -> None:
         text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow([_no_formula(each) for each in values])
-        self.write(text.getvalue())
+        csv.writer(text, lineterminator="\n").writerow([_no_formula(each) for each in values])
+        self.write(text.getvalue().removesuffix("\n"))
 
 
 def _no_formula(value: object) -> object:

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgefer.runtime.errors import NotSetUp, OutputFailed, WrongOptions
 from edgefer.runtime.files import require_folder, write_atomic, writing
-from edgefer.runtime.frames import Frame, Source, open_cv
+from edgefer.runtime.frames import PICTURE_SUFFIXES, Frame, Source, open_cv
 from edgefer.runtime.predict import FacePrediction
 from edgefer.runtime.preprocess import Pixels
 from edgefer.runtime.process import defer_signals
@@ -35,6 +35,7 @@ _WRITTEN = {
     ".tiff": "TIFF",
 }
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
+_OTHER = PICTURE_SUFFIXES | {".m4v", ".mkv", ".mov", ".mpeg", ".mpg", ".webm"}  # files that are not written here
 _QUALITY = 92  # of JPEG and WebP
 _RATE = 25.0  # frames per second, where the source doesn't say
 
@@ -89,7 +90,9 @@ class Output:
         single = not target.is_dir() and suffix in (*_WRITTEN, *_CODECS)
         if single:
             _require_fitting(target, sources)
-        elif suffix and not target.is_dir() and target.exists():
+        elif suffix in _OTHER and not target.is_dir():
+            raise WrongOptions(f"--out {target} can't be written: end it with {_endings()}, or give a folder.")
+        elif target.exists() and not target.is_dir():
             raise OutputFailed(f"{target} is a file: give a folder, or a file that ends with {_endings()}.")
         require_folder(target.parent if single else target)
         existing = [Path(each.place) for each in sources if each.kind in ("picture", "video")]

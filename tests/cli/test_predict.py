@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -69,6 +70,9 @@ def test_predict_csv_has_no_formulas(
     header, row = csv.reader(out.splitlines())
     assert len(header) == len(row) and header[-7:] == list(LABELS)
     assert row[0] == "'=1+1,2.png" and row[header.index("left")] == "0.0"
+    Path("=1+1,2.png").rename("two\nlines.png")
+    out = run("predict", "two\nlines.png", "--bundle", made / FP32, "--detector", "none", "--csv").fine()
+    assert [each[0] for each in csv.reader(io.StringIO(out, newline=""))] == ["source", "two\nlines.png"]
 
 
 def test_predict_tells_of_bad_pictures_and_goes_on(run: Run, made: Path, photo: Path, tmp_path: Path) -> None:

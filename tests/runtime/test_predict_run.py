@@ -98,6 +98,8 @@ def test_out_that_does_not_fit(tmp_path: Path) -> None:
         run(tmp_path / "in", RunOptions(out=tmp_path / "out.png"))
     with fails(WrongOptions, 2, "out.mp4 can't hold a picture", ".png"):
         run(pictures[0], RunOptions(out=tmp_path / "out.mp4"))
+    with fails(WrongOptions, 2, "out.gif can't be written", ".png", "give a folder"):
+        run(pictures[0], RunOptions(out=tmp_path / "out.gif"))
     (tmp_path / "notes.txt").touch()
     with fails(OutputFailed, 13, "notes.txt is a file"):
         run(pictures[0], RunOptions(out=tmp_path / "notes.txt"))
