@@ -177,7 +177,8 @@ def test_int8_of_unequal_channels_is_as_good_as_of_equal_ones(
     exact = torch.softmax(evaluation.logits(balanced, faces, SMALL), 1).numpy()
 
     def build(model: FloatModel, out: str) -> tuple[Bundle, float]:
-        job = BuildJob(SMALL, target, get_target(target), model.weights, CalibrationOptions(faces=faces, count=40))
+        options = CalibrationOptions(faces=faces, count=40)
+        job = BuildJob(SMALL, target, get_target(target), model.weights, options, accept_loss=True)  # of the worse one
         bundle = build_bundle(job, tmp_path / out, float_model=model)
         return bundle, float(np.sqrt(np.square(verify.run_faces(bundle, faces.pixels) - exact).mean()))
 

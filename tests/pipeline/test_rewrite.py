@@ -52,6 +52,18 @@ def test_adaptive_pools_of_every_size_give_the_same_numbers(
     assert not left or (CROP % height == CROP % width == 0)
 
 
+@settings(max_examples=30, deadline=None)
+@given(kernel=st.integers(2, 5), padding=st.integers(1, 2), stride=st.integers(1, 3), ceil=st.booleans())
+def test_an_average_pool_without_its_padding_counts_nothing_at_run_time(
+    kernel: int, padding: int, stride: int, ceil: bool
+) -> None:
+    pool = nn.AvgPool2d(kernel, stride, min(padding, kernel // 2), ceil, count_include_pad=False)
+    deployed, pixels = plain(Pool(pool, (1, 1))), torch.rand(2, 3, CROP, CROP)
+    rewritten = rewrite_divisions(deployed, CROP)
+    assert (rewritten(pixels) - deployed(pixels)).abs().max() < 1e-6
+    assert "mul" in kinds(rewritten)
+
+
 class Divided(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x - x.mean((1, 2, 3), keepdim=True)

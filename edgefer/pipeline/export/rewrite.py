@@ -31,7 +31,10 @@ def rewrite_pools(network: DeployableModel, crop: int) -> DeployableModel:
 
 
 def rewrite_divisions(network: DeployableModel, crop: int) -> DeployableModel:
-    """A copy in which a division by a square root (`functional.normalize` too) is a product with its reciprocal."""
+    """A copy in which a division by a square root (`functional.normalize` too) is a product with its reciprocal.
+
+    So is an average pool that leaves its padding out: converters count what it does not leave out, and divide by that.
+    """
     return _rewritten(network, crop, _division)
 
 
@@ -96,6 +99,9 @@ def _windows(graph: fx.GraphModule, before: fx.Node, pool: Callable[..., Any], p
 
 
 def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
+    pool = called(graph, node)
+    if isinstance(pool, nn.AvgPool2d) and not pool.count_include_pad and pool.padding not in (0, (0, 0)):
+        return _padded_average(graph, node, pool)
     if node.target is functional.normalize:
         arguments: tuple[Any, ...] = node.args
         return _normalized(graph, *arguments, **dict[str, Any](node.kwargs))
@@ -108,6 +114,18 @@ def _division(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
         return None
     root = graph.graph.call_function(torch.rsqrt, (divisor.args[0],))
     return graph.graph.call_function(operator.mul, (divided, root))
+
+
+def _padded_average(graph: fx.GraphModule, node: fx.Node, pool: nn.AvgPool2d) -> fx.Node | None:
+    """The average with the padding, times what it counts over what is left without it."""
+    before = node.args[0]
+    if not isinstance(before, fx.Node) or pool.divisor_override is not None:
+        return None
+    whole = nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, count_include_pad=True)
+    graph.add_submodule(f"{node.name}_whole", whole)
+    graph.register_buffer(f"{node.name}_factor", 1 / whole(torch.ones(1, 1, *before.meta["tensor_meta"].shape[2:])))
+    averaged = graph.graph.call_module(f"{node.name}_whole", (before,))
+    return graph.graph.call_function(operator.mul, (averaged, graph.graph.get_attr(f"{node.name}_factor")))
 
 
 def _is_power(node: fx.Node, exponent: float) -> bool:
