@@ -95,6 +95,10 @@ def test_predict_wrong_options(run: Run, made: Path, photo: Path, tmp_path: Path
     run("predict", tmp_path / "none.png", "--bundle", made / FP32).fails(4, "no picture, video or folder at")
     run("predict", photo, "--bundle", tmp_path / "none", "--detector", "none").fails(4, "no bundle at")
     run("predict", photo, "--bundle", made / FP32, "--detector", "hare").fails(3, "unknown detector", "haar")
+
+
+def test_predict_without_a_camera(run: Run, made: Path) -> None:
+    pytest.importorskip("cv2", reason="needs opencv-python-headless: pip install 'edgefer[predict]'")
     run("predict", "--camera", "97", "--bundle", made / FP32, "--detector", "none").fails(30, "no camera 97")
 
 
