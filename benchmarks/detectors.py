@@ -19,6 +19,7 @@ import argparse
 import json
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,45 +130,63 @@ def answers(network: Classifier, crops: list[np.ndarray]) -> np.ndarray:
     return np.array([network.labels.index(network.classify(crop).label) for crop in crops])
 
 
-def correct(network: Classifier, crops: list[np.ndarray], labels: np.ndarray) -> float:
-    """Percent of right answers."""
-    return round(100 * float((answers(network, crops) == labels).mean()), 2)
+def correct(network: Classifier, crops: list[np.ndarray], labels: np.ndarray) -> float | None:
+    """Percent of right answers, None if there is no face."""
+    return round(100 * float((answers(network, crops) == labels).mean()), 2) if crops else None
 
 
-def measure(network: Classifier, faces: Faces, detector: Detector, roll: float) -> dict[str, Any]:
-    """Share of the faces found, time, and the accuracy on those found: as given, by the raw box, by the map."""
-    given, raw, mapped, kept, seconds = [], [], [], [], []
-    for number, pixels in enumerate(faces.pixels):
-        image = picture(pixels, number, roll)
-        start = time.perf_counter()
-        face = find(detector, image)
-        seconds.append(time.perf_counter() - start)
-        if face is not None:
-            kept.append(number)
-            given.append(pixels)
-            raw.append(crop_face(image, face, FaceMap(), network.contract.resize))
-            mapped.append(crop_face(image, face, face_map(face.detector), network.contract.resize))
-    labels = faces.labels[kept]
+class Found(NamedTuple):
+    """What a detector found in one picture, and how long it took in milliseconds."""
+
+    face: Face | None
+    milliseconds: float
+
+
+def timed(detector: Detector, image: np.ndarray) -> Found:
+    """Let the detector look."""
+    start = time.perf_counter()
+    face = find(detector, image)
+    return Found(face, 1000 * (time.perf_counter() - start))
+
+
+def measure(bundle: Path, faces: Faces, roll: float) -> list[dict[str, Any]]:
+    """For each detector the share of the faces found, time, and the accuracy on those found."""
+    network = load_bundle(bundle)
+    ready = {name: detectors.load_detector(name) for name in ALIGN}
+    images = [picture(pixels, number, roll) for number, pixels in enumerate(faces.pixels)]
+    found = {name: [timed(detector, image) for image in images] for name, detector in ready.items()}
+    first, *others = detectors.POLICIES["photographs"]
+    found["photographs"] = found[first]
+    for name in others:  # as FirstThatFinds does, with the times added up
+        found["photographs"] = [
+            one if one.face else Found(other.face, one.milliseconds + other.milliseconds)
+            for one, other in zip(found["photographs"], found[name], strict=True)
+        ]
+    return [{"detector": name, "roll": roll} | score(network, faces, images, each) for name, each in found.items()]
+
+
+def score(network: Classifier, faces: Faces, images: list[np.ndarray], found: list[Found]) -> dict[str, Any]:
+    """Accuracy on the faces that were found: as given, by the raw box, by the map."""
+    kept = [number for number, each in enumerate(found) if each.face]
+    labels, size = faces.labels[kept], network.contract.resize
+    there = [(images[number], face) for number in kept if (face := found[number].face)]
     return {
-        "roll": roll,
-        "found": round(100 * len(kept) / len(faces.labels), 1),
-        "milliseconds": round(1000 * float(np.median(seconds)), 1),
-        "given": correct(network, given, labels),
-        "raw": correct(network, raw, labels),
-        "mapped": correct(network, mapped, labels),
+        "found": round(100 * len(kept) / len(found), 1),
+        "milliseconds": round(float(np.median([each.milliseconds for each in found])), 1),
+        "given": correct(network, list(faces.pixels[kept]), labels),
+        "raw": correct(network, [crop_face(image, face, FaceMap(), size) for image, face in there], labels),
+        "mapped": correct(
+            network, [crop_face(image, face, face_map(face.detector), size) for image, face in there], labels
+        ),
     }
 
 
 def write_accuracy(data: Path, bundle: Path, count: int, split: str) -> None:
     """Measure all detectors at all angles, and write the record and the table."""
     faces, network = some_faces(data, split, count), load_bundle(bundle)
-    asked: dict[str, Detector] = {name: detectors.load_detector(name) for name in ALIGN}
-    asked["photographs"] = detectors.load_policy("photographs")
-    rows = []
-    for name, detector in asked.items():
-        for roll in ROLLS:
-            rows.append({"detector": name} | measure(network, faces, detector, roll))
-            print(rows[-1], flush=True)
+    with ProcessPoolExecutor(2) as pool:
+        measured = list(pool.map(measure, *zip(*((bundle, faces, roll) for roll in ROLLS), strict=True)))
+    rows = sorted((row for rows in measured for row in rows), key=lambda row: (row["detector"], row["roll"]))
     record = {
         "schema": "edgefer/detectors-benchmark/1",
         "edgefer": __version__,
@@ -184,6 +203,15 @@ def write_accuracy(data: Path, bundle: Path, count: int, split: str) -> None:
     }
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
     TABLE.write_text(render(record))
+
+
+def cells(row: dict[str, Any]) -> str:
+    """A row of the table; without accuracies where nothing was found."""
+    start = f"| {row['detector']} | {row['roll']} | {row['found']:.1f} | {row['milliseconds']:.1f} |"
+    if row["given"] is None:
+        return f"{start} - | - | - | - |"
+    difference = row["mapped"] - row["given"]
+    return f"{start} {row['given']:.2f} | {row['raw']:.2f} | {row['mapped']:.2f} | {difference:+.2f} |"
 
 
 def render(record: dict[str, Any]) -> str:
@@ -203,11 +231,7 @@ def render(record: dict[str, Any]) -> str:
         "| detector | roll | found % | median ms | given % | raw box % | mapped % | mapped - given |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    lines += [
-        f"| {row['detector']} | {row['roll']} | {row['found']:.1f} | {row['milliseconds']:.1f} | {row['given']:.2f} |"
-        f" {row['raw']:.2f} | {row['mapped']:.2f} | {row['mapped'] - row['given']:+.2f} |"
-        for row in record["rows"]
-    ]
+    lines += [cells(row) for row in record["rows"]]
     error = 100 * (0.66 * 0.34 / record["faces"]) ** 0.5 * 1.96
     lines += [
         "",

@@ -200,7 +200,7 @@ class AccessDenied(EdgeferError):
 
 
 class NotSetUp(EdgeferError):
-    """A device that lacks what a run needs: Python, an engine, an emulator, disk, a board that is configured."""
+    """A device or a face detector that lacks what a run needs: Python, an engine, an emulator, disk, weights."""
 
     exit_code = 23
 
