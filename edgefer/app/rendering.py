@@ -34,11 +34,12 @@ _POLICY = {
 
 @dataclass(frozen=True)
 class PageDetector:
-    """What finds faces in the page: its file there, the least score of a face, its way to FER2013's framing."""
+    """What finds faces in the page: its file there, its way to FER2013's framing, and what its row says."""
 
     name: str
     file: str
     threshold: float
+    second_pass: tuple[float, float]
     map: FaceMap
 
 
@@ -106,7 +107,7 @@ def render_licences(formats: Iterable[str], detector: PageDetector | None) -> st
     whose += [f"engine/{each.name}: {each.name} {each.version}, {each.licence}, {each.by}." for each in packages]
     if detector:
         row = DETECTORS[detector.name]
-        whose.append(f"{detector.file}: {row.title}; {row.licence}, from {row.source}.")
+        whose.append(f"{detector.file}: {row.title}; {row.licence}, from {row.source}. {row.attribution}".rstrip())
     texts = [apache]
     if any(each.licence == "MIT" for each in packages):
         texts.insert(0, (PACKAGE / "app" / "page" / "MIT.txt").read_text("utf-8"))

@@ -29,6 +29,7 @@ from edgefer.runtime.files import PACKAGE, require_folder, staged_folder
 
 PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"
+_SCHEMAS = "edgefer/web-page/"
 _CODE = ("app.js", "camera.js", "golden.js", "preprocess.js", "page.css", "service-worker.js")
 
 
@@ -45,7 +46,7 @@ class WebOptions:
 class PageSettings:
     """page.json: what the page's code needs to know besides the bundle, and which files the page is made of."""
 
-    schema: str = field(default="edgefer/web-page/1", kw_only=True)
+    schema: str = field(default=f"{_SCHEMAS}1", kw_only=True)
     bundle: str
     bundle_sha256: str
     edgefer: str
@@ -128,7 +129,8 @@ def _detector(name: str) -> PageDetector | None:
             f"the face detector {name} is not set up: run `{row.set_up_by}` once, or take the picture as a face "
             "with --detector none."
         )
-    return PageDetector(name, f"detector/{row.files[0]}", row.threshold, face_map(name))
+    assert row.second_pass is not None  # so is the page's code
+    return PageDetector(name, f"detector/{row.files[0]}", row.threshold, row.second_pass, face_map(name))
 
 
 def _require_replaceable(folder: Path) -> None:
@@ -139,14 +141,20 @@ def _require_replaceable(folder: Path) -> None:
     elsewhere = "move it away or choose another folder with --out"
     if not folder.is_dir():
         raise OutputFailed(f"{folder} is a file: {elsewhere}.")
-    try:
-        ours = set(records.read(PageSettings, folder / SETTINGS).files)
-    except (MissingFile, BadRecord):
-        ours = set()
+    ours = _written(folder)
     present = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     foreign = sorted({path.relative_to(folder).as_posix() for path in present} - ours)
     if foreign:
         raise OutputFailed(f"{folder / foreign[0]} is there and of no earlier page: {elsewhere}.")
+
+
+def _written(folder: Path) -> set[str]:
+    """Names of the files that edgefer, of whatever version, wrote into a page's folder; none if it is no page."""
+    try:
+        content = records.read_json(folder / SETTINGS)
+        return set(content["files"]) if str(records.schema_of(content)).startswith(_SCHEMAS) else set()
+    except (MissingFile, BadRecord, LookupError, TypeError):
+        return set()
 
 
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ from tests.made import golden
 PINNED = web_engines.web_engines()
 
 
-FOUND = PageDetector("blazeface", "detector/face.tflite", 0.5, face_map("blazeface"))
+FOUND = PageDetector("blazeface", "detector/face.tflite", 0.5, (0.35, 10.0), face_map("blazeface"))
 
 
 def page_of(bundle: Path, out: Path | None = None) -> Page:
@@ -57,6 +57,9 @@ def test_two_pages_are_equal_and_a_page_is_replaced(floatio: Path, tmp_path: Pat
     one, other = (page_of(floatio, tmp_path / name) for name in ("one", "other"))
     for name in one.settings.files:
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+    page_of(floatio, tmp_path / "one")
+    older = tmp_path / "one" / "page.json"
+    older.write_text(older.read_text().replace("web-page/1", "web-page/0"))
     page_of(floatio, tmp_path / "one")
 
 

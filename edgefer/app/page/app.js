@@ -68,7 +68,7 @@ async function detector(settings, load) {
   const {cornersOf, cropSquare, squareOf} = await import('./face.js');
   const run = await load('tflite', settings.file, TENSORS);
   return async (image, size) => {
-    const found = await detect(image, run, settings.threshold);
+    const found = await detect(image, run, settings);
     if (!found) return null;
     const square = squareOf(found, settings.map);
     return {face: cropSquare(image, square, size), corners: cornersOf(square)};

@@ -1,14 +1,15 @@
 // BlazeFace (Bazarevsky et al. 2019), MediaPipe's short-range model: where the faces of a picture are. As edgefer's Python has it.
 
-import {cropSquare, rollOf, squareOf} from './face.js';
+import {cropSquare, pointIn, rollOf, squareOf} from './face.js';
 import {resize, roundHalfToEven} from './preprocess.js';
 
 const SIDE = 128; // pixels of the network's input
 const GRIDS = [[16, 2], [8, 6]]; // cells a side, anchors in a cell
 const VALUES = 16; // of an anchor: centre, size and 6 points, x before y
 const SAME_FACE = 0.3; // boxes whose intersection over union is larger are of one face
-const SMALL = 0.35; // share of the network's view: the roll of a smaller face is measured in a second pass
-const SURROUNDINGS = 2.4; // side of the second pass's view, as a share of the box's
+const SURROUNDINGS = {dx: 0, dy: 0, side: 2.4, align: 'eyes'}; // what a second look is at
+const AGAIN = 192; // pixels of that
+const NEAR = 0.5; // of the box's side: a face whose centre is further off is another one
 
 export const TENSORS = {input: {shape: [1, SIDE, SIDE, 3], dtype: 'float32'}};
 
@@ -19,25 +20,23 @@ const ANCHORS = GRIDS.flatMap(([cells, each]) =>
   }),
 );
 
-/** The best face of a picture, or null; run: the network. The roll of a small one comes from a second pass on it. */
-export async function detect(image, run, threshold) {
+/**
+ * The best face of a picture, or null; run: the network. A face smaller than `second_pass[0]`, a share of the picture, or
+ * turned by more than `second_pass[1]` degrees is looked at again: on the part of the picture around it, turned upright.
+ */
+export async function detect(image, run, {threshold, second_pass: [small, turned]}) {
   const [face] = await onePass(image, run, threshold);
   if (!face) return null;
-  const small = Math.max(face.width, face.height) < SMALL * Math.max(image.width, image.height);
-  return small ? lookedAtAgain(image, face, run, threshold) : face;
-}
-
-/** The same box and score, with the points and the roll that a pass on its surroundings gives, if it finds the face. */
-async function lookedAtAgain(image, face, run, threshold) {
-  const square = squareOf(face, {dx: 0, dy: 0, side: SURROUNDINGS, align: 'box'});
-  const [left, top, scale] = [square.x - square.side / 2, square.y - square.side / 2, square.side / SIDE];
-  const box = [face.left, face.top, face.left + face.width, face.top + face.height];
-  for (const near of await onePass(cropSquare(image, square, SIDE), run, threshold)) {
-    const corner = [left + near.left * scale, top + near.top * scale];
-    const again = [...corner, corner[0] + near.width * scale, corner[1] + near.height * scale];
-    if (overlap(box, again) > SAME_FACE) {
-      return {...face, points: near.points.map(([x, y]) => [left + x * scale, top + y * scale]), roll: near.roll};
-    }
+  const least = small * Math.max(image.width, image.height);
+  if (Math.max(face.width, face.height) >= least && Math.abs(face.roll) <= turned) return face;
+  const surroundings = squareOf(face, SURROUNDINGS);
+  for (const near of await onePass(cropSquare(image, surroundings, AGAIN), run, threshold)) {
+    const [u, v] = [(near.left + near.width / 2) / AGAIN, (near.top + near.height / 2) / AGAIN];
+    if (Math.max(Math.abs(u - 0.5), Math.abs(v - 0.5)) * SURROUNDINGS.side > NEAR) continue;
+    const [x, y] = pointIn(surroundings, u, v);
+    const [width, height] = [near.width, near.height].map((length) => (length * surroundings.side) / AGAIN);
+    const points = near.points.map(([px, py]) => pointIn(surroundings, px / AGAIN, py / AGAIN));
+    return {...face, left: x - width / 2, top: y - height / 2, width, height, points, roll: face.roll + near.roll};
   }
   return face;
 }

@@ -25,12 +25,16 @@ export function squareOf(face, map) {
   };
 }
 
-/** Its corners: top left, top right, bottom right, bottom left. */
-export function cornersOf({x, y, side, roll}) {
+/** Where a point of the square is in the picture; (0, 0) is its top left corner, (1, 1) its bottom right one. */
+export function pointIn({x, y, side, roll}, u, v) {
   const [right, down] = axes(roll);
-  const half = side / 2;
-  const corner = (u, v) => [x + half * (u * right[0] + v * down[0]), y + half * (u * right[1] + v * down[1])];
-  return [corner(-1, -1), corner(1, -1), corner(1, 1), corner(-1, 1)];
+  const [across, along] = [side * (u - 0.5), side * (v - 0.5)];
+  return [x + across * right[0] + along * down[0], y + across * right[1] + along * down[1]];
+}
+
+/** Its corners: top left, top right, bottom right, bottom left. */
+export function cornersOf(square) {
+  return [[0, 0], [1, 0], [1, 1], [0, 1]].map(([u, v]) => pointIn(square, u, v));
 }
 
 /** A square of the picture at size x size; what it has outside the picture repeats the picture's border. */
