@@ -180,3 +180,11 @@ def test_made_blocks_are_built_and_judged_or_refused_in_words(monkeypatch: pytes
     assert "2 of 4 are built and right, 1 refused, 1 wrong." in page
     assert "| se-linear-no-bias | tflite-int8 | se-linear-no-bias can't be built |" in page
     assert "WRONG" in page and "not run" in page
+
+
+def test_detectors_table_is_rendered_from_its_record_and_the_shipped_maps() -> None:
+    from edgefer.runtime import detectors
+
+    record = json.loads((BENCHMARKS / "results" / "detectors.json").read_text())
+    assert (BENCHMARKS / "tables" / "detectors.md").read_text() == script("detectors").render(record)
+    assert record["maps"] == json.loads(Path(detectors.__file__).with_name("maps.json").read_text())
