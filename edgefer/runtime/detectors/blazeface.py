@@ -114,9 +114,9 @@ def _merged(rows: Floats, scores: Floats) -> list[tuple[Floats, float]]:
     return faces
 
 
-def load(row: DetectorRow, threads: int, threshold: float) -> Detector:
+def load(row: DetectorRow, folder: Path, threads: int, threshold: float) -> Detector:
     """Open the .tflite file of the cache; raises NotSetUp for a broken one."""
-    return open_model(row.name, row.folder / row.files[0], row.set_up_by, threads, threshold)
+    return open_model(row.name, folder / row.files[0], row.set_up_by, threads, threshold)
 
 
 def open_model(name: str, path: Path, set_up_by: str, threads: int, threshold: float) -> BlazeFace:

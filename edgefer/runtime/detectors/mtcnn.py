@@ -145,10 +145,10 @@ def _patch(picture: Image, box: tuple[float, float, float, float], side: int) ->
     return _prepared(part, (side, side), (box[0] - left, box[1] - top, box[2] - left, box[3] - top))
 
 
-def load(row: DetectorRow, threads: int, threshold: float) -> Detector:
+def load(row: DetectorRow, folder: Path, threads: int, threshold: float) -> Detector:
     """Read the arrays of the cache; numpy's threads are those of its library. Raises NotSetUp for broken ones."""
     del threads
-    return Mtcnn(row.name, read_arrays(row.folder / row.files[0], row.set_up_by), threshold)
+    return Mtcnn(row.name, read_arrays(folder / row.files[0], row.set_up_by), threshold)
 
 
 def read_arrays(path: Path, set_up_by: str) -> dict[str, dict[str, Floats]]:

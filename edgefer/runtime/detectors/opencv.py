@@ -41,8 +41,9 @@ class Haar:
         return sorted(faces, key=lambda face: -face.score)
 
 
-def load(row: DetectorRow, threads: int, threshold: float) -> Detector:
+def load(row: DetectorRow, folder: Path, threads: int, threshold: float) -> Detector:
     """Load the cascade from OpenCV's package; raises MissingEngine for an OpenCV without it."""
+    del folder
     cv2.setNumThreads(threads)
     return Haar(row.name, _cascade(), threshold)
 

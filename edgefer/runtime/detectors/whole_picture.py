@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer.runtime.detectors.face import Detector, Face, require_picture
@@ -23,7 +24,7 @@ class WholePicture:
         return [Face(0.0, 0.0, float(image.shape[1]), float(image.shape[0]), 1.0, detector=self._name)]
 
 
-def load(row: DetectorRow, threads: int, threshold: float) -> Detector:
+def load(row: DetectorRow, folder: Path, threads: int, threshold: float) -> Detector:
     """Nothing is loaded, and nothing is refused."""
-    del threads, threshold
+    del folder, threads, threshold
     return WholePicture(row.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -39,10 +40,10 @@ class YuNet:
         return Face(values[0], values[1], values[2], values[3], values[14], points, roll_of(*points[:2]), self._name)
 
 
-def load(row: DetectorRow, threads: int, threshold: float) -> Detector:
+def load(row: DetectorRow, folder: Path, threads: int, threshold: float) -> Detector:
     """Open the user's file, and run it once; raises NotSetUp if OpenCV can't."""
     cv2.setNumThreads(threads)
-    path = row.folder / row.files[0]
+    path = folder / row.files[0]
 
     def explain(reason: str) -> NotSetUp:
         return NotSetUp(f"OpenCV can't run {path} as YuNet ({reason}): run `{row.set_up_by}` with another file.")

