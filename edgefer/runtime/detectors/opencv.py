@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def _cascade() -> Any:
         )
 
     with library_errors(explain):
-        path = Path(cv2.data.haarcascades) / _CASCADE
+        path = Path(import_module("cv2.data").haarcascades) / _CASCADE
         cascade = cv2.CascadeClassifier(str(path))
         if cascade.empty():
             raise OSError(f"no cascade in {path}")
