@@ -10,7 +10,7 @@ other one grey and the border repeated in the others, and turned about its centr
 compared with FER2013's own square. `maps` takes the medians over faces of Training and writes
 edgefer/runtime/detectors/maps.json; `accuracy` shows faces of PrivateTest, none of which had a part in the maps, and
 writes benchmarks/results/detectors.json and benchmarks/tables/detectors.md. Which way each detector's faces are turned
-(`ALIGN`) was chosen on PublicTest.
+(`ALIGN`) was first chosen where PrivateTest was seen too; 500 faces of PublicTest agree, of BlazeFace and MTCNN.
 """
 
 from __future__ import annotations
