@@ -50,7 +50,7 @@ def test_eight_classes_from_training_to_a_verified_bundle(run: Run, eight: Datas
     folder = tmp_path / "dist" / "microexpnet-xxs.onnx-fp32"
     assert read_bundle(folder).manifest.contract.labels == EIGHT
     assert (folder / "labels.txt").read_text().split() == list(EIGHT)
-    checked = run("verify", folder, "--data", "x", "--float", weights[1], "--json").fine()
+    checked = run("verify", folder, "--data", folder, "--float", weights[1], "--json").fine()
     assert json.loads(checked)[0]["accuracy"]["agreement"] == 100
 
     robust = run("eval", *NETWORK, *weights, "--data", "x", "--robustness", "--bundle", folder, "--json").fine()
