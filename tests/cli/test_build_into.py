@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,7 @@ def test_all_failures_are_told_and_the_code_is_the_highest(
 def test_an_interrupt_stops_all_targets_and_keeps_what_is_finished(
     run: Run, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> bytes:
-        raise KeyboardInterrupt  # what Ctrl-C does to a command; xdist's worker does not survive the signal itself
-
-    monkeypatch.setattr(import_exporter("onnx"), "to_qdq", interrupted)
+    monkeypatch.setattr(import_exporter("onnx"), "to_qdq", lambda *_: signal.raise_signal(signal.SIGINT))
     ran = run(*BUILD, "--target", "onnx-int8", "--target", "onnx-fp32", "--out", tmp_path)
     assert (ran.code, ran.out.count("built")) == (130, 1)
     whole(tmp_path, FP32)

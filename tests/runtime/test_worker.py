@@ -27,6 +27,21 @@ OF_GPUS = {
     *(f"edgefer.runtime.{name}" for name in ("gpu_state", "nvidia")),
     "edgefer.runtime.engines.onnx_gpu",
 }
+SIGNALLED = """
+import gc, signal, sys, threading
+from pathlib import Path
+from edgefer.runtime import engines
+from edgefer.runtime.bundle import read_bundle
+bundle = read_bundle(Path(sys.argv[1]))
+models = [engines.load(bundle.path(bundle.manifest.model), bundle.manifest.format)]
+thread = threading.Thread(target=lambda: (models.clear(), gc.collect()))
+thread.start()
+thread.join()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
 LOADED = """
 import json, sys
 from pathlib import Path
@@ -83,6 +98,20 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
     assert not loaded & set(FOREIGN)
     assert loaded & set(ENGINES.values()) == {ENGINES[target.partition("-")[0]]}
     assert not {name for name in json.loads(done.stdout.strip().splitlines()[-1]) if name in OF_GPUS}
+
+
+@pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
+def test_a_signal_is_survived_after_a_model_died_in_another_thread(dist: Path, target: str) -> None:
+    bundle = bundle_of(dist, target).bundle
+    assert bundle is not None
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SIGNALLED, str(bundle.folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=protocol.environment(),
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["interrupted"]), done.stderr
 
 
 def test_end_to_end_paced_and_batch(dist: Path) -> None:

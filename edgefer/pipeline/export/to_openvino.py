@@ -16,6 +16,7 @@ from openvino._offline_transformations import apply_moc_transformations
 from edgefer.pipeline.export import Ranges, to_onnx
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
+from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
@@ -50,7 +51,7 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, b
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / target.file
         # What openvino.convert_model does, without the usage report that it sends home.
-        read = openvino.Core().read_model(io.BytesIO(source))
+        read = process_core().read_model(io.BytesIO(source))
         apply_moc_transformations(read, cf=True)
         if target.precision == "int8":
             _give_biases(read)
@@ -100,7 +101,7 @@ def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
     when its inputs do. `float_inside` names the others of an int8 target.
     """
     xml, weights = files[target.file], files[Path(target.file).with_suffix(".bin").name]
-    model = openvino.Core().read_model(io.BytesIO(xml), io.BytesIO(weights))
+    model = process_core().read_model(io.BytesIO(xml), io.BytesIO(weights))
     constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
     tensors = Counter(_type(op) for op in constants)
     operators: Counter[str] = Counter()

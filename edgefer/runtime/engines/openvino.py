@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ DEVICES = {None: "CPU", "gpu": "GPU"}
 INSTALL = "install Intel's compute runtime (Debian: apt install intel-opencl-icd) on a machine with an Intel GPU"
 
 
+@cache
+def process_core() -> Any:
+    """The one `openvino.Core` of this process; it lives as long as the process.
+
+    OpenVINO 2026.4.1 gives the thread that compiles its first network a signal stack (sigaltstack) and unmaps it when
+    the last Core dies. In another thread, that left the first with an address of nothing: its next signal, Ctrl-C too,
+    killed the process by a segmentation fault.
+    """
+    return openvino.Core()
+
+
 class OpenVINOModel:
     """See runtime.Model."""
 
@@ -27,7 +39,7 @@ class OpenVINOModel:
     layout: Layout = "NCHW"
 
     def __init__(self, path: Path, threads: int, provider: str | None = None) -> None:
-        core = openvino.Core()
+        core = process_core()
         settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": PRECISION}
         if provider is None:
             settings["INFERENCE_NUM_THREADS"] = threads
