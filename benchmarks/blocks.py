@@ -128,7 +128,9 @@ def judge(bundle: Any, shown: NDArray[np.uint8], baseline: NDArray[np.float32]) 
     try:
         verify.check_golden(bundle)
         answers = [
-            _answers(engines.load(path, bundle.manifest.format, threads), shown, model_contract)
+            np.concatenate(
+                [*engines.run_each(engines.load(path, bundle.manifest.format, threads), shown, model_contract)]
+            )
             for threads in (1, 1, 2)
         ]
     except (EdgeferError, RuntimeError, ValueError) as error:
@@ -150,13 +152,6 @@ def judge(bundle: Any, shown: NDArray[np.uint8], baseline: NDArray[np.float32]) 
 def _words(error: EdgeferError) -> str:
     """What was said, without where packages are installed here."""
     return re.sub(r"/[^ :]*/site-packages/", "", str(error))
-
-
-def _answers(model: Any, shown: NDArray[np.uint8], model_contract: Any) -> NDArray[np.float32]:
-    from edgefer.runtime import contract
-
-    given = contract.to_input(shown, model_contract)
-    return np.concatenate([contract.dequantise(model.run(one[None]), model_contract.output) for one in given])
 
 
 def render(record: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +66,9 @@ class BuiltFile:
     def _refused(self, what: str) -> ExportFailed:
         return ExportFailed(f"{self.name}: {what}. No bundle was written; try another target.")
 
-    def stored(self, pixels: NDArray[np.uint8], model: engines.Model | None = None) -> NDArray[Any]:
-        """What the model stores for pixels (N, crop, crop, 3), one face at a time as on a device: (N, classes)."""
-        ran = model or self.model
-        return np.concatenate([ran.run(contract.to_input(face[None], self.contract)) for face in pixels])
-
     def answers(self, pixels: NDArray[np.uint8], model: engines.Model | None = None) -> NDArray[np.float32]:
-        """The same as probabilities."""
-        return contract.dequantise(self.stored(pixels, model), self.contract.output)
+        """Probabilities (N, classes) for pixels (N, crop, crop, 3)."""
+        return np.concatenate(list(engines.run_each(model or self.model, pixels, self.contract)))
 
 
 @contextmanager

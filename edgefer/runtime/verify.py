@@ -139,8 +139,8 @@ def _each(
     model: engines.Model, agreed: contract.Contract, pixels: PixelRows, tick: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
     for faces in chunks(pixels):
-        for face in contract.to_pixels(faces, agreed):
-            yield contract.dequantise(model.run(contract.to_input(face[None], agreed)), agreed.output)
+        for probabilities in engines.run_each(model, contract.to_pixels(faces, agreed), agreed):
+            yield probabilities
             tick()
 
 

@@ -7,7 +7,7 @@ from its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.contract import Contract, Layout, TensorSpec, dequantise, to_input
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, UnknownName
 from edgefer.runtime.process import defer_signals, library_errors
 
@@ -153,6 +153,12 @@ class Model(Protocol):
 
     def run(self, given: NDArray[Any]) -> NDArray[Any]:
         """One inference."""
+
+
+def run_each(model: Model, pixels: NDArray[np.uint8], contract: Contract) -> Iterator[NDArray[np.float32]]:
+    """Probabilities (1, classes) for each of pixels (N, crop, crop, 3), one face at a time as on a device."""
+    for face in pixels:
+        yield dequantise(model.run(to_input(face[None], contract)), contract.output)
 
 
 class CheckedModel:
