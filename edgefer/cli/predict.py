@@ -48,7 +48,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the 
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line for each face as CSV, and nothing else.")
 @json_option
 def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: Any) -> None:
-    """Tell the expressions of the faces in pictures, folders, globs, videos, streams (an address) or of a camera.
+    """Tell the expressions of the faces in pictures, folders, globs, videos, streams or of a camera.
+
+    A stream is an address, a named pipe, or - for standard input.
 
     A picture without a face is a normal answer. Sources that can't be read are told of, the others go on; the exit
     code is the highest one of those that failed. With --json each frame is one line. A stream or camera goes on until
@@ -62,7 +64,7 @@ def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: An
     from edgefer.runtime.errors import SeveralFailures
 
     if not sources and options["camera"] is None:
-        raise click.UsageError("give pictures, folders, videos or an address, or --camera N.")
+        raise click.UsageError("give pictures, folders, videos, an address or -, or --camera N.")
     if as_csv and as_json:
         raise click.UsageError("give one of --json and --csv.")
     with usage_errors(), display() as shown:

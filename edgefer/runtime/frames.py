@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+import stat
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -25,6 +27,8 @@ Kind = Literal["picture", "video", "stream", "camera"]
 PICTURE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+_CAMERA = re.compile(r"/dev/video(\d+)")
+_PASSWORD = re.compile(r"(?<=://)[^/?#]*@")  # of an address, with the user's name: output ends in logs
 _HEAD = 16  # bytes of a file by which a video is recognised
 _MISSING_SHARE = 0.02  # of the frames that a container promises: its count is often an estimate
 
@@ -62,14 +66,18 @@ class Listing:
 
 
 def list_sources(texts: Sequence[str], camera: int | None = None) -> Listing:
-    """What the user's words name, in their order; files of a folder by name.
+    """What the user's words name, in their order; files of a folder by name. "-" is standard input.
 
-    Raises MissingFile for a path or glob that names nothing, EmptyData for folders without a picture or video.
+    Raises MissingFile for a path or glob that names nothing, BadData for a device that is no camera, EmptyData for
+    folders without a picture or video.
     """
     sources, others = [], []
     for text in texts:
+        if text == "-":
+            sources.append(Source("standard input", "stream", "pipe:0"))
+            continue
         if "://" in text:
-            sources.append(Source(text, "stream", text))
+            sources.append(Source(_PASSWORD.sub("", text), "stream", text))
             continue
         for path in _paths(text):
             if path.is_dir():
@@ -77,7 +85,7 @@ def list_sources(texts: Sequence[str], camera: int | None = None) -> Listing:
                 sources += inside
                 others += skipped
             else:
-                sources.append(Source(str(path), "picture" if _looks_like_picture(path) else "video", str(path)))
+                sources.append(_of_path(path))
     if camera is not None:
         sources.append(Source(f"camera {camera}", "camera", str(camera)))
     if not sources:
@@ -85,16 +93,29 @@ def list_sources(texts: Sequence[str], camera: int | None = None) -> Listing:
     return Listing(sources, others)
 
 
+def _of_path(path: Path) -> Source:
+    """A file is told by its content. A pipe and a device are not looked into: what is read of them is gone."""
+    mode = path.stat().st_mode
+    if stat.S_ISFIFO(mode):
+        return Source(str(path), "stream", str(path))
+    if stat.S_ISREG(mode):
+        return Source(str(path), "picture" if _looks_like_picture(path) else "video", str(path))
+    camera = _CAMERA.fullmatch(str(path.resolve()))
+    if camera is None:
+        raise BadData(f"{path} is neither a file nor a pipe nor a camera: give one of these.")
+    return Source(str(path), "camera", camera[1])
+
+
 def _paths(text: str) -> Sequence[Path]:
     path = Path(text)
-    if path.exists():
+    if text and path.exists():
         return [path]
     if glob.has_magic(text):
         matched = [Path(each) for each in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 (Path.glob takes no absolute one)
         if matched:
             return matched
         raise MissingFile(f"no file matches {text}: check the pattern.")
-    raise MissingFile(f"no picture, video or folder at {text}: check the path.")
+    raise MissingFile(f"no picture, video or folder at {text or 'an empty path'}: check the path.")
 
 
 def _of_folder(folder: Path) -> tuple[list[Source], list[Path]]:
@@ -184,7 +205,8 @@ def _read(cv2: Any, capture: Any, source: Source) -> Generator[Frame, None, None
         yield Frame(count, round(seconds, 3), np.ascontiguousarray(image[..., ::-1]), rate)
         count += 1
     if not count:
-        raise NoFrames(f"{source.name} opens, but gives no frame: check that it can be played.")
+        advice = "that nothing else has it open" if source.kind == "camera" else "that it can be played"
+        raise NoFrames(f"{source.name} opens, but gives no frame: check {advice}.")
     if promised - count > max(2.0, _MISSING_SHARE * promised):
         raise BadData(
             f"{source.name} ends after {count} frames, it promises {promised:.0f}: the file is cut off or damaged; "
@@ -209,6 +231,8 @@ def _require_readable(source: Source) -> None:
     except OSError as error:
         kind = NoFrames if source.kind == "camera" else MissingFile
         raise kind(f"can't open {path} ({error.strerror}): check its permissions and who else has it open.") from error
+    if source.kind == "video" and not path.stat().st_size:
+        raise BadData(f"{source.name} is empty: it has 0 bytes.")
 
 
 def _unopened(source: Source) -> Exception:

@@ -54,14 +54,15 @@ def read_picture(path: Path) -> Picture:
             lost = _keeps_the_upper_byte(image)
             turned = upright(image)
     except UnidentifiedImageError as error:
-        raise UnusableImage(f"broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}") from error
+        empty = "" if path.stat().st_size else " (the file is empty)"
+        raise UnusableImage(f"broken, or no image of the kinds {', '.join(IMAGE_FORMATS)}{empty}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnusableImage(_too_large(path)) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
         raise
     except Exception as error:  # Pillow raises whatever the broken bytes provoke
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnusableImage(f"broken image ({' '.join(reason.split())[:120]})") from error
+        raise UnusableImage(f"a broken image ({' '.join(reason.split())[:120]})") from error
     if turned.mode == "F":
         raise UnusableImage("an image of floating-point values, must be 8 or 16 bits: convert it")
     return Picture(turned, peak(turned, lost))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +67,36 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
         list_sources([str(tmp_path)])
 
 
+def test_pipes_and_devices_are_not_looked_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    listed = list_sources([str(tmp_path / "pipe"), "-"]).sources
+    assert [(each.kind, each.live) for each in listed] == [("stream", True)] * 2
+    with fails(BadData, 5, "/dev/null is neither a file nor a pipe nor a camera"):
+        list_sources(["/dev/null"])
+    (tmp_path / "link").symlink_to("/dev/null")
+    with fails(BadData, 5, "link is neither a file"):
+        list_sources([str(tmp_path / "link")])
+    with fails(MissingFile, 4, "no picture, video or folder at an empty path"):
+        list_sources([""])
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    for text in ("rtsp://me:secret@camera/1?a=b@c", "rtsp://me@camera/", "http://camera/1"):
+        (source,) = list_sources([text]).sources
+        assert "secret" not in source.name and source.place == text
+    assert list_sources(["rtsp://me:secret@camera/1?a=b@c"]).sources[0].name == "rtsp://camera/1?a=b@c"
+
+
+def test_a_stream_from_a_pipe(tmp_path: Path) -> None:
+    film = write_video(tmp_path / "v.avi").read_bytes()
+    code = (
+        "from edgefer.runtime.frames import frames, list_sources\n"
+        "print(len(list(frames(list_sources(['-']).sources[0]))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=film, capture_output=True, check=True)
+    assert done.stdout.split() == [str(FRAMES).encode()]
+
+
 def test_a_picture_is_upright_and_rgb(tmp_path: Path) -> None:
     pixels = noise(0, 20, 30, 3)
     turned = save_turned(tmp_path / "turned.png", pixels, 6)
@@ -80,7 +112,7 @@ def test_a_picture_is_upright_and_rgb(tmp_path: Path) -> None:
 
 def test_pictures_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty.png").touch()
-    with fails(BadData, 5, "empty.png", "broken, or no image"):
+    with fails(BadData, 5, "empty.png", "broken, or no image", "the file is empty"):
         next(frames(picture(tmp_path / "empty.png")))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with fails(BadData, 5, "huge.png", "too large"):
@@ -113,6 +145,9 @@ def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path: Path) -> None:
 
 def test_what_is_no_video(tmp_path: Path) -> None:
     pytest.importorskip("cv2", reason="needs opencv-python-headless: pip install 'edgefer[predict]'")
+    (tmp_path / "empty.mp4").touch()
+    with fails(BadData, 5, "empty.mp4 is empty"):
+        next(frames(video(tmp_path / "empty.mp4")))
     (tmp_path / "notes.txt").write_text("no video")
     with fails(BadData, 5, "notes.txt is neither an image of the kinds", "nor a video"):
         next(frames(video(tmp_path / "notes.txt")))
@@ -162,7 +197,7 @@ class Camera:
     ("camera", "words"),
     [
         (Camera(False, 0), "another program has it"),
-        (Camera(True, 0), "opens, but gives no frame"),
+        (Camera(True, 0), "opens, but gives no frame: check that nothing else has it open"),
         (Camera(True, 3), "gave 3 frames and then none"),
     ],
     ids=["taken", "silent", "unplugged"],
