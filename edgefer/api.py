@@ -43,6 +43,7 @@ def build(
     cache: StrPath | None = None,
     out: StrPath = "dist",
     accept_loss: bool = False,
+    keep_names: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Build the bundle <out>/<name>.<target>, by default from the shipped weights and calibration.
@@ -57,6 +58,7 @@ def build(
                          `calibration_count` of its faces, which `seed` chooses; `calibration_method` makes the ranges
     layout, cache        how an image folder lies on disk, and where decoded faces are kept
     accept_loss          build it also where it is further from the float network than its target allows
+    keep_names           leave the model file as its converter writes it, larger, with the names of inner tensors
 
     The manifest's `fidelity` says how it answers beside the float network, on faces that did not calibrate it.
 
@@ -84,6 +86,7 @@ def build(
         reading=ReadOptions(layout, _path(cache)),
         out=Path(out),
         accept_loss=accept_loss,
+        keep_names=keep_names,
     )
     (outcome,) = build_bundles(options, progress)
     return outcome.require()

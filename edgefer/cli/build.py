@@ -107,6 +107,11 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     is_flag=True,
     help="Build also what is further from the float network than its target allows; the bundle says so.",
 )
+@click.option(
+    "--keep-names",
+    is_flag=True,
+    help="Leave the model file as its converter writes it, larger, with the names of inner tensors (for a viewer).",
+)
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="The folder to write bundles into.")
 @json_option
 def build(as_json: bool, **options: Any) -> None:

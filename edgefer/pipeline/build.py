@@ -14,7 +14,7 @@ from edgefer.pipeline import calibration, fidelity
 from edgefer.pipeline.built_file import BuiltFile, golden_pair, golden_pixels, opened, require_repeatable
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord, ChosenFaces, spread
-from edgefer.pipeline.export import Exporter, import_exporter
+from edgefer.pipeline.export import Exporter, import_exporter, shorten
 from edgefer.pipeline.fidelity import Circumstances
 from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.ranges import Method
@@ -53,6 +53,7 @@ class BuildJob:
     """One bundle to be built: <arch>.<name>, or <arch>-untrained-seed<N>.<name>.
 
     `accept_loss` builds it also where it is further from float than its target's limits allow, and says so in it.
+    `keep_names` leaves the model file as the converter writes it, with names and notes for whoever looks into it.
     """
 
     arch: Arch
@@ -61,6 +62,7 @@ class BuildJob:
     weights: TrainedModel
     calibration: CalibrationOptions
     accept_loss: bool = False
+    keep_names: bool = False
 
     @property
     def id(self) -> str:
@@ -151,6 +153,7 @@ def _manifest(
         files={},
         own=None if user_model is None else asdict(user_model) | {"preprocessing": float_model.network.preprocessing},
         fidelity=figures,
+        keep_names=job.keep_names,
     )
 
 
@@ -190,7 +193,8 @@ def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: Calibratio
             "versions; install those of edgefer[build] or calibrate with --calibration PATH."
         )
     with library_errors(partial(_stopped, job), EXPLAINED):
-        return backend.quantize(model, job.target, None if record is None else record.ranges)
+        files = backend.quantize(model, job.target, None if record is None else record.ranges)
+        return files if job.keep_names else shorten(files, backend.LEAN)
 
 
 def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> records.Dtypes:

@@ -49,6 +49,7 @@ class BuildOptions:
     reading: ReadOptions = READ_DEFAULTS
     out: Path = Path("dist")
     accept_loss: bool = False
+    keep_names: bool = False
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
@@ -120,7 +121,7 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     float_model = FloatModel(arch, weights)
     for name in options.targets:
         yield _build(
-            BuildJob(arch, name, get_target(name), weights, calibrate, options.accept_loss),
+            BuildJob(arch, name, get_target(name), weights, calibrate, options.accept_loss, options.keep_names),
             options.out,
             float_model,
             progress,

@@ -36,6 +36,7 @@ class Target:
     file: str
     needs: str
     limits: Limits
+    oldest: tuple[tuple[str, ...], ...]
     float_only: tuple[str, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)
 

@@ -79,6 +79,7 @@ class Manifest:
     files: dict[str, FileEntry]
     own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
     fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
+    keep_names: bool = True  # the model file is as the converter wrote it; in bundles of earlier versions it always is
 
     @property
     def model_bytes(self) -> int:

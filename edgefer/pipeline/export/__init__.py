@@ -5,7 +5,8 @@ Each module to_* is an `Exporter`; models travel between its functions as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -21,10 +22,17 @@ from edgefer.runtime.records import Dtypes
 
 Ranges = Mapping[str, tuple[float, float]]
 Activations = dict[str, NDArray[np.float32]]
+LeanStep = Callable[[dict[str, bytes]], dict[str, bytes]]  # a model's files in, the same model in fewer bytes out
 
 
 class Exporter(Protocol):
-    """What each module of this package offers."""
+    """What each module of this package offers.
+
+    `LEAN` are the steps that write its files in fewer bytes, in order, each under what it does. They leave every output
+    as it is, to the bit, and the names of inputs and outputs.
+    """
+
+    LEAN: Mapping[str, LeanStep]
 
     def convert(self, network: DeployableModel, crop: int) -> bytes:
         """The network as the engine's float model."""
@@ -52,3 +60,8 @@ def import_exporter(name: str) -> Exporter:
             return cast(Exporter, import_module(ENGINES[name].exporter))
     except ModuleNotFoundError as error:
         raise MissingEngine.of(error.name or str(error), "build") from error
+
+
+def shorten(files: dict[str, bytes], steps: Mapping[str, LeanStep]) -> dict[str, bytes]:
+    """The files behind all steps."""
+    return reduce(lambda written, step: step(written), steps.values(), files)

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pnnx
 
-from edgefer.pipeline.export import Ranges, ncnn_file, ncnn_int8, to_onnx
+from edgefer.pipeline.export import LeanStep, Ranges, ncnn_file, ncnn_int8, to_onnx
 from edgefer.pipeline.export.ncnn_file import SCALES, Layer
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
@@ -24,7 +24,8 @@ from edgefer.runtime import ending
 from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.records import Dtypes
 
-__all__ = ["activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
+LEAN: dict[str, LeanStep] = {}
+__all__ = ["LEAN", "activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
 SECONDS = 600  # that pnnx may take
 SUM, MAXIMUM = 0, "4"  # a Reduction's operation
 AXES = "-23303"  # and its key for them

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 
-from edgefer.pipeline.export import Activations, Ranges
+from edgefer.pipeline.export import Activations, Ranges, lean_onnx
 from edgefer.pipeline.export.rewrite import rewrite_pools
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
@@ -28,6 +28,7 @@ from edgefer.runtime.records import Dtypes
 OPSET = 18  # the lowest that torch's exporter implements
 INPUT, OUTPUT = "pixels", "probabilities"
 PROBABILITY = (0.0, 255 / 256)  # as int8: scale 1/256, zero point -128, as every engine has a softmax's
+LEAN = lean_onnx.STEPS
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -46,8 +47,14 @@ def convert(network: DeployableModel, crop: int) -> bytes:
         simple, same = onnxsim.simplify(_plain(program.model_proto))
     if not same:
         raise ExportFailed("onnxsim's simplified graph does not give the outputs of the graph before it.")
+    simple.ir_version = _ir_version(simple)
     onnx.checker.check_model(simple, full_check=True)
     return bytes(simple.SerializeToString(deterministic=True))
+
+
+def _ir_version(model: onnx.ModelProto) -> int:
+    """The oldest file version that has the model's opset: ONNX Runtime refuses a newer one than it knows."""
+    return int(onnx.helper.find_min_ir_version_for(model.opset_import))
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -117,6 +124,7 @@ def to_qdq(model: bytes, ranges: Ranges) -> bytes:
             calibration_cache_path=cache,
         )
         quantised = onnx.load(path)
+    quantised.ir_version = _ir_version(quantised)
     onnx.checker.check_model(quantised, full_check=True)
     return bytes(quantised.SerializeToString(deterministic=True))
 

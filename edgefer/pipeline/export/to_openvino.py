@@ -13,14 +13,15 @@ import onnx
 import openvino
 from openvino._offline_transformations import apply_moc_transformations
 
-from edgefer.pipeline.export import Ranges, to_onnx
+from edgefer.pipeline.export import LeanStep, Ranges, to_onnx
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
-__all__ = ["activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
+LEAN: dict[str, LeanStep] = {}
+__all__ = ["LEAN", "activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
 # Between a FakeQuantize and these another one of the same range would change nothing: OpenVINO takes it out.

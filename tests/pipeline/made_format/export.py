@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from edgefer.pipeline.export import Activations, Ranges
+from edgefer.pipeline.export import Activations, LeanStep, Ranges
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.records import Dtypes
+
+LEAN: dict[str, LeanStep] = {}  # nothing in it is there for people only
 
 
 def convert(network: DeployableModel, crop: int) -> bytes:
