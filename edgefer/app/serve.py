@@ -7,10 +7,12 @@ import functools
 import io
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from edgefer.app.certificate import EXTRA, server_context
 from edgefer.app.web import SETTINGS
@@ -29,6 +31,7 @@ _HEADERS = {
 class _Handler(SimpleHTTPRequestHandler):
     """Serves files only, says nothing of requests."""
 
+    timeout = 60  # seconds that a connection may keep a thread waiting
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
         ".mjs": "text/javascript",
@@ -51,6 +54,17 @@ class _Handler(SimpleHTTPRequestHandler):
         """Logs nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Answers each request in a thread of its own."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away or does not trust the certificate yet, as every phone at first."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def server(folder: Path, port: int = PORT, lan: bool = False) -> Iterator[tuple[ThreadingHTTPServer, str]]:
     """A server of a page's folder, and the page's address; the caller lets it serve.
@@ -62,11 +76,10 @@ def server(folder: Path, port: int = PORT, lan: bool = False) -> Iterator[tuple[
     host = lan_address() if lan else LOOPBACK
     handler = functools.partial(_Handler, directory=str(folder))
     try:
-        made = ThreadingHTTPServer((host, port), handler)
+        made = _Server((host, port), handler)
     except OSError as error:
         raise _refused(error, host, port) from error
     with made:
-        made.daemon_threads = True
         if lan:
             made.socket = _wrapped(server_context(host), made.socket)
         yield made, f"{'https' if lan else 'http'}://{host}:{made.server_address[1]}/"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +93,27 @@ def test_https_with_a_certificate_of_its_own(page: Path, tmp_path: Path, monkeyp
     assert len(certificate.fingerprint("127.0.0.1").split(":")) == 32
     with serving(page, lan=True):
         assert kept.read_bytes() == made
+
+
+def test_a_browser_that_goes_away_is_not_told_of(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cryptography")
+    monkeypatch.setattr(certificate, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(serve, "lan_address", lambda: "127.0.0.1")
+    answered: list[Any] = []
+    monkeypatch.setattr(serve._Server, "shutdown_request", lambda self, request: answered.append(request))
+    with serving(page, lan=True) as address:
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(address, timeout=10)
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        end = time.monotonic() + 10
+        while len(answered) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+    assert len(answered) == 2
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_damaged_certificate_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
