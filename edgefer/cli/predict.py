@@ -16,8 +16,8 @@ from edgefer.runtime.errors import one_line
 
 if TYPE_CHECKING:
     from edgefer.runtime.errors import EdgeferError
-    from edgefer.runtime.frames import Source
     from edgefer.runtime.predict_run import FrameResult, Summary
+    from edgefer.runtime.sources import Source
 
 _NAMED = 3  # files that are left out are named, so many of them
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the begin of a formula
@@ -75,8 +75,8 @@ def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: An
 
 def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: type[_Printer]) -> Summary:
     from edgefer.runtime.classifier import load
-    from edgefer.runtime.frames import list_sources
     from edgefer.runtime.predict_run import RunOptions, load_detectors, run
+    from edgefer.runtime.sources import list_sources
 
     listing = list_sources(texts, options["camera"])
     if listing.others:

@@ -16,10 +16,11 @@ import numpy as np
 
 from edgefer.runtime.errors import NotSetUp, OutputFailed, WrongOptions
 from edgefer.runtime.files import require_folder, write_atomic, writing
-from edgefer.runtime.frames import PICTURE_SUFFIXES, Frame, Source, open_cv
+from edgefer.runtime.frames import Frame, open_cv
 from edgefer.runtime.predict import FacePrediction
 from edgefer.runtime.preprocess import Pixels
 from edgefer.runtime.process import defer_signals
+from edgefer.runtime.sources import PICTURE_SUFFIXES, Source
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

@@ -1,50 +1,29 @@
-"""Where pictures come from: files, folders, globs, videos, streams and cameras, as one kind of frame.
+"""The frames of a source: of pictures by Pillow, of everything that moves by OpenCV, as one kind of frame.
 
-Pictures need Pillow. Everything that moves needs OpenCV, which is imported when the first such source is opened.
+OpenCV is imported when the first source that moves is opened.
 """
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import os
-import re
-import stat
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from edgefer.runtime.classifier import read_image
-from edgefer.runtime.errors import BadData, EmptyData, MissingEngine, MissingFile, NoFrames
-from edgefer.runtime.image_file import IMAGE_FORMATS, is_picture
+from edgefer.runtime.errors import BadData, MissingEngine, MissingFile, NoFrames
+from edgefer.runtime.image_file import IMAGE_FORMATS
 from edgefer.runtime.preprocess import Pixels
+from edgefer.runtime.sources import Source, looks_like_video
 
-Kind = Literal["picture", "video", "stream", "camera"]
-PICTURE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
-_CAMERA = re.compile(r"/dev/video(\d+)")
-_PASSWORD = re.compile(r"(?<=://)[^/?#]*@")  # of an address, with the user's name: output ends in logs
-_HEAD = 16  # bytes of a file by which a video is recognised
+_FFMPEG_OPTIONS, _PROBE = "OPENCV_FFMPEG_CAPTURE_OPTIONS", "probesize;200000|analyzeduration;500000"  # bytes, µs
 _MISSING_SHARE = 0.02  # of the frames that a container promises: its count is often an estimate
-
-
-@dataclass(frozen=True)
-class Source:
-    """One picture, video, stream or camera. `name` is what the user sees; `place` a path, an address or a number."""
-
-    name: str
-    kind: Kind
-    place: str
-
-    @property
-    def live(self) -> bool:
-        """Whether it goes on until somebody ends it."""
-        return self.kind in ("stream", "camera")
 
 
 @dataclass(frozen=True)
@@ -55,98 +34,6 @@ class Frame:
     seconds: float | None
     image: Pixels
     rate: float | None = None  # frames per second, as the source says
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The sources that were found, and the files in folders that are neither picture nor video."""
-
-    sources: Sequence[Source]
-    others: Sequence[Path]
-
-
-def list_sources(texts: Sequence[str], camera: int | None = None) -> Listing:
-    """What the user's words name, in their order; files of a folder by name. "-" is standard input.
-
-    Raises MissingFile for a path or glob that names nothing, BadData for a device that is no camera, EmptyData for
-    folders without a picture or video.
-    """
-    sources, others = [], []
-    for text in texts:
-        if text == "-":
-            sources.append(Source("standard input", "stream", "pipe:0"))
-            continue
-        if "://" in text:
-            sources.append(Source(_PASSWORD.sub("", text), "stream", text))
-            continue
-        for path in _paths(text):
-            if path.is_dir():
-                inside, skipped = _of_folder(path)
-                sources += inside
-                others += skipped
-            else:
-                sources.append(_of_path(path))
-    if camera is not None:
-        sources.append(Source(f"camera {camera}", "camera", str(camera)))
-    if not sources:
-        raise EmptyData(f"no picture and no video in {', '.join(texts)}: give pictures, or a folder that holds some.")
-    return Listing(sources, others)
-
-
-def _of_path(path: Path) -> Source:
-    """A file is told by its content. A pipe and a device are not looked into: what is read of them is gone."""
-    mode = path.stat().st_mode
-    if stat.S_ISFIFO(mode):
-        return Source(str(path), "stream", str(path))
-    if stat.S_ISREG(mode):
-        return Source(str(path), "picture" if _looks_like_picture(path) else "video", str(path))
-    camera = _CAMERA.fullmatch(str(path.resolve()))
-    if camera is None:
-        raise BadData(f"{path} is neither a file nor a pipe nor a camera: give one of these.")
-    return Source(str(path), "camera", camera[1])
-
-
-def _paths(text: str) -> Sequence[Path]:
-    path = Path(text)
-    if text and path.exists():
-        return [path]
-    if glob.has_magic(text):
-        matched = [Path(each) for each in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 (Path.glob takes no absolute one)
-        if matched:
-            return matched
-        raise MissingFile(f"no file matches {text}: check the pattern.")
-    raise MissingFile(f"no picture, video or folder at {text or 'an empty path'}: check the path.")
-
-
-def _of_folder(folder: Path) -> tuple[list[Source], list[Path]]:
-    """The pictures and videos under a folder, and the files that are neither; hidden ones are left out."""
-    sources, others = [], []
-    for path in sorted(folder.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
-            continue
-        if _looks_like_picture(path):
-            sources.append(Source(str(path), "picture", str(path)))
-        elif _looks_like_video(path):
-            sources.append(Source(str(path), "video", str(path)))
-        else:
-            others.append(path)
-    return sources, others
-
-
-def _looks_like_picture(path: Path) -> bool:
-    """By content; a file that is called a picture and is none is told of by name, not left out."""
-    return path.suffix.lower() in PICTURE_SUFFIXES or is_picture(path)
-
-
-def _looks_like_video(path: Path) -> bool:
-    """By the first bytes: MP4 and MOV, AVI, Matroska and WebM, MPEG, Ogg, FLV and ASF."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return False
-    starts = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"OggS", b"FLV", b"0&\xb2u")
-    return head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and head[8:12] == b"AVI ") or head.startswith(starts)
 
 
 def frames(source: Source) -> Generator[Frame, None, None]:
@@ -180,13 +67,30 @@ def open_cv() -> Any:
 def _moving(source: Source) -> Generator[Frame, None, None]:
     _require_readable(source)
     cv2 = open_cv()
-    capture = cv2.VideoCapture(int(source.place) if source.kind == "camera" else source.place)
+    with _quick_probe(source):
+        capture = cv2.VideoCapture(int(source.place) if source.kind == "camera" else source.place)
     try:
         if not capture.isOpened():
             raise _unopened(source)
         yield from _read(cv2, capture, source)
     finally:
         capture.release()
+
+
+@contextlib.contextmanager
+def _quick_probe(source: Source) -> Iterator[None]:
+    """Let FFmpeg look at little of a pipe or TCP stream before the first frame: by default 5 MB, many seconds of JPEGs.
+
+    OpenCV takes FFmpeg's options from the environment only. What the user has set there stays.
+    """
+    if not source.bare or _FFMPEG_OPTIONS in os.environ:
+        yield
+        return
+    os.environ[_FFMPEG_OPTIONS] = _PROBE
+    try:
+        yield
+    finally:
+        del os.environ[_FFMPEG_OPTIONS]
 
 
 def _read(cv2: Any, capture: Any, source: Source) -> Generator[Frame, None, None]:
@@ -225,18 +129,21 @@ def _require_readable(source: Source) -> None:
         return
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-    except FileNotFoundError as error:
-        there = ", ".join(sorted(str(each) for each in Path("/dev").glob("video*"))) or "none"
-        raise NoFrames(f"no {source.name}: there is no {path} (cameras here: {there}).") from error
     except OSError as error:
-        kind = NoFrames if source.kind == "camera" else MissingFile
-        raise kind(f"can't open {path} ({error.strerror}): check its permissions and who else has it open.") from error
+        if source.kind != "camera":
+            raise MissingFile(f"can't open {path} ({error.strerror}): check the path and its permissions.") from error
+        there = ", ".join(sorted(str(each) for each in Path("/dev").glob("video*"))) or "none"
+        if isinstance(error, FileNotFoundError):
+            raise NoFrames(f"no {source.name}: there is no {path} (cameras here: {there}).") from error
+        raise NoFrames(
+            f"can't open {path} ({error.strerror}): check its permissions and who else has it open."
+        ) from error
     if source.kind == "video" and not path.stat().st_size:
         raise BadData(f"{source.name} is empty: it has 0 bytes.")
 
 
 def _unopened(source: Source) -> Exception:
-    if source.kind == "video" and _looks_like_video(Path(source.place)):
+    if source.kind == "video" and looks_like_video(Path(source.place)):
         return BadData(f"{source.name} begins like a video, but OpenCV can't open it: copy it again or convert it.")
     if source.kind == "video":
         kinds = ", ".join(IMAGE_FORMATS)

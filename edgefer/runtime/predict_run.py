@@ -11,10 +11,11 @@ from pathlib import Path
 from edgefer.runtime.annotation import Output, VideoFile, Window, annotated, window, write_picture
 from edgefer.runtime.detectors import Detector, load_detector, load_policy
 from edgefer.runtime.errors import BadData, EdgeferError, MissingFile, NoFrames
-from edgefer.runtime.frames import Frame, Kind, Source, frames, import_decoders
+from edgefer.runtime.frames import Frame, frames, import_decoders
 from edgefer.runtime.predict import FaceModel, FacePrediction, Predictor, Stage, Stopwatch
 from edgefer.runtime.process import Terminated, defer_signals
 from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.sources import Kind, Source
 from edgefer.runtime.tracking import Tracker
 
 _OF_A_SOURCE = (BadData, MissingFile, NoFrames)  # failures after which the other sources are still read

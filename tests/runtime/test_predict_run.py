@@ -14,10 +14,11 @@ from PIL import Image
 from edgefer.runtime import predict_run
 from edgefer.runtime.annotation import Window
 from edgefer.runtime.errors import EdgeferError, NotSetUp, OutputFailed, WrongOptions
-from edgefer.runtime.frames import Frame, Source, frames, list_sources
+from edgefer.runtime.frames import Frame, frames
 from edgefer.runtime.predict_run import FrameResult, RunOptions, Summary, load_detectors
 from edgefer.runtime.preprocess import Pixels
 from edgefer.runtime.process import Terminated
+from edgefer.runtime.sources import Source, list_sources
 from tests.data.made import fails, write_image
 from tests.runtime.made_model import Halves, half_white
 from tests.runtime.made_video import FRAMES, count_frames, write_video
