@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edgefer.runtime import protocol, shell
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
-from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed
+from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed, WrongOptions
 from edgefer.runtime.process import defer_signals
 
 _EDGEFER = ("-c", "from edgefer.cli import main; main()")
@@ -61,15 +61,25 @@ def open_side(side: str, built: Built) -> Iterator[Side]:
 
 
 def read_side(folder: Path) -> Side:
-    """The bundle in `folder`, or the bundles in its subfolders; raises MissingFile or BrokenBundle."""
+    """The bundle in `folder`, or the bundles in its subfolders; raises MissingFile or BrokenBundle.
+
+    Bundles are compared by name, so two of one name are a WrongOptions: one of them would not be compared.
+    """
     if (folder / MANIFEST).is_file() or folder.is_file():
         bundle = read_bundle(folder)
         return Side({bundle.manifest.name: bundle}, True)
     folders = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
     if not folders:
         raise MissingFile(f"no bundles in {folder}: `edgefer build --out {folder}` makes one.")
-    opened = [read_bundle(path) for path in folders]
-    return Side({bundle.manifest.name: bundle for bundle in opened}, False)
+    bundles: dict[str, Bundle] = {}
+    for bundle in map(read_bundle, folders):
+        other = bundles.setdefault(bundle.manifest.name, bundle)
+        if other is not bundle:
+            raise WrongOptions(
+                f"{other.folder} and {bundle.folder} both hold a bundle named {bundle.manifest.name}, and bundles are "
+                "compared by name: move one of them away, or give one bundle's folder."
+            )
+    return Side(bundles, False)
 
 
 def pairs(base: Side, head: Side) -> list[Pair]:

@@ -107,10 +107,12 @@ def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
             opened.append(stack.enter_context(open_side(side, partial(built, build=build))))
         if recorded is not None:
             verdicts = run.against(recorded, opened[0], tools, options.limits)
+            counts = len(run.baseline_results(recorded)), len(opened[0].bundles)
         else:
             verdicts = run.gate(pairs(*opened), tools, options.limits)
+            counts = len(opened[0].bundles), len(opened[1].bundles)
     base = options.base if options.base is not None else str(options.baseline)
-    return make_record(base, options.head, options.limits.thresholds, verdicts, devices)
+    return make_record(base, options.head, options.limits.thresholds, verdicts, devices, counts)
 
 
 def _tools(options: GateOptions, devices: Sequence[str], progress: Progress) -> Tools:

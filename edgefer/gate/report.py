@@ -19,7 +19,8 @@ NAMES = ("bundle", "answer", "BASE", "HEAD", "latency", "interval", "p", "noise 
 class GateRecord:
     """One gate: what was compared (as it was given), on which machine, and the answer for each bundle.
 
-    devices are those that were asked: this machine's processor, emulated boards.
+    devices are those that were asked: this machine's processor, emulated boards. bundles is how many BASE has and how
+    many HEAD; None in records of earlier versions.
     """
 
     schema: str = field(default="edgefer/gate/1", kw_only=True)
@@ -31,10 +32,16 @@ class GateRecord:
     thresholds: Thresholds
     verdicts: list[Verdict]
     devices: list[str] = field(default_factory=list)
+    bundles: tuple[int, int] | None = None
 
 
 def make_record(
-    base: str, head: str, thresholds: Thresholds, verdicts: Sequence[Verdict], devices: Sequence[str] = ()
+    base: str,
+    head: str,
+    thresholds: Thresholds,
+    verdicts: Sequence[Verdict],
+    devices: Sequence[str] = (),
+    bundles: tuple[int, int] | None = None,
 ) -> GateRecord:
     """The record of a gate on this machine."""
     return GateRecord(
@@ -46,6 +53,7 @@ def make_record(
         thresholds=thresholds,
         verdicts=list(verdicts),
         devices=list(devices),
+        bundles=bundles,
     )
 
 
@@ -77,6 +85,10 @@ def notes(record: GateRecord) -> list[str]:
         f"interval: {100 * (1 - 2 * limits.alpha):g} %; noise floor: how far two copies of one bundle are apart",
         f"{record.machine}; edgefer {record.edgefer}",
     ]
+    if record.bundles is not None:
+        base, head = record.bundles
+        compared = sum(verdict.changes is not None for verdict in record.verdicts)
+        lines.insert(0, f"compared: {compared} of BASE's {base} and HEAD's {head} bundles")
     of: dict[str, list[str]] = {}
     for verdict in record.verdicts:
         for note in verdict.notes:

@@ -81,7 +81,7 @@ def gate(pairs: Iterable[Pair], tools: Tools, limits: Limits) -> list[Verdict]:
 
 def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> list[Verdict]:
     """A verdict on each bundle of a baseline, and on the new ones of HEAD; as `gate`."""
-    results = {result.bundle: result for result in recorded.results if not result.bundle.endswith(f".{EAGER}")}
+    results = baseline_results(recorded)
     names = sorted(head.bundles if head.single else results.keys() | head.bundles.keys())
     verdicts = []
     for name in names:
@@ -90,6 +90,11 @@ def against(recorded: BenchRecord, head: Side, tools: Tools, limits: Limits) -> 
             continue
         verdicts.append(_against(recorded, results[name], head.bundles[name], tools, limits))
     return verdicts
+
+
+def baseline_results(recorded: BenchRecord) -> dict[str, Result]:
+    """The bundles of a baseline by name; the float network is none."""
+    return {result.bundle: result for result in recorded.results if not result.bundle.endswith(f".{EAGER}")}
 
 
 def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:

@@ -15,7 +15,7 @@ import pytest
 from edgefer.gate import base_and_head
 from edgefer.gate.base_and_head import Build, Side
 from edgefer.runtime import shell
-from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile
+from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile, WrongOptions
 from tests.gate.made import bundle
 
 BUILD = Build("ean", ["onnx-fp32"])
@@ -187,3 +187,13 @@ def test_folders_are_compared_by_name(tmp_path: Path) -> None:
     assert pair.name == "ean.b"
     with pytest.raises(MissingFile, match=r"no bundle ean\.c on the other side: it has ean\.a, ean\.b"):
         base_and_head.pairs(side(tmp_path / "base"), side(tmp_path / "head" / "ean.c"))
+
+
+def test_two_bundles_of_one_name_are_refused(tmp_path: Path) -> None:
+    bundle(tmp_path / "base")
+    bundle(tmp_path / "head")
+    bundle(tmp_path / "more", macs=5_024_844).rename(tmp_path / "head" / "larger")
+    message = r"head/ean\.onnx-fp32 and \S*head/larger both hold a bundle named ean\.onnx-fp32.*move one of them away"
+    with pytest.raises(WrongOptions, match=message):
+        side(tmp_path / "head")
+    assert side(tmp_path / "head" / "larger").single

@@ -39,6 +39,20 @@ def test_a_slower_one_regressed(gate: Gate, machine: Machine, tmp_path: Path) ->
     assert "| ean.onnx-fp32 | regressed |" in (tmp_path / "report.md").read_text()
 
 
+def test_it_says_how_many_bundles_were_compared(gate: Gate, tmp_path: Path) -> None:
+    for place, names in (("a", ("ean.x", "ean.y")), ("b", ("ean.x", "ean.y", "ean.z"))):
+        for name in names:
+            bundle(tmp_path / place, name)
+    done = gate(tmp_path / "a", tmp_path / "b", "--exact-only")
+    assert done.code == 0, done
+    assert "compared: 2 of BASE's 2 and HEAD's 3 bundles" in done.out
+    done = gate(tmp_path / "a" / "ean.x", tmp_path / "b", "--exact-only")
+    assert "compared: 1 of BASE's 1 and HEAD's 3 bundles" in done.out
+    bundle(tmp_path / "c", "ean.x", macs=5_024_844).rename(tmp_path / "b" / "ean.w")
+    done = gate(tmp_path / "a", tmp_path / "b", "--exact-only")
+    assert done.code == 2 and "both hold a bundle named ean.x" in done.err, done
+
+
 def test_a_higher_threshold_lets_it_pass(gate: Gate, tmp_path: Path) -> None:
     base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b", seconds=1.15 * FRAME)
     assert gate(base, head, "--threshold", "25").code == 0

@@ -43,6 +43,7 @@ RECORD = GateRecord(
         missing("ean.gone"),
         added("ean.new"),
     ],
+    bundles=(8, 8),
 )
 
 
