@@ -13,6 +13,7 @@ from pathlib import Path
 BARE = bool(os.environ.get("EDGEFER_TEST_BARE"))
 PROGRAMS = (
     "qemu-*", "cc", "gcc*", "clang*", "*-gcc*", "ssh", "ssh-*", "scp", "sftp", "dropbear*", "dbclient", "nvidia-smi",
+    "java", "kotlinc", "swiftc",
 )  # fmt: skip
 VARIABLES = {"VK_DRIVER_FILES": os.devnull, "VK_ICD_FILENAMES": os.devnull, "CUDA_VISIBLE_DEVICES": ""}
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgefer.app.folder import FolderKind, require_replaceable, write_files
 from edgefer.app.rendering import (
     ICONS,
     PageDetector,
@@ -24,12 +25,13 @@ from edgefer.app.web_engines import package_files, web_engines
 from edgefer.runtime import __version__, records
 from edgefer.runtime.bundle import MANIFEST, Bundle, Manifest, read_bundle
 from edgefer.runtime.detectors import DETECTORS, face_map
-from edgefer.runtime.errors import BadRecord, MissingFile, NotSetUp, OutputFailed, UnknownName, WrongOptions
-from edgefer.runtime.files import PACKAGE, require_folder, staged_folder
+from edgefer.runtime.errors import NotSetUp, UnknownName, WrongOptions
+from edgefer.runtime.files import PACKAGE
 
 PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"
 _SCHEMAS = "edgefer/web-page/"
+_KIND = FolderKind("page", SETTINGS, _SCHEMAS)
 _CODE = ("app.js", "camera.js", "golden.js", "preprocess.js", "page.css", "service-worker.js")
 
 
@@ -75,7 +77,7 @@ def write_page(options: WebOptions) -> Page:
     _require_runnable(manifest)
     detector = _detector(options.detector)
     folder = options.out or Path("web") / manifest.name
-    _require_replaceable(folder)
+    require_replaceable(folder, _KIND)
     formats = formats_of(manifest, detector)
     files = _bundle_files(bundle) | _page_files(manifest, detector)
     for name in formats:
@@ -93,11 +95,7 @@ def write_page(options: WebOptions) -> Page:
     )
     files[SETTINGS] = records.dumps(settings).encode()
     files["files.js"] = _offline(files)
-    with staged_folder(folder) as stage:
-        for name, content in files.items():
-            path = stage / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    write_files(folder, files)
     return Page(folder, settings, sum(map(len, files.values())))
 
 
@@ -131,30 +129,6 @@ def _detector(name: str) -> PageDetector | None:
         )
     assert row.second_pass is not None  # so is the page's code
     return PageDetector(name, f"detector/{row.files[0]}", row.threshold, row.second_pass, face_map(name))
-
-
-def _require_replaceable(folder: Path) -> None:
-    """Raise OutputFailed if something that is not an earlier page's would be lost."""
-    require_folder(folder.parent)
-    if not folder.exists():
-        return
-    elsewhere = "move it away or choose another folder with --out"
-    if not folder.is_dir():
-        raise OutputFailed(f"{folder} is a file: {elsewhere}.")
-    ours = _written(folder)
-    present = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    foreign = sorted({path.relative_to(folder).as_posix() for path in present} - ours)
-    if foreign:
-        raise OutputFailed(f"{folder / foreign[0]} is there and of no earlier page: {elsewhere}.")
-
-
-def _written(folder: Path) -> set[str]:
-    """Names of the files that edgefer, of whatever version, wrote into a page's folder; none if it is no page."""
-    try:
-        content = records.read_json(folder / SETTINGS)
-        return set(content["files"]) if str(records.schema_of(content)).startswith(_SCHEMAS) else set()
-    except (MissingFile, BadRecord, LookupError, TypeError):
-        return set()
 
 
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:

@@ -1,26 +1,30 @@
-"""edgefer app: a bundle as a web page, and a server for it."""
+"""edgefer app: a bundle as a web page, and a server for it; a bundle as a part of a phone's app."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgefer.cli.common import PATH, json_option, print_json
+
+if TYPE_CHECKING:
+    from edgefer.app.phone import PhoneApp
 
 _MEGA = 1_000_000
 
 
 @click.group()
 def app() -> None:
-    """Turn a bundle into an app: a web page that runs it on a phone or a laptop.
+    """Turn a bundle into an app: a web page that runs it on a phone or a laptop, or code for an app of your own.
 
     \b
     Example: edgefer app setup tflite
              edgefer app web dist/ean.tflite-int8-floatio
              edgefer app serve web/ean.tflite-int8-floatio
+             edgefer app android dist/ean.tflite-int8
     """
 
 
@@ -85,6 +89,47 @@ def serve(folder: Path, port: int, lan: bool, as_json: bool) -> None:
                 click.echo(f"{qr_code(address)}\ncertificate's SHA-256: {digest}")
             click.echo(f"{folder} is at {address} until Ctrl-C")
         serving.serve_forever()
+
+
+@app.command()
+@click.argument("bundle", type=PATH, metavar="BUNDLE")
+@click.option(
+    "--out", type=PATH, metavar="FOLDER", help="The module's folder; default: android/ and the bundle's name."
+)
+@click.option(
+    "--package",
+    default="edgefer.expressions",
+    show_default=True,
+    metavar="NAME",
+    help="The package of the Kotlin code.",
+)
+@json_option
+def android(as_json: bool, **options: Any) -> None:
+    """Write a Gradle module for an Android app: a TFLite bundle's model, labels, Kotlin code and tests.
+
+    The Kotlin code prepares a face byte for byte as edgefer does; a unit test shows it with the bundle's golden
+    picture, and an instrumented one runs the model on a phone. All TFLite bundles do, also those with int8 input and
+    output.
+
+    \b
+    Example: edgefer app android dist/ean.tflite-int8
+             edgefer app android dist/ean.tflite-int8 --package org.example.faces --out expressions
+    """
+    from edgefer.app.phone import PhoneOptions, write_android
+
+    _say(write_android(PhoneOptions(**options)), as_json)
+
+
+def _say(made: PhoneApp, as_json: bool) -> None:
+    """What was written for a phone."""
+    from edgefer.runtime.records import plain
+
+    record = made.record
+    if as_json:
+        print_json({"folder": str(made.folder), "bytes": made.bytes, **plain(record)})
+        return
+    size = f"{made.bytes / _MEGA:.1f} MB, {record.input} input and {record.output} output"
+    click.echo(f"wrote {made.folder} ({len(record.files)} files, {size}); next: {made.folder / 'README.md'}")
 
 
 @app.command()
