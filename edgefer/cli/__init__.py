@@ -16,6 +16,7 @@ from edgefer.cli.data import data
 from edgefer.cli.detector import detector
 from edgefer.cli.device import device, devices
 from edgefer.cli.evaluate import evaluate
+from edgefer.cli.explain import explain
 from edgefer.cli.gate import gate
 from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
@@ -49,6 +50,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
         bank: "Store teachers' logits, for trainings to come.",
         weights: "Turn a torch checkpoint into safetensors.",
         evaluate: "Score the float network, before any export.",
+        explain: "Draw where a network looks, and what it gets wrong.",
         sweep: "Train a grid of networks and settings.",
     },
     "Devices": {

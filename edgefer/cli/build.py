@@ -17,6 +17,7 @@ from edgefer.cli.common import (
     usage_errors,
     weights_option,
 )
+from edgefer.cli.network import network_options
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
 
 
 @click.command(epilog=KEYS)
-@click.option("--arch", metavar="NAME", help="A network of edgefer's; `edgefer archs` lists them.")
-@click.option(
-    "--model",
-    metavar="MODULE:CALLABLE",
-    help="A torch network of your own: the callable returns it, --weights fill it.",
-)
-@click.option("--onnx", type=PATH, metavar="FILE", help="A network of your own, as an ONNX file.")
-@click.option("--contract", type=PATH, metavar="FILE", help="What your own network takes, as TOML; see below.")
-@click.option("--input", metavar="CxHxW", help="Its input, like 1x64x64; overrides the contract.")
+@network_options
 @click.option(
     "--labels",
     metavar="A,B,...",

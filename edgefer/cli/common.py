@@ -199,6 +199,28 @@ def faces_of_classes(shown: Display, faces: Dataset, network: Arch, advice: str 
     return matched.faces
 
 
+def require_drawing(out: Path, *packages: str) -> None:
+    """Raise click.UsageError unless a figure can be called `out`, MissingEngine if one of the packages is missing."""
+    from edgefer.runtime.files import require_folder
+    from edgefer.training.figures import FORMATS
+
+    if out.suffix not in FORMATS:
+        raise click.UsageError(f"--out ends in {' or '.join(FORMATS)}: {out.name} does not.")
+    require_packages("train", *packages)
+    require_folder(out.absolute().parent)
+
+
+def require_packages(extra: str, *packages: str) -> None:
+    """Raise MissingEngine if one of the packages, which the extra brings, is not installed; nothing is imported."""
+    from importlib.util import find_spec
+
+    from edgefer.runtime.errors import MissingEngine
+
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingEngine.of(package, extra)
+
+
 def load_torch(shown: Display) -> None:
     """Import torch, which takes seconds, and say so."""
     from edgefer.runtime.process import import_quietly

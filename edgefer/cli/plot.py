@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, data_option, read_data, split_option
+from edgefer.cli.common import PATH, data_option, read_data, require_drawing, split_option
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -105,23 +105,14 @@ def confusion(bundle: Path, data: Path, reading: ReadOptions, split: str, out: P
 
 def _drawing(out: Path) -> Any:
     """The module that draws, after a look at the file's ending and whether what it draws with is there."""
-    from importlib.util import find_spec
-
     from edgefer.papers import plots
-    from edgefer.runtime.errors import MissingEngine
-    from edgefer.runtime.files import require_folder
 
-    if out.suffix not in plots.FORMATS:
-        raise click.UsageError(f"--out ends in {' or '.join(plots.FORMATS)}: {out.name} does not.")
-    for package in ("matplotlib", "adjustText"):
-        if find_spec(package) is None:
-            raise MissingEngine.of(package, "train")
-    require_folder(out.absolute().parent)
+    require_drawing(out, "matplotlib", "adjustText")
     return plots
 
 
 def _save(figure: Any, out: Path) -> None:
-    from edgefer.papers import plots
+    from edgefer.training import figures
 
-    plots.save(figure, out)
+    figures.save(figure, out)
     click.echo(f"wrote {out}")

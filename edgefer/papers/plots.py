@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,25 +14,10 @@ from edgefer.papers.paper_files import papers
 from edgefer.papers.plot_points import MEASURED, Point, front
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadData
-from edgefer.runtime.files import write_atomic
+from edgefer.training.figures import COLOURS, MARKERS
 
-# Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what they say.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-FORMATS = (".png", ".svg")
 _MARKER = 7  # pixels: half of a marker's side
 _ROUNDS = 300  # of placing names
-
-
-def save(figure: Any, path: Path) -> None:
-    """As PNG or SVG, by the file's ending; the same bytes every time."""
-    import matplotlib as mpl
-
-    content = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "edgefer"}):
-        kind = path.suffix.removeprefix(".")
-        figure.savefig(content, format=kind, dpi=figure.dpi, metadata={"Date": None} if kind == "svg" else None)
-    write_atomic(path, content.getvalue())
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgefer.pipeline.build import BuildJob, CalibrationOptions
     from edgefer.pipeline.float_model import FloatModel
     from edgefer.pipeline.ranges import Method
+    from edgefer.pipeline.user_model.load import UserModel
     from edgefer.runtime.bundle import Bundle
     from edgefer.training.weights import TrainedModel
 
@@ -153,8 +154,6 @@ def _tell_stage(progress: Progress, task: str, stage: str) -> None:
 
 def _network(options: BuildOptions, progress: Progress) -> tuple[Arch, TrainedModel]:
     from edgefer.arch import get_arch
-    from edgefer.pipeline.user_model import load
-    from edgefer.pipeline.user_model.contract_file import read_contract_file
     from edgefer.training import random_init, weights
 
     if options.arch is not None:
@@ -164,11 +163,20 @@ def _network(options: BuildOptions, progress: Progress) -> tuple[Arch, TrainedMo
             return arch, random_init.make(arch, options.untrained)
         arch = weights.labelled(arch, options.weights, options.labels)
         return arch, weights.load_trained_model(arch, options.weights, progress)
+    model = load_user_model(options, progress)
+    return model.arch, model.weights
+
+
+def load_user_model(options: BuildOptions, progress: Progress = SILENT) -> UserModel:
+    """The network of the user's own that checked options name; raises what user_model.load does."""
+    from edgefer.pipeline.user_model import load
+    from edgefer.pipeline.user_model.contract_file import read_contract_file
+
     contract = read_contract_file(options.contract, name=options.name, labels=options.labels, input=options.input)
     if options.onnx is not None:
-        return load.from_onnx(options.onnx, contract)
+        return load.load_onnx_model(options.onnx, contract)
     assert options.model is not None and options.weights is not None  # `check` has seen to that
-    return load.from_torch(options.model, options.weights, contract, progress)
+    return load.load_torch_model(options.model, options.weights, contract, progress)
 
 
 def _calibrate(options: BuildOptions, arch: Arch, progress: Progress) -> CalibrationOptions:

@@ -81,6 +81,25 @@ def score(outputs: NDArray[Any], test: LabelledFaces, unseen: NDArray[np.bool_] 
     )
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer: the place of the face among those that were asked, its label, and the answer's probability."""
+
+    place: int
+    given: int
+    answer: int
+    probability: float
+
+
+def hardest_mistakes(probabilities: NDArray[Any], test: LabelledFaces, count: int) -> list[Mistake]:
+    """At most `count` wrong answers of probabilities (N, classes), the most confident one first."""
+    answers = probabilities.argmax(1)
+    confidence = probabilities[np.arange(len(answers)), answers]
+    wrong = np.flatnonzero(answers != test.labels)
+    order = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    return [Mistake(int(k), int(test.labels[k]), int(answers[k]), float(confidence[k])) for k in order]
+
+
 def _confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> list[list[int]]:
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from pathlib import Path
 
-from edgefer.runtime.files import write_atomic
 from edgefer.runtime.records import Epoch, Scores, TrainingRecord
 from edgefer.runtime.terminal_table import markdown
+from edgefer.training.figures import COLOURS, save
 
-BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's colour-blind safe set
+BLUE, ORANGE, *_ = COLOURS
 _LIMITS = """\
 - FER2013's labels are noisy (label noise): its faces were found by web search and sorted in a hurry, people agree with
   its labels on about two faces of three, and FER+'s ten annotators gave another majority on 37 % of them.
@@ -121,7 +120,7 @@ def draw_curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
     """Accuracy (left) and loss (right) over epochs, as a PNG; `best` is the epoch that was chosen."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [p.epoch for p in points]
     left.plot(epochs, [p.train_accuracy for p in points], color=ORANGE, label="Training, augmented")
@@ -136,6 +135,4 @@ def draw_curves(path: Path, title: str, points: list[Epoch], best: int) -> None:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    write_atomic(path, content.getvalue())
+    save(figure, path)

@@ -13,6 +13,7 @@ from edgefer.papers import plot_points, plots
 from edgefer.papers.plot_points import Point
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadData, BadRecord, MissingFile
+from edgefer.training import figures
 from tests.benchmark.made import record, result, run
 from tests.papers.made import recorded, training
 
@@ -87,9 +88,9 @@ def every() -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["accuracy", "pareto", "latency", "confusion"])
 def test_files_are_whole_and_repeat(tmp_path: Path, name: str) -> None:
     figure, again = every()[name], every()[name]
-    for first, second in ((tmp_path / f"a{end}", tmp_path / f"b{end}") for end in plots.FORMATS):
-        plots.save(figure, first)
-        plots.save(again, second)
+    for first, second in ((tmp_path / f"a{end}", tmp_path / f"b{end}") for end in figures.FORMATS):
+        figures.save(figure, first)
+        figures.save(again, second)
         assert first.read_bytes() == second.read_bytes()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "</svg>" in (tmp_path / "a.svg").read_text()

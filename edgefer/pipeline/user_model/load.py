@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,27 @@ from edgefer.training.weights import TrainedModel
 TOLERANCE = 1e-4  # in probability, between the user's network and the one that takes pixels
 
 
+@dataclass(frozen=True)
+class UserModel:
+    """A network of the user's own: what the pipeline takes of it, and `original`, which nothing was folded into.
+
+    original  (N, C, crop, crop), prepared as the contract says -> (N, classes), as arch.user_model.output says
+    """
+
+    arch: Arch
+    weights: TrainedModel
+    original: outputs.Chosen
+
+
 def from_torch(
     spec: str, weights: Path, contract: ContractFile, progress: Progress = SILENT
 ) -> tuple[Arch, TrainedModel]:
+    """The network that <module>:<callable> makes, with its weights; raises what `load_torch_model` does."""
+    model = load_torch_model(spec, weights, contract, progress)
+    return model.arch, model.weights
+
+
+def load_torch_model(spec: str, weights: Path, contract: ContractFile, progress: Progress = SILENT) -> UserModel:
     """The network that <module>:<callable> makes, with its weights; `progress` hears how these were renamed.
 
     Raises BadNetwork, BadWeights, BadRecord (the contract), MissingFile or ExportFailed.
@@ -51,14 +70,20 @@ def from_torch(
 
 
 def from_onnx(path: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
-    """The network of an ONNX file; raises what `from_torch` does."""
+    """The network of an ONNX file; raises what `load_torch_model` does."""
+    model = load_onnx_model(path, contract)
+    return model.arch, model.weights
+
+
+def load_onnx_model(path: Path, contract: ContractFile) -> UserModel:
+    """The network of an ONNX file; raises what `load_torch_model` does."""
     source = onnx_file.read_onnx(path, contract)
     network = onnx_import.convert(source).eval()
     origin = Origin(path.name, path.stem, source.sha256)
-    arch, model = _loaded(copy.deepcopy(network), network, contract, origin, source.size, None)  # of one output by now
+    model = _loaded(copy.deepcopy(network), network, contract, origin, source.size, None)  # of one output by now
     inputs = probe.to_network(probe.faces(source.size), _affine(contract, origin, source.size))
     onnx_import.require_same(source, network, inputs)
-    return arch, model
+    return model
 
 
 def _affine(contract: ContractFile, origin: Origin, size: Size) -> Affine:
@@ -70,7 +95,7 @@ def _affine(contract: ContractFile, origin: Origin, size: Size) -> Affine:
 
 def _loaded(
     graph: fx.GraphModule, network: nn.Module, contract: ContractFile, origin: Origin, size: Size, name: str | None
-) -> tuple[Arch, TrainedModel]:
+) -> UserModel:
     """What the rest of edgefer takes, of the output `name` and the contract's part of it, proved on the network."""
     inputs = probe.to_network(probe.faces(size), _affine(contract, origin, size))
     choice = probe.choice(network, inputs, name, contract.output_slice, origin.source)
@@ -80,7 +105,8 @@ def _loaded(
     outputs.require_labels(contract.labels, answers, origin.source)
     kind = outputs.recognize(graph, answers, contract.output, origin.source)
     arch = user_arch(contract, origin, size, kind)
-    return arch, _proved(outputs.without_log(graph) if kind == "log-probabilities" else graph, whole, arch, size)
+    proved = _proved(outputs.without_log(graph) if kind == "log-probabilities" else graph, whole, arch, size)
+    return UserModel(arch, proved, whole)
 
 
 def _proved(graph: fx.GraphModule, network: nn.Module, arch: Arch, size: Size) -> TrainedModel:

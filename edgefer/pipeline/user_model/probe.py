@@ -93,6 +93,10 @@ _PROBABILITIES: dict[Output, Callable[[Tensor], Tensor]] = {
 
 def float_baseline(network: nn.Module, pixels: Tensor, contract: ModelContract) -> Tensor:
     """Probabilities of the user's own network, fed by the user's own preprocessing, for RGB pixels (N, 3, H, W)."""
-    answer = run(network, to_network(pixels, contract.affine))
-    finish = _PROBABILITIES.get(contract.output)
-    return answer if finish is None else finish(answer)
+    return probabilities(run(network, to_network(pixels, contract.affine)), contract.output)
+
+
+def probabilities(answers: Tensor, output: Output) -> Tensor:
+    """What a network gives, (N, classes), as probabilities."""
+    finish = _PROBABILITIES.get(output)
+    return answers if finish is None else finish(answers)
