@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgefer.pipeline.export import import_exporter, shorten
+from edgefer.pipeline.export import import_exporter, shorten, to_tflite
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
-from edgefer.pipeline.targets import Target, all_targets
+from edgefer.pipeline.targets import Target, all_targets, get_target
 from edgefer.runtime import engines
 from edgefer.runtime.bundle import read_bundle
 from tests.made import shake
@@ -29,6 +30,9 @@ SIDE = 8
 CEILINGS = {  # bytes of the shipped EAN
     "onnx-fp32": 176_000,
     "onnx-int8": 72_000,
+    "tflite-fp32": 179_000,
+    "tflite-int8": 73_000,
+    "tflite-int8-floatio": 73_000,
 }
 
 
@@ -108,7 +112,7 @@ def sizes(files: dict[str, bytes]) -> int:
     return sum(map(len, files.values()))
 
 
-@pytest.mark.parametrize("kind", ["onnx"])
+@pytest.mark.parametrize("kind", ["onnx", "tflite"])
 @given(plan=plans())
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_lean_and_stock_files_give_equal_outputs(kind: str, plan: Plan) -> None:
@@ -121,6 +125,37 @@ def test_lean_and_stock_files_give_equal_outputs(kind: str, plan: Plan) -> None:
         assert exporter.dtypes(lean, target).float_inside == exporter.dtypes(files, target).float_inside
         assert shorten(files, exporter.LEAN) == lean
         assert sizes(shorten(lean, exporter.LEAN)) <= sizes(lean)
+
+
+def test_constants_that_the_quantiser_puts_behind_the_flatbuffer_come_back_into_it() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), np.uint8)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 8000), nn.ReLU(), nn.Linear(8000, 4))
+    model = to_tflite.convert(DeployableModel(network.eval(), user_model=OWN).eval(), SIDE)
+    for target in (get_target("tflite-dynamic"), get_target("tflite-fp16")):
+        files = to_tflite.quantize(model, target, None)
+        stock = schema.Model.GetRootAs(files[target.file])
+        assert any(stock.Buffers(index).Offset() > 1 for index in range(stock.BuffersLength())), "none is behind it"
+        lean = shorten(files, to_tflite.LEAN)
+        assert 0.99 * sizes(files) < sizes(lean) < sizes(files)
+        np.testing.assert_array_equal(outputs(lean, target, images), outputs(files, target, images))
+
+
+@pytest.mark.parametrize("name", [name for name, target in all_targets().items() if target.format == "tflite"])
+def test_tflite_keeps_what_apps_and_readers_ask_for(name: str, dist: Path) -> None:
+    content = (dist / f"ean.{name}" / "model.tflite").read_bytes()
+    model = schema.Model.GetRootAs(content)
+    main = model.Subgraphs(0)
+    signature = model.SignatureDefs(0)
+    for ends, named in ((main.InputsAsNumpy(), signature.Inputs), (main.OutputsAsNumpy(), signature.Outputs)):
+        assert [main.Tensors(int(end)).Name() for end in ends] != [None]
+        assert [named(0).TensorIndex()] == list(ends)
+    for index in range(1, model.BuffersLength()):
+        data = model.Buffers(index).DataAsNumpy()
+        assert (data.ctypes.data - np.frombuffer(content, np.uint8).ctypes.data) % 16 == 0
+    for tensor in map(main.Tensors, range(main.TensorsLength())):
+        quantization = tensor.Quantization()
+        if quantization is not None:
+            assert quantization.ZeroPointLength() == quantization.ScaleLength()
 
 
 @pytest.mark.parametrize("name", CEILINGS)

@@ -22,7 +22,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
-from edgefer.pipeline.export import Activations, LeanStep, Ranges
+from edgefer.pipeline.export import Activations, Ranges, lean_tflite
 from edgefer.pipeline.export.rewrite import rewrite_divisions, rewrite_pools
 from edgefer.pipeline.fold import DeployableModel, called
 from edgefer.pipeline.targets import Target
@@ -30,7 +30,7 @@ from edgefer.runtime.errors import ExportFailed
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
-LEAN: dict[str, LeanStep] = {}
+LEAN = lean_tflite.STEPS
 _Op = qtyping.TFLOperationName
 _TENSOR_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}

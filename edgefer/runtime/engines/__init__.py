@@ -86,7 +86,7 @@ _ROWS = (
         ),
         runner="edgefer.runtime.engines.tflite",
         exporter="edgefer.pipeline.export.to_tflite",
-        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer"),
+        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "flatbuffers"),
         ranges="tflite",
         int8_sections=("python", "kotlin"),
         same_host=5e-5,
