@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from edgefer.runtime import contract, engines, metrics
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
-from edgefer.runtime.image_file import IMAGE_FORMATS
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores
 
+PICTURE_LIMIT = 4096  # pixels, a side of the golden picture that is decoded
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
 AGREEMENT_LIMIT = 97.0  # percent of the images on which it must give float's answer
 
@@ -123,10 +123,18 @@ def _picture(bundle: Bundle) -> NDArray[np.uint8]:
 
     path = bundle.path(bundle.manifest.golden.picture)
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
+        with Image.open(path, formats=["PNG"]) as image:
+            if max(image.size) <= PICTURE_LIMIT:
+                return np.asarray(image.convert("RGB"), dtype=np.uint8)[None]
+            size = image.size
     except Exception as error:  # Pillow raises whatever the broken bytes provoke
-        raise BrokenBundle(f"{bundle.manifest.name}: {path} is no picture: copy or build the bundle again.") from error
+        raise BrokenBundle(
+            f"{bundle.manifest.name}: {path} is no PNG picture: copy or build the bundle again."
+        ) from error
+    raise BrokenBundle(
+        f"{bundle.manifest.name}: {path} has {size[0]} x {size[1]} pixels, at most {PICTURE_LIMIT} a side are read: "
+        "copy or build the bundle again."
+    )
 
 
 def run_faces(bundle: Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:

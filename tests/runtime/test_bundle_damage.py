@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, MANIFEST, read_bundle
+from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, MANIFEST, read_bundle
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
 
 NAME = "ean.tflite-int8"
@@ -114,6 +115,20 @@ def test_golden_input_that_is_not_the_picture(bundle: Path) -> None:
     (bundle / GOLDEN_INPUT).write_bytes(given)
     edit(bundle, lambda c: renew(c, bundle, GOLDEN_INPUT))
     refused(bundle, GoldenMismatch, "golden picture")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "EPS", "BMP", "TIFF"])
+def test_golden_picture_of_another_kind(bundle: Path, kind: str) -> None:
+    with Image.open(bundle / GOLDEN_PICTURE) as image:
+        image.save(bundle / GOLDEN_PICTURE, format=kind)
+    edit(bundle, lambda c: renew(c, bundle, GOLDEN_PICTURE))
+    refused(bundle, BrokenBundle, r"picture\.png is no PNG picture")
+
+
+def test_golden_picture_that_is_huge(bundle: Path) -> None:
+    Image.new("1", (9000, 9000)).save(bundle / GOLDEN_PICTURE)
+    edit(bundle, lambda c: renew(c, bundle, GOLDEN_PICTURE))
+    refused(bundle, BrokenBundle, r"has 9000 x 9000 pixels, at most 4096 a side")
 
 
 def test_golden_of_the_wrong_size(bundle: Path) -> None:
