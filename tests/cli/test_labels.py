@@ -10,6 +10,7 @@ import pytest
 
 from edgefer.data import load
 from edgefer.data.dataset import SPLITS, Dataset
+from edgefer.devices import verification
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.labels import LABELS
 from tests.cli.made import Ran, Run
@@ -30,7 +31,8 @@ def dataset(names: tuple[str, ...]) -> Dataset:
 def eight(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """Whatever is read has eight classes."""
     faces = dataset(EIGHT)
-    monkeypatch.setattr(load, "load", lambda path, size=48, options=None: faces.resized(size))
+    for module in (load, verification):  # the second took the function when it was imported
+        monkeypatch.setattr(module, "load", lambda path, size=48, options=None: faces.resized(size))
     return faces
 
 
