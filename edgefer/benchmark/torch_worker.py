@@ -18,9 +18,9 @@ from edgefer.arch import Arch, get_arch
 from edgefer.benchmark.workload import TORCH_PROVIDERS
 from edgefer.runtime import contract, worker, workload
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.contract import Contract, TensorSpec
 from edgefer.runtime.errors import BadRecord, GoldenMismatch, NoGpu, UnknownName, WorkerFailed, one_line
+from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.protocol import Check, Request
 from edgefer.runtime.sampling import Step
 from edgefer.runtime.verify import GoldenCheck

@@ -20,7 +20,7 @@ from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
     from edgefer.devices.verification import BundleCheck
-    from edgefer.runtime.verify import AccuracyCheck
+    from edgefer.runtime.verify import AccuracyCheck, ResizeCheck
 
 
 @click.command()
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
 @json_option
 def verify(as_json: bool, detector: str | None, **options: Any) -> None:
-    """Check a bundle's files, contract and golden pair; with --data also its accuracy against float.
+    """Check a bundle's files, contract and golden pairs; with --data also its accuracy against float.
 
     This needs the bundle's engine and no torch, unless --data has no fp32 bundle to compare with. With --device and
     --data, the device's answers are also compared with this machine's. The exit code is 11 or 12 if the bundle is not
@@ -77,7 +77,16 @@ def _golden_line(check: BundleCheck, device: str | None) -> str:
     where = golden.engine if device is None else f"{device}'s {golden.engine}"
     return (
         f"{manifest.name}: {len(manifest.files)} files, contract and golden pair hold on "
-        f"{where} (off by {golden.difference:.6f}, {golden.tolerance} allowed)"
+        f"{where} (off by {golden.difference:.6f}, {golden.tolerance} allowed); {_resize_words(golden.resize)}"
+    )
+
+
+def _resize_words(check: ResizeCheck | None) -> str:
+    if check is None:
+        return "the resize was not checked: this bundle has no picture for it, build it again for one"
+    return (
+        f"the resize too (off by {check.levels:g} of 255 levels, {check.levels_tolerance:g} allowed, and by "
+        f"{check.difference:.6f}, {check.tolerance} allowed)"
     )
 
 

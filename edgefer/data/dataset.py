@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgefer.data import mapped
 from edgefer.data.decode import SixteenBit
 from edgefer.data.mapped import Faces
-from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadData, EmptyData, UnknownName
+from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.labels import CLASS_WORDS
 from edgefer.runtime.preprocess import Pixels, chunks
 

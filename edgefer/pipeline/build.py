@@ -11,7 +11,7 @@ from typing import Any
 from edgefer.arch import Arch
 from edgefer.data.dataset import SYNTHETIC_COUNT, SYNTHETIC_SOURCE, Dataset, other_synthetic_faces, synthetic_faces
 from edgefer.pipeline import calibration, fidelity
-from edgefer.pipeline.built_file import BuiltFile, golden_pair, golden_pixels, opened, require_repeatable
+from edgefer.pipeline.built_file import BuiltFile, GoldenPairs, golden_pairs, golden_pixels, opened, require_repeatable
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord, ChosenFaces, spread
 from edgefer.pipeline.export import Exporter, import_exporter, shorten
@@ -25,7 +25,6 @@ from edgefer.runtime.bundle import (
     LABELS_FILE,
     README,
     Bundle,
-    Golden,
     Manifest,
     file_entries,
     require_replaceable,
@@ -106,15 +105,15 @@ def build_bundle(
     dtypes = _inspect(backend, files, job)
     with opened(files, job.id, job.arch, job.target) as built:
         stage("verifying")
-        pair = golden_pair(built, float_model.answers(golden_pixels(built)), job.accept_loss)
+        pairs = golden_pairs(built, float_model.answers(golden_pixels(built)), job.accept_loss)
         stage("comparing with float")
         figures = _compare(built, float_model, job, chosen)
     stage("writing the bundle")
-    files |= pair.files | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
+    files |= pairs.files | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
     if record is not None:  # one that was read keeps what was recorded with it
         measured = chosen is not None and figures.source != SYNTHETIC_SOURCE
         files[CALIBRATION] = records.dumps(replace(record, fidelity=figures) if measured else record).encode()
-    manifest = _manifest(job, float_model, record, dtypes, built.contract, pair.golden, figures)
+    manifest = _manifest(job, float_model, record, dtypes, built.contract, pairs, figures)
     manifest = replace(manifest, files=file_entries(files))  # the page needs the model's size
     files[README] = render_readme(manifest).encode()
     return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
@@ -126,7 +125,7 @@ def _manifest(
     record: CalibrationRecord | None,
     dtypes: records.Dtypes,
     made: contract.Contract,
-    golden: Golden,
+    pairs: GoldenPairs,
     figures: Fidelity,
 ) -> Manifest:
     counted, user_model = float_model.counted, job.arch.user_model
@@ -143,7 +142,7 @@ def _manifest(
         macs=counted.macs,
         contract=made,
         dtypes=dtypes,
-        golden=golden,
+        golden=pairs.golden,
         weights_sha256=job.weights.sha256,
         calibration=None if record is None else calibration.summary(record),
         training=job.weights.record,
@@ -154,6 +153,7 @@ def _manifest(
         own=None if user_model is None else asdict(user_model) | {"preprocessing": float_model.network.preprocessing},
         fidelity=figures,
         keep_names=job.keep_names,
+        golden_resize=pairs.resize,
     )
 
 

@@ -1,4 +1,4 @@
-"""The file that a build made, run by the engine that ships: golden pair, answers to faces, and that they repeat."""
+"""The file that a build made, run by the engine that ships: golden pairs, answers to faces, and that they repeat."""
 
 from __future__ import annotations
 
@@ -15,13 +15,28 @@ from numpy.typing import NDArray
 from edgefer.arch import Arch
 from edgefer.pipeline.targets import Precision, Target
 from edgefer.runtime import contract, engines
-from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, Golden, golden_picture, golden_png
+from edgefer.runtime.bundle import (
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
+    GOLDEN_PICTURE,
+    RESIZE_INPUT,
+    RESIZE_OUTPUT,
+    RESIZE_PICTURE,
+    Golden,
+    GoldenResize,
+)
 from edgefer.runtime.errors import ExportFailed, GoldenMismatch
+from edgefer.runtime.golden import golden_picture, large_picture, to_png
 
 # How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
 # build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic
 # quantisation are rounded differently by different kernels.
 GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "dynamic": 2e-2, "int8": 2e-2}
+# How far the input that becomes of the large picture may be from the recorded one, in levels of 255, and its output in
+# probability. Other bilinear resizing with antialiasing was at most 1 level off and 0.0064 (float), 0.02 (dynamic) or
+# 0.035 (int8); other kernels were 7 levels off or more (benchmarks/tables/resize.md).
+RESIZE_LEVELS = 2.0
+RESIZE_TOLERANCE: dict[Precision, float] = {"fp32": 0.01, "fp16": 0.02, "dynamic": 0.04, "int8": 0.07}
 # How far it may be from the float network's at build time: more is a broken conversion, not rounding.
 CONVERSION_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2, "dynamic": 0.1, "int8": 0.25}
 # What can be done about it: faces have a say in int8 only.
@@ -38,10 +53,11 @@ REPEATED = 32  # one face in so many is shown again, by itself and with other nu
 
 
 @dataclass(frozen=True)
-class GoldenPair:
-    """What is kept of the golden picture: its numbers for the manifest, and its files."""
+class GoldenPairs:
+    """What is kept of the golden pictures: their numbers for the manifest, and their files."""
 
     golden: Golden
+    resize: GoldenResize
     files: dict[str, bytes]
 
 
@@ -85,31 +101,40 @@ def golden_pixels(built: BuiltFile) -> NDArray[np.uint8]:
     return contract.to_pixels(golden_picture()[None], built.contract)
 
 
-def golden_pair(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: bool) -> GoldenPair:
-    """Show the golden picture to the file; `baseline` is the float network's answer, (1, classes).
+def golden_pairs(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: bool) -> GoldenPairs:
+    """Show the golden pictures to the file; `baseline` is the float network's answer to the first, (1, classes).
 
     Raises GoldenMismatch if they are too far apart, unless that is accepted.
     """
-    model_input = contract.to_input(golden_pixels(built), built.contract)
-    model_output = built.model.run(model_input)
-    distance = float(np.abs(contract.dequantise(model_output, built.contract.output) - baseline).max())
-    limit = float("inf") if accept_loss else CONVERSION_TOLERANCE[built.target.precision]
+    precision = built.target.precision
+    files = _pair(built, golden_picture(), (GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT))
+    answer = np.frombuffer(files[GOLDEN_OUTPUT], built.contract.output.dtype).reshape(baseline.shape)
+    distance = float(np.abs(contract.dequantise(answer, built.contract.output) - baseline).max())
+    limit = float("inf") if accept_loss else CONVERSION_TOLERANCE[precision]
     if not distance <= limit:  # so that NaN fails too
         raise GoldenMismatch(
             f"{built.name} is {distance:.3f} away from the float network on the golden picture, at most {limit} "
-            f"in probability is allowed. No bundle was written; {_ADVICE[built.target.precision]}; --accept-loss "
+            f"in probability is allowed. No bundle was written; {_ADVICE[precision]}; --accept-loss "
             "builds it all the same."
         )
     golden = Golden(
         picture=GOLDEN_PICTURE,
         input=GOLDEN_INPUT,
         output=GOLDEN_OUTPUT,
-        tolerance=GOLDEN_TOLERANCE[built.target.precision],
+        tolerance=GOLDEN_TOLERANCE[precision],
         reference=[round(float(p), 6) for p in baseline[0]],
         distance=round(distance, 6),
     )
-    files = {GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: model_input.tobytes(), GOLDEN_OUTPUT: model_output.tobytes()}
-    return GoldenPair(golden, files)
+    names = RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT
+    files |= _pair(built, large_picture(built.contract.resize), names)
+    return GoldenPairs(golden, GoldenResize(*names, RESIZE_LEVELS, RESIZE_TOLERANCE[precision]), files)
+
+
+def _pair(built: BuiltFile, picture: NDArray[np.uint8], names: tuple[str, str, str]) -> dict[str, bytes]:
+    """The files of a picture, of the input that it becomes, and of the output for that."""
+    model_input = contract.to_input(contract.to_pixels(picture[None], built.contract), built.contract)
+    contents = to_png(picture), model_input.tobytes(), built.model.run(model_input).tobytes()
+    return dict(zip(names, contents, strict=True))
 
 
 def require_repeatable(built: BuiltFile, faces: NDArray[np.uint8], first: NDArray[np.float32]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
-from edgefer.runtime.bundle import Manifest
+from edgefer.runtime.bundle import GoldenResize, Manifest
 from edgefer.runtime.engines import ENGINES
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
@@ -36,12 +36,27 @@ def render_readme(manifest: Manifest) -> str:
     """The page of the bundle that `manifest` describes; nothing in it depends on the machine or the day."""
     values = _model(manifest) | _golden(manifest) | contract_values(manifest.contract) | DEPENDENCIES
     sections = {language: _section(manifest, language, values) for language in LANGUAGES}
+    sections["check_resize"] = _check_resize(manifest.golden_resize, values)
     return _fill("readme", values | sections)
 
 
 def _section(manifest: Manifest, language: str, values: dict[str, str]) -> str:
     code = render_classifier(manifest.format, language, values)
     return _fill(_template(manifest, language), values | code).strip()
+
+
+def _check_resize(golden: GoldenResize | None, values: dict[str, str]) -> str:
+    """What the page says of the large picture; a bundle of an earlier version has none."""
+    if golden is None:
+        return f"\nIn an app, run `{values['golden_input']}` first, then the picture."
+    large = {
+        "large_picture": golden.picture,
+        "large_input": golden.input,
+        "large_output": golden.output,
+        "levels": f"{golden.levels:g}",
+        "resize_tolerance": f"{golden.tolerance:g}",
+    }
+    return _fill("resize", values | large).strip()
 
 
 def _fill(template: str, values: dict[str, str]) -> str:

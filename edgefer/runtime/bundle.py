@@ -6,13 +6,9 @@ A reader never follows a path out of the folder and trusts no byte whose checksu
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgefer.runtime import records
 from edgefer.runtime.contract import Contract
@@ -23,8 +19,8 @@ from edgefer.runtime.records import Dtypes
 _SCHEMAS = "edgefer/bundle/"
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
-PICTURE_SIDE = 96  # pixels of the golden picture
 GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
+RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT = "golden/large.png", "golden/large-input.bin", "golden/large-output.bin"
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,22 @@ class Golden:
     tolerance: float
     reference: list[float]
     distance: float
+
+
+@dataclass(frozen=True)
+class GoldenResize:
+    """A made picture that is larger than the crop and not square, for the way from a picture to the input.
+
+    picture, input and output are as those of Golden. levels is how far an input value may be from `input`, in real
+    values (0..255), that another bilinear resize with antialiasing makes; tolerance how far the output for that input
+    may be from `output`.
+    """
+
+    picture: str
+    input: str
+    output: str
+    levels: float
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ class Manifest:
     own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
     fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
     keep_names: bool = True  # the model file is as the converter wrote it; in bundles of earlier versions it always is
+    golden_resize: GoldenResize | None = None  # bundles of earlier versions: None
 
     @property
     def model_bytes(self) -> int:
@@ -177,7 +190,8 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def _check(folder: Path, manifest: Manifest) -> None:
-    named = {manifest.model, manifest.golden.picture, manifest.golden.input, manifest.golden.output}
+    pairs = [pair for pair in (manifest.golden, manifest.golden_resize) if pair is not None]
+    named = {manifest.model, *(name for pair in pairs for name in (pair.picture, pair.input, pair.output))}
     for name in sorted(named - manifest.files.keys()):
         raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
     for name, entry in manifest.files.items():
@@ -203,40 +217,3 @@ def _inside(folder: Path, name: str) -> bool:
     if pure.is_absolute() or ".." in pure.parts or "\\" in name:
         return False
     return (folder / name).resolve().is_relative_to(folder.resolve())
-
-
-def golden_picture() -> NDArray[np.uint8]:
-    """A drawn face, so that a bundle carries none of a data set: uint8 (96, 96, 3).
-
-    A coloured, smiling cartoon in integer arithmetic, so the same everywhere.
-    """
-    y, x = np.mgrid[0:PICTURE_SIDE, 0:PICTURE_SIDE]
-    image = np.stack([60 + y, 90 + x // 2, 140 - y // 2], axis=-1)
-    _paint(image, _oval(x, y, 48, 50, 36, 44), (224, 172, 130))
-    for side in (-1, 1):
-        centre = 48 + 15 * side
-        _paint(image, _oval(x, y, centre, 40, 7, 4), (250, 250, 245))
-        _paint(image, _oval(x, y, centre, 40, 3, 3), (40, 30, 30))
-        _paint(image, _oval(x, y, centre, 31, 9, 2), (80, 50, 30))
-    _paint(image, _oval(x, y, 48, 54, 4, 8), (205, 150, 110))
-    _paint(image, _oval(x, y, 48, 68, 17, 12) & ~_oval(x, y, 48, 62, 19, 10), (170, 60, 60))
-    painted: NDArray[np.uint8] = np.clip(image, 0, 255).astype(np.uint8)
-    return painted
-
-
-def _oval(x: NDArray[np.int64], y: NDArray[np.int64], cx: int, cy: int, rx: int, ry: int) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (x - cx) ** 2 * ry**2 + (y - cy) ** 2 * rx**2 <= rx**2 * ry**2
-    return inside
-
-
-def _paint(image: NDArray[np.int64], where: NDArray[np.bool_], colour: tuple[int, int, int]) -> None:
-    image[where] = colour
-
-
-def golden_png() -> bytes:
-    """The golden picture as a PNG file."""
-    from PIL.Image import fromarray
-
-    content = io.BytesIO()
-    fromarray(golden_picture()).save(content, format="PNG", optimize=False)
-    return content.getvalue()

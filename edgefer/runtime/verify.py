@@ -1,4 +1,4 @@
-"""An artifact against its own promises: checksums, contract, golden pair; with data, its accuracy.
+"""An artifact against its own promises: checksums, contract, golden pairs; with data, its accuracy.
 
 It needs numpy and one engine. The float model that `--data` compares with is another bundle, or the
 network itself, and only then torch is needed.
@@ -13,24 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime import contract, engines, metrics
-from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.bundle import Bundle, GoldenResize
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
+from edgefer.runtime.golden import PICTURE_LIMIT
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores
 
-PICTURE_LIMIT = 4096  # pixels, a side of the golden picture that is decoded
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
 AGREEMENT_LIMIT = 97.0  # percent of the images on which it must give float's answer
 
 
 @dataclass(frozen=True)
+class ResizeCheck:
+    """What becomes of the large golden picture here: largest differences from its input and output, and the limits.
+
+    levels are those of a colour value (0..255), difference and tolerance those of a probability.
+    """
+
+    levels: float
+    levels_tolerance: float
+    difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class GoldenCheck:
-    """Largest difference from the golden output, in probability, and what is allowed."""
+    """Largest difference from the golden output, in probability, and what is allowed.
+
+    resize  what became of the large picture; None for bundles of earlier versions, which have none
+    """
 
     engine: str
     difference: float
     tolerance: float
+    resize: ResizeCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -58,28 +75,53 @@ class AccuracyCheck:
 
 
 def check_golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
-    """Run the golden pair; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
+    """Run the golden pairs; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
     manifest = bundle.manifest
+    golden, agreed = manifest.golden, manifest.contract
     model = open_model(bundle, threads, provider)
-    golden_input = _array(bundle, manifest.golden.input, manifest.contract.input)
-    expected = contract.dequantise(
-        _array(bundle, manifest.golden.output, manifest.contract.output), manifest.contract.output
-    )
-    prepared = contract.to_input(contract.to_pixels(_picture(bundle), manifest.contract), manifest.contract)
+    golden_input = _array(bundle, golden.input, agreed.input)
+    prepared = contract.to_input(contract.to_pixels(_picture(bundle, golden.picture), agreed), agreed)
     if not np.array_equal(prepared, golden_input):
         raise GoldenMismatch(
             f"{manifest.name}: the golden picture, preprocessed by the contract, is not the golden input: "
             "Pillow's resizing or the contract changed; build the bundle again with what is installed here."
         )
-    output = contract.dequantise(model.run(golden_input), manifest.contract.output)
-    difference = float(np.abs(output - expected).max())
-    tolerance = manifest.golden.tolerance
-    if not difference <= tolerance:  # so that NaN fails too
+    difference = _off(model.run(golden_input), _array(bundle, golden.output, agreed.output), agreed.output)
+    if not difference <= golden.tolerance:  # so that NaN fails too
         raise GoldenMismatch(
             f"{manifest.name}: the golden output is {difference:.4f} off in probability on {model.engine}, "
-            f"{tolerance} is allowed: this engine does not run the model as it was built; it needs {manifest.needs}."
+            f"{golden.tolerance} is allowed: this engine does not run the model as it was built; it needs "
+            f"{manifest.needs}."
         )
-    return GoldenCheck(model.engine, round(difference, 6), tolerance)
+    resize = None if manifest.golden_resize is None else _check_resize(bundle, manifest.golden_resize, model)
+    return GoldenCheck(model.engine, difference, golden.tolerance, resize)
+
+
+def _check_resize(bundle: Bundle, golden: GoldenResize, model: engines.Model) -> ResizeCheck:
+    """Run the large picture from its file to the output; raises BrokenBundle or GoldenMismatch."""
+    name, agreed = bundle.manifest.name, bundle.manifest.contract
+    prepared = contract.to_input(contract.to_pixels(_picture(bundle, golden.picture), agreed), agreed)
+    levels = _off(prepared, _array(bundle, golden.input, agreed.input), agreed.input)
+    if not levels <= golden.levels:
+        raise GoldenMismatch(
+            f"{name}: the large golden picture becomes an input that is {levels:g} of 255 levels off, "
+            f"{golden.levels:g} are allowed: it is not resized and cropped here as the contract says "
+            f"({agreed.kernel}); install the Pillow that edgefer asks for, or build the bundle again."
+        )
+    difference = _off(model.run(prepared), _array(bundle, golden.output, agreed.output), agreed.output)
+    if not difference <= golden.tolerance:
+        raise GoldenMismatch(
+            f"{name}: the output for the large golden picture is {difference:.4f} off in probability on "
+            f"{model.engine}, {golden.tolerance} is allowed, though its input is {levels:g} of 255 levels off only: "
+            f"this engine does not run the model as it was built; it needs {bundle.manifest.needs}."
+        )
+    return ResizeCheck(levels, golden.levels, difference, golden.tolerance)
+
+
+def _off(stored: NDArray[np.generic], golden: NDArray[np.generic], spec: contract.TensorSpec) -> float:
+    """The largest difference of two tensors in real values."""
+    difference = np.abs(contract.dequantise(stored, spec) - contract.dequantise(golden, spec)).max()
+    return round(float(difference), 6)
 
 
 def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) -> engines.CheckedModel:
@@ -118,10 +160,10 @@ def _array(bundle: Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.g
     return values.reshape(spec.shape)
 
 
-def _picture(bundle: Bundle) -> NDArray[np.uint8]:
+def _picture(bundle: Bundle, name: str) -> NDArray[np.uint8]:
     from PIL import Image
 
-    path = bundle.path(bundle.manifest.golden.picture)
+    path = bundle.path(name)
     try:
         with Image.open(path, formats=["PNG"]) as image:
             if max(image.size) <= PICTURE_LIMIT:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from edgefer.runtime import contract, engines, verify
 from edgefer.runtime.bench_record import Gpu, RunWarning, Settings, WarningKind
-from edgefer.runtime.bundle import PICTURE_SIDE, Bundle, golden_picture, read_bundle
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.errors import BadRecord, MissingEngine, NotSetUp
+from edgefer.runtime.golden import PICTURE_SIDE, golden_picture
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.sampling import Step
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 import edgefer
 from edgefer.runtime import contract, verify
-from edgefer.runtime.bundle import golden_picture, golden_png, read_bundle
+from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import (
     BadData,
     BrokenBundle,
@@ -27,6 +27,7 @@ from edgefer.runtime.errors import (
     UnknownName,
     WrongOptions,
 )
+from edgefer.runtime.golden import golden_picture, golden_png
 from tests.data.made import save_turned
 
 PICTURE = golden_picture()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgefer
-from edgefer.runtime.bundle import golden_png
+from edgefer.runtime.golden import golden_png
 from tests.made import write_csv
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"

@@ -17,9 +17,9 @@ from PIL.Image import Resampling, fromarray
 import edgefer
 from edgefer.app import serve, web_engines
 from edgefer.app.web import WebOptions, write_page
-from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.detectors import DETECTORS, face_map, load_detector, square_of
 from edgefer.runtime.errors import NotSetUp
+from edgefer.runtime.golden import golden_picture
 from tests.conftest import Once
 
 pytestmark = pytest.mark.long

@@ -15,8 +15,8 @@ import pytest
 import edgefer
 from edgefer.data import decode
 from edgefer.pipeline import shipped
-from edgefer.runtime.bundle import golden_picture, golden_png
 from edgefer.runtime.errors import MissingEngine
+from edgefer.runtime.golden import golden_picture, golden_png
 from edgefer.runtime.labels import LABELS
 from tests.cli.made import FP32, Run, raising
 from tests.data.made_photographs import Bright, write_photographs

@@ -12,12 +12,21 @@ from edgefer.runtime.bundle import GOLDEN_PICTURE
 from tests.cli.made import FP32, INT8, Ran, Run
 from tests.data.made import write_tree
 from tests.made import write_csv, write_weights
-from tests.runtime.test_bundle_damage import edit, renew
+from tests.runtime.test_bundle_damage import edit, renew, without_resize
 
 
 def test_verify(run: Run, made: Path) -> None:
     assert run("verify", made / FP32, made / INT8).fine().count("golden pair hold") == 2
     assert [r["bundle"] for r in json.loads(run("verify", made / INT8, "--json").fine())] == [INT8]
+
+
+def test_verify_says_whether_the_resize_was_checked(run: Run, earlier: Path) -> None:
+    said = run("verify", earlier / FP32).fine()
+    assert "; the resize too (off by 0 of 255 levels, 2 allowed, and by 0.000000, 0.01 allowed)" in said
+    without_resize(earlier / FP32)
+    assert "the resize was not checked: this bundle has no picture for it" in run("verify", earlier / FP32).fine()
+    (checked,) = json.loads(run("verify", earlier / FP32, "--json").fine())
+    assert checked["golden"]["resize"] is None
 
 
 def test_verify_of_no_bundle(run: Run, made: Path, tmp_path: Path) -> None:

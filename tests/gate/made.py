@@ -24,9 +24,9 @@ from edgefer.runtime.bench_record import (
     Settings,
     WarningKind,
 )
-from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, file_entries, read_bundle, write_bundle
+from edgefer.runtime.bundle import file_entries, read_bundle, write_bundle
 from edgefer.runtime.records import Dtypes
-from tests.pipeline.test_bundle_readme import MANIFESTS
+from tests.pipeline.test_bundle_readme import GOLDEN_FILES, MANIFESTS
 
 FRAME = 1e-3  # seconds
 ROLES: tuple[Role, ...] = ("base", "head", "control")
@@ -81,7 +81,7 @@ def run(seconds: float, **changed: Any) -> Run:
 def bundle(place: Path, name: str = "ean.onnx-fp32", seconds: float = FRAME, **changed: Any) -> Path:
     """A bundle whose model file is nothing but the seconds that a frame takes."""
     known = replace(MANIFESTS[2], name=name, **changed)
-    files = {known.model: f"{seconds:<32}".encode(), GOLDEN_PICTURE: b"", GOLDEN_INPUT: b"", GOLDEN_OUTPUT: b""}
+    files = dict.fromkeys(GOLDEN_FILES, b"") | {known.model: f"{seconds:<32}".encode()}
     return write_bundle(place / name, replace(known, files=file_entries(files)), files).folder
 
 

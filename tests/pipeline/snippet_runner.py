@@ -36,12 +36,14 @@ def run_python_snippet(bundle: Path, after: str = "") -> str:
 
 
 def check_python_snippet(bundle: Path, scratch: Path) -> None:
-    """The block must make the golden input, byte for byte, and give the golden output's answer."""
+    """The block must make the golden inputs, byte for byte, and give the golden output's answer."""
     opened = read_bundle(bundle)
-    golden, agreed = opened.manifest.golden, opened.manifest.contract
-    made = (scratch / "input.bin").resolve()
-    printed = run_python_snippet(bundle, PREPARE.format(target=str(made), picture=golden.picture))
-    assert made.read_bytes() == opened.path(golden.input).read_bytes()
+    golden, resized, agreed = opened.manifest.golden, opened.manifest.golden_resize, opened.manifest.contract
+    assert resized is not None
+    for pair in (resized, golden):
+        made = (scratch / "input.bin").resolve()
+        printed = run_python_snippet(bundle, PREPARE.format(target=str(made), picture=pair.picture))
+        assert made.read_bytes() == opened.path(pair.input).read_bytes()
 
     stored = np.frombuffer(opened.path(golden.output).read_bytes(), agreed.output.dtype)
     expected = contract.dequantise(stored, agreed.output)

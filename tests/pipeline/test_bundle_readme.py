@@ -19,20 +19,25 @@ from edgefer.runtime.bundle import (
     GOLDEN_PICTURE,
     LABELS_FILE,
     README,
+    RESIZE_INPUT,
+    RESIZE_OUTPUT,
+    RESIZE_PICTURE,
     FileEntry,
     Golden,
+    GoldenResize,
     Manifest,
     file_entries,
-    golden_picture,
-    golden_png,
     write_bundle,
 )
 from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.golden import golden_picture, large_picture, to_png
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.records import Dtypes
 from tests import made
 from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
 
+PAIR, LARGE_PAIR = (GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT), (RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT)
+GOLDEN_FILES = (*PAIR, *LARGE_PAIR)
 PAGES = Path(__file__).parents[1] / "golden"
 FLOAT_IN, FLOAT_OUT = TensorSpec("args_0", (1, 44, 44, 3), "float32"), TensorSpec("output_0", (1, 7), "float32")
 INT8_IN = TensorSpec("args_0", (1, 44, 44, 3), "int8", 1.0, -128)
@@ -59,7 +64,7 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
         macs=4568040,
         contract=get_arch("ean").contract(layout, given, returned),
         dtypes=Dtypes({}, {}, []),
-        golden=Golden(GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT, 0.02, reference, 0.003),
+        golden=Golden(*PAIR, 0.02, reference, 0.003),
         weights_sha256="0" * 64,
         calibration=None,
         training=None,
@@ -67,6 +72,7 @@ def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -
         needs="an engine",
         versions={},
         files={name: FileEntry(100_000, "0" * 64) for name in names},
+        golden_resize=GoldenResize(*LARGE_PAIR, 2.0, 0.07),
     )
 
 
@@ -123,11 +129,14 @@ def bundle(tmp_path: Path) -> Path:
     content = _model(onnx)
     known = replace(MANIFESTS[2], files=file_entries({"model.onnx": content}))
     (tmp_path / "model.onnx").write_bytes(content)
-    pixels = contract.to_pixels(golden_picture()[None], known.contract)
-    given = contract.to_input(pixels, known.contract)
-    returned = engines.load(tmp_path / "model.onnx", "onnx").run(given)
-    files = {"model.onnx": content, GOLDEN_PICTURE: golden_png(), GOLDEN_INPUT: given.tobytes()}
-    files |= {GOLDEN_OUTPUT: returned.tobytes(), LABELS_FILE: "\n".join(known.contract.labels).encode()}
+    files = {"model.onnx": content, LABELS_FILE: "\n".join(known.contract.labels).encode()}
+    model = engines.load(tmp_path / "model.onnx", "onnx")
+    for picture, names in (
+        (golden_picture(), PAIR),
+        (large_picture(known.contract.resize), LARGE_PAIR),
+    ):
+        given = contract.to_input(contract.to_pixels(picture[None], known.contract), known.contract)
+        files |= dict(zip(names, (to_png(picture), given.tobytes(), model.run(given).tobytes()), strict=True))
     files[README] = render_readme(known).encode()
     return write_bundle(tmp_path / known.name, replace(known, files=file_entries(files)), files).folder
 

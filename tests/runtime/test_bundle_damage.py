@@ -14,7 +14,16 @@ import pytest
 from PIL import Image
 
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import GOLDEN_INPUT, GOLDEN_OUTPUT, GOLDEN_PICTURE, MANIFEST, read_bundle
+from edgefer.runtime.bundle import (
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
+    GOLDEN_PICTURE,
+    MANIFEST,
+    RESIZE_INPUT,
+    RESIZE_OUTPUT,
+    RESIZE_PICTURE,
+    read_bundle,
+)
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
 
 NAME = "ean.tflite-int8"
@@ -26,7 +35,7 @@ def bundle(dist: Path, tmp_path: Path) -> Path:
     return tmp_path / NAME
 
 
-def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change the manifest's JSON in place."""
     path = folder / MANIFEST
     content = json.loads(path.read_text())
@@ -129,6 +138,51 @@ def test_golden_picture_that_is_huge(bundle: Path) -> None:
     Image.new("1", (9000, 9000)).save(bundle / GOLDEN_PICTURE)
     edit(bundle, lambda c: renew(c, bundle, GOLDEN_PICTURE))
     refused(bundle, BrokenBundle, r"has 9000 x 9000 pixels, at most 4096 a side")
+
+
+def shift(folder: Path, name: str, steps: int) -> None:
+    """Change one value of a golden file."""
+    values = np.frombuffer((folder / name).read_bytes(), np.int8).copy()
+    values[len(values) // 2] += steps if values[len(values) // 2] < 0 else -steps
+    (folder / name).write_bytes(values.tobytes())
+    edit(folder, lambda content: renew(content, folder, name))
+
+
+def test_another_rounding_of_the_large_picture_holds(bundle: Path) -> None:
+    shift(bundle, RESIZE_INPUT, 2)
+    shift(bundle, RESIZE_OUTPUT, 10)
+    checked = verify.check_golden(read_bundle(bundle)).resize
+    assert checked is not None
+    assert (checked.levels, checked.levels_tolerance) == (2.0, 2.0)
+    assert checked.difference == pytest.approx(10 / 256, abs=1e-6) and checked.tolerance == 0.07
+
+
+def test_large_picture_that_is_resized_otherwise(bundle: Path) -> None:
+    shift(bundle, RESIZE_INPUT, 3)
+    refused(bundle, GoldenMismatch, r"input that is 3 of 255 levels off, 2 are allowed.*Pillow's BILINEAR")
+
+
+def test_large_picture_with_another_output(bundle: Path) -> None:
+    shift(bundle, RESIZE_OUTPUT, 19)
+    refused(bundle, GoldenMismatch, "output for the large golden picture is 0.0742 off")
+
+
+def test_large_picture_without_a_checksum(bundle: Path) -> None:
+    edit(bundle, lambda content: content["files"].pop(RESIZE_PICTURE))
+    refused(bundle, BrokenBundle, f"names {RESIZE_PICTURE} without a checksum")
+
+
+def without_resize(folder: Path) -> None:
+    """Make a bundle as earlier versions wrote it."""
+    names = RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT
+    edit(folder, lambda content: [content.pop("golden_resize"), *map(content["files"].pop, names)])
+    for name in names:
+        (folder / name).unlink()
+
+
+def test_bundle_of_an_earlier_version(bundle: Path) -> None:
+    without_resize(bundle)
+    assert verify.check_golden(read_bundle(bundle)).resize is None
 
 
 def test_golden_of_the_wrong_size(bundle: Path) -> None:

@@ -194,6 +194,6 @@ def test_the_camera_frame_holds_the_face() -> None:
     assert (made.shape, made.dtype.name) == ((480, 640, 3), "uint8")
     box = workload.FACE
     face = made[box.top : box.top + box.side : 2, box.left : box.left + box.side : 2]
-    from edgefer.runtime.bundle import golden_picture
+    from edgefer.runtime.golden import golden_picture
 
     assert (face == golden_picture()).all()

@@ -1,7 +1,7 @@
-// The page: it checks the golden pair on this device, then classifies what the camera or a photo shows.
+// The page: it checks the golden pairs on this device, then classifies what the camera or a photo shows.
 
 import {cameras, openCamera} from './camera.js';
-import {checkGolden} from './golden.js';
+import {checkGolden, checkResize} from './golden.js';
 import {cut, dequantise, toInput, toPixels, withoutAlpha} from './preprocess.js';
 
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
@@ -39,7 +39,7 @@ async function decoded(blob) {
   return createImageBitmap(blob, {imageOrientation: 'from-image', colorSpaceConversion: 'none', premultiplyAlpha: 'none'});
 }
 
-/** Load the model and the detector, and check the golden pair; throws if this device can't run them, or runs them wrongly. */
+/** Load the model and the detector, and check the golden pairs; throws if this device can't run them, or runs them wrongly. */
 async function start() {
   if (typeof WebAssembly !== 'object' || !WebAssembly.validate(Uint8Array.from(SIMD))) {
     throw new Error('This browser has no WebAssembly with SIMD, which the model needs: use a newer one (Chrome 91, Firefox 89, Safari 16.4).');
@@ -47,17 +47,16 @@ async function start() {
   await keepOffline();
   const page = await fetched('page.json', 'json');
   const manifest = await fetched('bundle/manifest.json', 'json');
-  const {contract, golden, format} = manifest;
+  const {contract, golden, golden_resize: resized = null, format} = manifest;
   const load = async (kind, url, tensors) => (await import(`./engine-${kind}.js`)).load(url, tensors, 'engine');
   const outputs = await load(format, `bundle/${manifest.model}`, contract);
   const run = async (input) => (await outputs(input))[0];
-  const picture = await decoded(await fetched(`bundle/${golden.picture}`, 'blob'));
-  const pixels = drawn(picture, picture.width, picture.height);
-  const pair = await Promise.all([golden.input, golden.output].map((name) => fetched(`bundle/${name}`, 'arrayBuffer')));
-  const check = await checkGolden(manifest, pixels, ...pair, run);
+  const check = await checkGolden(manifest, ...(await pairOf(golden)), run);
+  check.resize = resized && (await checkResize(manifest, ...(await pairOf(resized)), run));
   tell('golden', check);
-  if (!check.holds) throw new Error(goldenFailure(check));
-  element('golden').textContent = `The golden pair holds on this device: off by ${check.difference.toFixed(6)}, ${check.tolerance} allowed.`;
+  const failure = goldenFailure(check);
+  if (failure) throw new Error(`${failure} Its answers would be wrong, so none are given.`);
+  element('golden').textContent = goldenWords(check);
   element('golden').className = 'holds';
   Object.assign(state, {run, contract, detect: await detector(page.detector, load)});
 }
@@ -75,11 +74,32 @@ async function detector(settings, load) {
   };
 }
 
-function goldenFailure({inputs, difference, tolerance}) {
-  const wrong = inputs
-    ? `the golden picture becomes another input here (${inputs} values differ)`
-    : `the model's answer to the golden input is off by ${difference.toFixed(6)}, ${tolerance} allowed`;
-  return `The golden pair does not hold on this device: ${wrong}. Its answers would be wrong, so none are given.`;
+/** A golden picture's pixels, and the bytes of its input and output. */
+async function pairOf({picture, input, output}) {
+  const image = await decoded(await fetched(`bundle/${picture}`, 'blob'));
+  const files = [input, output].map((name) => fetched(`bundle/${name}`, 'arrayBuffer'));
+  return [drawn(image, image.width, image.height), ...(await Promise.all(files))];
+}
+
+function goldenFailure({holds, inputs, difference, tolerance, resize}) {
+  if (!holds) {
+    const wrong = inputs
+      ? `the golden picture becomes another input here (${inputs} values differ)`
+      : `the model's answer to the golden input is off by ${difference.toFixed(6)}, ${tolerance} allowed`;
+    return `The golden pair does not hold on this device: ${wrong}.`;
+  }
+  return resize && !resize.holds ? `The golden pair holds on this device, the resize does not: ${resizeWords(resize)}.` : '';
+}
+
+function goldenWords({difference, tolerance, resize}) {
+  const pair = `The golden pair holds on this device: off by ${difference.toFixed(6)}, ${tolerance} allowed.`;
+  return resize
+    ? `${pair} So does the resize: ${resizeWords(resize)}.`
+    : `${pair} The resize was not checked: this bundle has no picture for it.`;
+}
+
+function resizeWords({levels, levelsTolerance, difference, tolerance}) {
+  return `pixels off by ${levels} of 255, ${levelsTolerance} allowed, the answer by ${difference.toFixed(6)}, ${tolerance} allowed`;
 }
 
 /** Keep the page for use without a network, where the browser lets it; a browser that keeps it waiting is not waited for. */

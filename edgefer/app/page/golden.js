@@ -1,4 +1,4 @@
-// The golden pair: what this device makes of the bundle's golden picture and input, beside what it must make of them.
+// The golden pairs: what this device makes of the bundle's golden pictures and input, beside what it must make of them.
 
 import {dequantise, toInput, toPixels} from './preprocess.js';
 
@@ -28,12 +28,28 @@ export function differingInputs(picture, input, contract) {
  * picture: the golden picture's pixels; input, output: the golden files' bytes; run: the model.
  * -> {inputs: values of the input that differ, difference: of the outputs, tolerance, holds}
  */
-export async function checkGolden(manifest, picture, input, output, run) {
-  const {contract, golden} = manifest;
-  const expected = dequantise(values(output, contract.output), contract.output);
+export async function checkGolden({contract, golden}, picture, input, output, run) {
   const given = values(input, contract.input);
   const inputs = differingInputs(picture, given, contract);
-  const difference = largestDifference(dequantise(await run(given), contract.output), expected);
+  const difference = offBy(output, await run(given), contract);
   const {tolerance} = golden;
   return {inputs, difference, tolerance, holds: inputs === 0 && difference <= tolerance};
+}
+
+/**
+ * The same for the large picture, from its pixels to the output.
+ * -> {levels: by which values of the input differ, levelsTolerance, difference: of the outputs, tolerance, holds}
+ */
+export async function checkResize({contract, golden_resize: golden}, picture, input, output, run) {
+  const here = toInput(toPixels(picture, contract), contract);
+  const [real, expected] = [here, values(input, contract.input)].map((tensor) => dequantise(tensor, contract.input));
+  const levels = largestDifference(real, expected);
+  const difference = offBy(output, await run(here), contract);
+  const {levels: levelsTolerance, tolerance} = golden;
+  return {levels, levelsTolerance, difference, tolerance, holds: levels <= levelsTolerance && difference <= tolerance};
+}
+
+function offBy(golden, output, contract) {
+  const [one, other] = [values(golden, contract.output), output].map((tensor) => dequantise(tensor, contract.output));
+  return largestDifference(one, other);
 }

@@ -10,8 +10,8 @@ from torch import Tensor, fx, nn
 from edgefer.arch.architecture import Affine, ModelContract, Output
 from edgefer.pipeline.user_model import outputs
 from edgefer.pipeline.user_model.contract_file import Size
-from edgefer.runtime.bundle import golden_picture
 from edgefer.runtime.errors import BadNetwork, ExportFailed
+from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.preprocess import centre_crop, resize_pixels
 
 FACES = 4
