@@ -30,6 +30,8 @@ SIDE = 8
 CEILINGS = {  # bytes of the shipped EAN
     "onnx-fp32": 176_000,
     "onnx-int8": 72_000,
+    "openvino-fp32": 214_000,
+    "openvino-int8": 170_000,
     "tflite-fp32": 179_000,
     "tflite-int8": 73_000,
     "tflite-int8-floatio": 73_000,
@@ -112,7 +114,7 @@ def sizes(files: dict[str, bytes]) -> int:
     return sum(map(len, files.values()))
 
 
-@pytest.mark.parametrize("kind", ["onnx", "tflite"])
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "openvino"])
 @given(plan=plans())
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_lean_and_stock_files_give_equal_outputs(kind: str, plan: Plan) -> None:

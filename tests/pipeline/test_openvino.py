@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgefer.pipeline.built_file import GOLDEN_TOLERANCE
-from edgefer.pipeline.export import to_openvino
+from edgefer.pipeline.export import shorten, to_openvino
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.ranges import estimate
 from edgefer.pipeline.targets import get_target
@@ -49,14 +49,15 @@ def test_int8_linear_layers_without_a_bias_are_right_at_every_number_of_threads(
     model = to_openvino.convert(cast(DeployableModel, network), 12)
     images = np.random.default_rng(1).integers(0, 256, (16, 12, 12, 3), np.uint8)
     ranges = estimate(to_openvino.observe(model, images), len(images), "min-max")
-    files = to_openvino.quantize(model, target, ranges)
-    assert to_openvino.dtypes(files, target).float_inside == []
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+    stock = to_openvino.quantize(model, target, ranges)
     inputs = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(inputs)).numpy()
-    for threads in (1, 1, 2):
-        loaded = engines.load(tmp_path / "model.xml", "openvino", threads)
-        answers = np.concatenate([loaded.run(one[None]) for one in inputs])
-        assert np.abs(answers - expected).max() < GOLDEN_TOLERANCE["int8"], threads
+    for files in (stock, shorten(stock, to_openvino.LEAN)):
+        assert to_openvino.dtypes(files, target).float_inside == []
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        for threads in (1, 1, 2):
+            loaded = engines.load(tmp_path / "model.xml", "openvino", threads)
+            answers = np.concatenate([loaded.run(one[None]) for one in inputs])
+            assert np.abs(answers - expected).max() < GOLDEN_TOLERANCE["int8"], threads

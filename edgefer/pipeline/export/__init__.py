@@ -5,10 +5,11 @@ Each module to_* is an `Exporter`; models travel between its functions as bytes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,11 @@ def import_exporter(name: str) -> Exporter:
             return cast(Exporter, import_module(ENGINES[name].exporter))
     except ModuleNotFoundError as error:
         raise MissingEngine.of(error.name or str(error), "build") from error
+
+
+def digest(values: NDArray[Any]) -> bytes:
+    """What stands for an array where equal ones are looked for: the arrays themselves would be kept a second time."""
+    return hashlib.sha256(np.ascontiguousarray(values).data).digest()
 
 
 def shorten(files: dict[str, bytes], steps: Mapping[str, LeanStep]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from string import ascii_letters
 import onnx
 from onnx import defs, helper, numpy_helper
 
-from edgefer.pipeline.export import LeanStep
+from edgefer.pipeline.export import LeanStep, digest
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _WINDOWS = (*_CONVOLUTIONS, "MaxPool", "AveragePool", "LpPool")
@@ -104,7 +104,7 @@ def _share_constants(model: onnx.ModelProto) -> None:
     kept = []
     for tensor in model.graph.initializer:
         value = numpy_helper.to_array(tensor)
-        name = first.setdefault((tensor.data_type, tuple(tensor.dims), value.tobytes()), tensor.name)
+        name = first.setdefault((tensor.data_type, tuple(tensor.dims), digest(value)), tensor.name)
         renamed[tensor.name] = name
         if name == tensor.name:
             kept.append(min(tensor, numpy_helper.from_array(value, name), key=onnx.TensorProto.ByteSize))

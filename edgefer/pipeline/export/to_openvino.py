@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ import onnx
 import openvino
 from openvino._offline_transformations import apply_moc_transformations
 
-from edgefer.pipeline.export import LeanStep, Ranges, to_onnx
+from edgefer.pipeline.export import Ranges, lean_openvino, to_onnx
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
-LEAN: dict[str, LeanStep] = {}
+LEAN = lean_openvino.STEPS
 __all__ = ["LEAN", "activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX
 # What carries no arithmetic of its own, or belongs to the quantisation itself.
 _PLUMBING = ("Parameter", "Result", "Constant", "Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze")
@@ -49,17 +48,13 @@ _COMPUTE = (
 def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
     """IR (.xml and .bin) in the target's precision."""
     source = to_onnx.to_qdq(*cut(model, ranges or {})) if target.precision == "int8" else model
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        path = Path(folder) / target.file
+    with quiet():
         # What openvino.convert_model does, without the usage report that it sends home.
         read = process_core().read_model(io.BytesIO(source))
         apply_moc_transformations(read, cf=True)
         if target.precision == "int8":
             _give_biases(read)
-        _name_evenly(read)
-        openvino.save_model(read, path, compress_to_fp16=target.precision == "fp16")
-        weights = path.with_suffix(".bin")
-        return {path.name: path.read_bytes(), weights.name: weights.read_bytes()}
+        return lean_openvino.save(read, target.file, fp16=target.precision == "fp16")
 
 
 def _give_biases(model: openvino.Model) -> None:
@@ -85,13 +80,6 @@ def _give_biases(model: openvino.Model) -> None:
         given = openvino.opset13.add(op, bias)
         for user in users:
             user.replace_source_output(given.output(0))
-
-
-def _name_evenly(model: openvino.Model) -> None:
-    """Number the operations that OpenVINO named itself: its own numbers count up over the whole process."""
-    for number, op in enumerate(model.get_ordered_ops()):
-        if not op.get_friendly_name().startswith("node_") and op.get_type_name() not in ("Parameter", "Result"):
-            op.set_friendly_name(f"{op.get_type_name()}_{number}")
 
 
 def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
