@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, engine_option, json_option, print_json, usage_errors
+from edgefer.cli.common import PATH, engine_option, json_option, print_json, require_packages, usage_errors
 from edgefer.cli.progress import display
 
 if TYPE_CHECKING:
@@ -91,6 +91,9 @@ class BenchCommand(click.Command):
 @click.option(
     "--instructions/--no-instructions", default=True, help="Count instructions per frame too (in an emulator)."
 )
+@click.option(
+    "--roofline", is_flag=True, help="Measure this processor's peak too (a second), for `edgefer report --html`."
+)
 @click.option("--out", type=PATH, metavar="FILE", help="Write the whole record, raw samples included, as JSON.")
 @_markdown_option
 @_csv_option
@@ -155,21 +158,50 @@ def _settings(
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@click.option(
+    "--html",
+    type=PATH,
+    metavar="FILE",
+    help="Write one page of everything; FILEs may be bundles' folders, and what `edgefer verify --json` prints, too.",
+)
 @_markdown_option
 @_csv_option
 @json_option
-def report(files: tuple[Path, ...], markdown: Path | None, as_csv: Path | None, as_json: bool) -> None:
+def report(
+    files: tuple[Path, ...], html: Path | None, markdown: Path | None, as_csv: Path | None, as_json: bool
+) -> None:
     """Show what `edgefer bench --out` recorded, of any number of devices, in one table.
 
-    Results stand together only where the bundles' checksums are equal; others are kept apart and named.
+    Results stand together only where the bundles' checksums are equal; others are kept apart and named. With --html
+    they become a page that fetches nothing and needs no JavaScript: model card, contract, accuracy, confusion matrix,
+    latency, Pareto plots and roofline, as far as the FILEs hold them.
 
     \b
     Example: edgefer report kitchen.json hall.json --markdown boards.md
+             edgefer report dist/ean.tflite-int8 bench.json verified.json --html ean.html
     """
     from edgefer.benchmark.report import read_bench
 
     written = _files(markdown=markdown, csv=as_csv)
-    _show([record for path in files for record in read_bench(path)], written, as_json)
+    if html is None:
+        folders = [str(path) for path in files if path.is_dir()]
+        if folders:
+            raise click.UsageError(f"{folders[0]} is a folder: bundles go with --html; else give what bench wrote.")
+        _show([record for path in files for record in read_bench(path)], written, as_json)
+        return
+    require_packages("train", "matplotlib", "adjustText", "markdown_it")
+    from edgefer.benchmark.html_report import page
+    from edgefer.benchmark.html_sources import read_sources
+    from edgefer.runtime.files import write_atomic
+
+    sources = read_sources(files)
+    if not sources.benches and (written or as_json):
+        raise click.UsageError("--markdown, --csv and --json are of benches: none is among the FILEs.")
+    _files(html=html)
+    write_atomic(html, page(sources).encode())
+    if sources.benches:
+        _show(sources.benches, written, as_json)
+    click.echo(f"wrote {html}", err=as_json)
 
 
 def _files(**paths: Path | None) -> dict[str, Path]:

@@ -9,7 +9,8 @@ from edgefer.benchmark import workload
 from edgefer.benchmark.report import invalid_lines
 from edgefer.devices import registry, schedule
 from edgefer.devices.schedule import Job, Outcome
-from edgefer.runtime.bench_record import Settings
+from edgefer.runtime import machine, peak
+from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import EdgeferError, Throttled, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
 
@@ -32,6 +33,7 @@ class BenchOptions:
     protocol: str | None = None
     processes: int = 3
     instructions: bool = True
+    roofline: bool = False
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together."""
@@ -86,7 +88,20 @@ def bench_devices(options: BenchOptions, progress: Progress = SILENT) -> Outcome
         )
         for name in names
     ]
-    return schedule.measure(jobs, progress.step)
+    outcome = schedule.measure(jobs, progress.step)
+    if options.roofline and outcome.stopped is None:
+        outcome.records = {name: _with_peaks(record, progress) for name, record in outcome.records.items()}
+    return outcome
+
+
+def _with_peaks(record: BenchRecord, progress: Progress) -> BenchRecord:
+    """The record with this processor's peak on as many threads as its results have; of another device, why not."""
+    if record.device != machine.local_device():
+        left_out = [*record.left_out, "roofline: only the peak of this machine's own processor is measured"]
+        return replace(record, left_out=left_out)
+    progress.step(record.device, "measuring the processor's peak", 0, None)
+    threads = sorted({result.settings.threads for result in record.results})
+    return replace(record, peaks=[peak.measure(number) for number in threads])
 
 
 def failures(outcome: Outcome) -> list[EdgeferError]:

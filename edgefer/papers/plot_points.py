@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from edgefer.arch import ARCHS
 from edgefer.benchmark.columns import over_runs
+from edgefer.benchmark.pareto import Point
 from edgefer.benchmark.report import read_bench
 from edgefer.papers.evidence import DATASET, Records
 from edgefer.papers.paper_files import PAGES, page_of, tables
@@ -17,17 +17,6 @@ from edgefer.papers.transcription import Cell, Row
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Run
 from edgefer.runtime.errors import BadRecord
-
-
-@dataclass(frozen=True)
-class Point:
-    """x and y of something with a name; group is what its colour stands for (a paper, an engine)."""
-
-    name: str
-    group: str
-    x: float
-    y: float
-
 
 MEASURED = "trained here"
 
@@ -96,15 +85,6 @@ def of_bundles(records: Sequence[BenchRecord], accuracies: dict[str, float]) -> 
 
 def _median(run: Run) -> float | None:
     return median(run.samples) if run.timed else None
-
-
-def front(points: Sequence[Point]) -> list[Point]:
-    """Those that no other is both faster and more accurate than, from the fastest on."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.x, -point.y)):
-        if not best or point.y > best[-1].y:
-            best.append(point)
-    return best
 
 
 def read_files(paths: Sequence[Path]) -> tuple[list[BenchRecord], dict[str, float]]:

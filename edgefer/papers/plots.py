@@ -3,83 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.benchmark.pareto import Point, draw_pareto, new_figure, place_names, put_legend_below, speak_decades
 from edgefer.papers.measured import trained_name
 from edgefer.papers.paper_files import papers
-from edgefer.papers.plot_points import MEASURED, Point, front
+from edgefer.papers.plot_points import MEASURED
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadData
 from edgefer.training.figures import COLOURS, MARKERS
 
-_MARKER = 7  # pixels: half of a marker's side
-_ROUNDS = 300  # of placing names
 
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _milliseconds(axis: Any) -> None:
-    """A logarithmic axis with 1, 2 and 5 of each decade as they are spoken."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter("{x:g}")
-
-
-def _below(figure: Any) -> None:
-    """The legend where it can cover nothing."""
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-
-
-def _label(axes: Any, points: Sequence[Point], steps: Sequence[Point] = ()) -> None:
-    """Write each point's name where it covers neither a point nor another name; the figure's layout is settled here.
-
-    `steps` are the corners of a line drawn with where="post", which names stay off.
-    """
-    from adjustText import adjust_text
-
-    axes.figure.draw_without_rendering()
-    axes.figure.set_layout_engine("none")
-    to_pixels = axes.transData.transform
-    pixels = to_pixels([(point.x, point.y) for point in points])
-    markers = [pixels + np.multiply(corner, _MARKER) for corner in ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))]
-    line = _pixels_of_steps(to_pixels([(point.x, point.y) for point in steps])) if steps else []
-    x, y = axes.transData.inverted().transform(np.vstack([*markers, *line])).T
-    adjust_text(
-        [axes.text(point.x, point.y, point.name, fontsize=8) for point in points],
-        x,
-        y,
-        ax=axes,
-        expand=(1.1, 1.5),
-        force_text=(0.5, 0.8),
-        force_static=(0.15, 0.3),
-        force_pull=(0.03, 0.03),
-        iter_lim=_ROUNDS,  # and no limit of time, which would place them otherwise on each machine
-        arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6},
-    )
-
-
-def _pixels_of_steps(corners: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Points along a line of steps, first to the right, then up."""
-    line = []
-    for (x, y), (right, up) in pairwise(corners):
-        line += [np.linspace((x, y), (right, y), 1 + int((right - x) // _MARKER))]
-        line += [np.linspace((right, y), (right, up), 1 + int(abs(up - y) // _MARKER))]
-    return line
+def accuracy_latency(points: Sequence[Point], on: str) -> Any:
+    """Accuracy against latency of bundles, with the Pareto front: what nothing is faster and more accurate than."""
+    _require(bool(points), "no bundle is in both a bench and a record of accuracies: give both files.")
+    return draw_pareto(points, "median latency in ms", f"Accuracy against latency, {on}")
 
 
 def _require(there: bool, message: str) -> None:
@@ -91,7 +32,7 @@ def accuracy_parameters(points: Sequence[Point]) -> Any:
     """Accuracy on FER2013 against parameters, as LCNN's Figure 18: printed points hollow, measured ones filled."""
     from matplotlib.ticker import EngFormatter
 
-    figure, axes = _figure(10, 6.5)
+    figure, axes = new_figure(10, 6.5)
     for number, group in enumerate(dict.fromkeys(point.group for point in points)):
         of_group = [point for point in points if point.group == group]
         measured, colour = group == MEASURED, COLOURS[number % len(COLOURS)]
@@ -109,49 +50,13 @@ def accuracy_parameters(points: Sequence[Point]) -> Any:
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.margins(x=0.12, y=0.1)
     axes.set(xlabel="parameters", ylabel="accuracy on FER2013 in %", title="Accuracy against parameters")
-    _below(figure)
-    _label(axes, points)
+    put_legend_below(figure)
+    place_names(axes, points)
     return figure
 
 
 def _cited(file: str) -> str:
     return papers()[file].paper.cite.partition(",")[0]
-
-
-def accuracy_latency(points: Sequence[Point], on: str) -> Any:
-    """Accuracy against latency of bundles, with the Pareto front: what nothing is faster and more accurate than."""
-    _require(bool(points), "no bundle is in both a bench and a record of accuracies: give both files.")
-    figure, axes = _figure(9, 6)
-    best = front(points)
-    axes.step(
-        [p.x for p in best],
-        [p.y for p in best],
-        where="post",
-        color="0.55",
-        linewidth=1.2,
-        label="Pareto front (filled)",
-    )
-    for number, group in enumerate(dict.fromkeys(point.group for point in points)):
-        of_group = sorted((point for point in points if point.group == group), key=lambda point: point in best)
-        colour = COLOURS[number % len(COLOURS)]
-        axes.scatter(
-            [point.x for point in of_group],
-            [point.y for point in of_group],
-            s=48,
-            marker=MARKERS[number % len(MARKERS)],
-            facecolors=[colour if point in best else "white" for point in of_group],
-            edgecolors=colour,
-            linewidths=1.4,
-            zorder=3,
-        )
-        axes.scatter([], [], s=48, marker=MARKERS[number % len(MARKERS)], color=colour, label=group)
-    axes.set_xscale("log")
-    axes.margins(x=0.15, y=0.15)
-    _milliseconds(axes.xaxis)
-    axes.set(xlabel="median latency in ms", ylabel="accuracy in %", title=f"Accuracy against latency, {on}")
-    _below(figure)
-    _label(axes, points, best)
-    return figure
 
 
 def machines(records: Sequence[BenchRecord]) -> str:
@@ -169,7 +74,7 @@ def latencies(records: Sequence[BenchRecord]) -> Any:
     samples_of = {name: samples for name, samples in samples_of.items() if samples}
     _require(bool(samples_of), "the record holds no times: those of emulated devices mean nothing.")
     ordered = sorted(samples_of, key=lambda name: -float(np.median(samples_of[name])))
-    figure, axes = _figure(9, 1.4 + 0.34 * len(ordered))
+    figure, axes = new_figure(9, 1.4 + 0.34 * len(ordered))
     for row, name in enumerate(ordered):
         low, q1, middle, q3, p99 = np.percentile(samples_of[name], [0, 25, 50, 75, 99])
         axes.plot([low, p99], [row, row], color=COLOURS[0], linewidth=1.2)
@@ -180,7 +85,7 @@ def latencies(records: Sequence[BenchRecord]) -> Any:
         )
     axes.set_yticks(range(len(ordered)), ordered, fontsize=9)
     axes.set_xscale("log")
-    _milliseconds(axes.xaxis)
+    speak_decades(axes.xaxis)
     axes.margins(x=0.1)
     axes.grid(axis="y", visible=False)
     title = f"Latency on {machines(records)}"
@@ -190,7 +95,7 @@ def latencies(records: Sequence[BenchRecord]) -> Any:
 
 def confusion(shares: NDArray[np.float64], names: Sequence[str], title: str) -> Any:
     """A confusion matrix; rows are what is shown and sum to 1, columns what is said."""
-    figure, axes = _figure(6.6, 5.8)
+    figure, axes = new_figure(6.6, 5.8)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

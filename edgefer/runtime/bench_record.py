@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from edgefer.runtime.peak import Peak
+
 Mode = Literal["back-to-back", "paced", "batch"]
 Scope = Literal["model", "end-to-end"]
 
@@ -255,6 +257,7 @@ class BenchRecord:
 
     edgefer is its version, commit that of its checkout (None: not a checkout); versions are those of Python
     and of the packages that measured. left_out says what the device could not measure of what was asked for, and why.
+    peaks are the machine's, one for each number of threads, where they were asked for.
     """
 
     schema: str = field(default="edgefer/bench/1", kw_only=True)
@@ -266,3 +269,4 @@ class BenchRecord:
     interrupted: bool
     results: list[Result]
     left_out: list[str] = field(default_factory=list)
+    peaks: list[Peak] = field(default_factory=list)

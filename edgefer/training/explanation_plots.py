@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime.errors import one_line
 from edgefer.runtime.preprocess import Pixels
-from edgefer.training.figures import COLOURS
+from edgefer.training.figures import COLOURS, shortened
 from edgefer.training.grad_cam import Block
 
 MOST_FACES = 100  # in one figure
 _MOST_BARS = 8  # of more classes the largest ones are drawn
 _COLUMNS = 3  # of faces with bars
 _HEAT, _SHARE = "inferno", 0.5  # of the heat in what is drawn over a face
-_LONGEST = 32  # characters of a line above a face
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,6 @@ class FaceCell:
     lines: Sequence[str]
     series: Sequence[Series]
     given: int | None = None
-
-
-def shortened(text: str, longest: int = _LONGEST) -> str:
-    """The text on one line of at most so many characters; of a longer one its end, which tells files apart."""
-    line = one_line(text)
-    return line if len(line) <= longest else f"\N{HORIZONTAL ELLIPSIS}{line[1 - longest :]}"
 
 
 def draw_cells(cells: Sequence[FaceCell], labels: Sequence[str], title: str) -> Any:
@@ -75,7 +67,7 @@ def _patch(number: int, name: str) -> Any:
     return Patch(color=COLOURS[number], label=name)
 
 
-def _draw_face(axes: Any, cell: FaceCell, longest: int = _LONGEST) -> None:
+def _draw_face(axes: Any, cell: FaceCell, longest: int = 32) -> None:
     axes.imshow(cell.face, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title("\n".join(shortened(line, longest) for line in cell.lines), fontsize=8.5, parse_math=False)

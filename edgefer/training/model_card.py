@@ -31,8 +31,8 @@ Union, regulation 2024/1689 forbids emotion recognition at work and in schools, 
 are for research use; ask what that means for your product."""
 
 
-def render(record: TrainingRecord) -> str:
-    """The card, as Markdown."""
+def render(record: TrainingRecord, curves: bool = True) -> str:
+    """The card, as Markdown; with `curves` it refers to the picture of the learning curves beside it."""
     test, name = record.private or record.public, "PrivateTest" if record.private else "PublicTest"
     lines = [
         f"# {record.arch}: model card",
@@ -46,8 +46,7 @@ def render(record: TrainingRecord) -> str:
         f"    {record.command}",
         *_started(record),
         "",
-        f"![learning curves]({record.arch}.png)",
-        "",
+        *([f"![learning curves]({record.arch}.png)", ""] if curves else []),
         "## Data",
         "",
         f"{_images(record)}. Training was trained on, {_choice(record)}, PrivateTest was scored once. "

@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 from edgefer.benchmark import run as runner
 from edgefer.benchmark.run import Plan
 from edgefer.cli.bench import bench
-from edgefer.runtime import machine, records
+from edgefer.devices.bench import BenchOptions, bench_devices
+from edgefer.runtime import machine, peak, records
 from edgefer.runtime.bench_record import BenchRecord, Settings
+from edgefer.runtime.peak import Peak
 from tests.benchmark.made import bundle, record, result, run
 
 
@@ -120,3 +122,17 @@ def test_the_old_form_of_json_still_writes_a_file_and_says_so(
     assert json.loads(path.read_text())["schema"] == BenchRecord.schema
     assert done.stderr == "edgefer: --json FILE is --out FILE now; --json alone prints the record.\n"
     assert f"wrote {path}" in done.stdout
+
+
+def test_the_roofline_is_of_this_processor_on_as_many_threads(
+    tmp_path: Path, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peak, "measure", lambda threads: Peak(threads, 1e9, "made", None, "made"))
+    monkeypatch.setattr(machine, "local_device", lambda: "x86")
+    done = call(tmp_path, "--roofline", "--threads", "2", "--json")
+    assert [each["threads"] for each in json.loads(done.stdout)["peaks"]] == [2]
+    assert json.loads(call(tmp_path, "--json").stdout)["peaks"] == []
+    monkeypatch.setattr(machine, "local_device", lambda: "here")
+    options = BenchOptions(dist=tmp_path / "dist", roofline=True, instructions=False)
+    (measured,) = bench_devices(options).records.values()  # its record says x86
+    assert measured.peaks == [] and "roofline: only the peak" in measured.left_out[0]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgefer.benchmark.pareto import Point, front
 from edgefer.papers import plot_points, plots
-from edgefer.papers.plot_points import Point
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadData, BadRecord, MissingFile
 from edgefer.training import figures
@@ -41,8 +41,8 @@ def test_the_front_holds_what_nothing_is_faster_and_better_than() -> None:
         Point("w", "", 2, 60),
         Point("s", "", 4, 70),
     )
-    assert plot_points.front([slow, worse, same, fast]) == [fast, slow]
-    assert plot_points.front([]) == []
+    assert front([slow, worse, same, fast]) == [fast, slow]
+    assert front([]) == []
 
 
 def test_bundles_with_a_time_and_an_accuracy(tmp_path: Path) -> None:

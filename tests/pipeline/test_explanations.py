@@ -15,8 +15,8 @@ from edgefer.pipeline.options import BuildOptions
 from edgefer.pipeline.original import OriginalNetwork, load_original
 from edgefer.runtime.errors import EmptyData, MissingFile, UnknownName, WrongOptions
 from edgefer.runtime.labels import LABELS
-from edgefer.training.explanation_plots import MOST_FACES, shortened
-from edgefer.training.figures import render
+from edgefer.training.explanation_plots import MOST_FACES
+from edgefer.training.figures import render, shortened
 from edgefer.training.grad_cam import blocks
 from tests.data.made import write_image
 from tests.made import write_csv, write_votes

@@ -1,0 +1,161 @@
+"""`edgefer report --html`: bundles, benches and accuracies as one page that fetches nothing.
+
+What was not measured says so, and how it would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from xml.etree.ElementTree import Element
+
+from edgefer.benchmark.columns import over_runs
+from edgefer.benchmark.html_bundle import bundle_section
+from edgefer.benchmark.html_elements import NOT_MEASURED, document, element, missing, of_markdown, table
+from edgefer.benchmark.html_figures import WIDTH, Figures, achieved
+from edgefer.benchmark.html_sources import VERIFY, Sources
+from edgefer.benchmark.pareto import Point, draw_pareto
+from edgefer.benchmark.report import heading, notes
+from edgefer.runtime import __version__, units
+from edgefer.runtime.bench_record import BenchRecord, Result, Run
+from edgefer.runtime.peak import Peak
+from edgefer.training import model_card
+from edgefer.training.figures import shortened
+
+STYLE = Path(__file__).with_name("report.css")
+
+
+def page(sources: Sources) -> str:
+    """The whole page, as HTML; the same text every time."""
+    figures = Figures()
+    names = sources.detailed
+    title = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    header = element(
+        "header", element("h1", title or "no bundle"), element("p", f"Report of edgefer {__version__}", css="soft")
+    )
+    sections = [_overview(sources, figures), *(bundle_section(name, sources, figures) for name in names)]
+    sections += [_bench(record, figures) for record in sources.benches]
+    sections += _cards(sources)
+    return document(f"{title}: edgefer report", STYLE.read_text("utf-8"), [header, element("main", *sections)])
+
+
+def _cards(sources: Sources) -> Iterator[Element]:
+    """The model card of each weights file, of which several bundles may be made."""
+    manifests = [each.manifest for each in sources.bundles]
+    for training in {each.weights_sha256: each.training for each in manifests if each.training}.values():
+        try:
+            card = of_markdown(model_card.render(training, curves=False))
+        except (LookupError, StopIteration, TypeError, ValueError):  # of what the record calls data and recipe
+            card = missing("the model card: the bundle's training record does not say what a card needs.")
+        yield element("section", card)
+    without = [each.name for each in manifests if each.training is None]
+    if without:
+        line = f"There is none of {', '.join(without)}: no record of a training is in the bundle."
+        yield element("section", element("h2", "Model card"), element("p", line, css="missing"))
+
+
+def _overview(sources: Sources, figures: Figures) -> Element:
+    heads = ("bundle", "accuracy", "drop", "model", "MACs", "median", "instructions")
+    rows = [row for name in sources.names for row in _rows(name, sources)]
+    charts = [chart for chart in _pareto(sources, figures) if chart is not None]
+    why = "two bundles with an accuracy and with latency, size or instructions make a Pareto plot"
+    plots = element("div", *charts, css="columns") if charts else missing(f"{why}: {VERIFY}.")
+    empty = any(NOT_MEASURED in row for row in rows)
+    legend = [element("p", f"{NOT_MEASURED} is not measured.", css="soft")] if empty else []
+    return element("section", element("h2", "Overview"), table(heads, rows), *legend, plots)
+
+
+def _rows(name: str, sources: Sources) -> Iterator[list[str]]:
+    """A row for each result of the bundle, or one without."""
+    check, manifest = sources.checks.get(name), sources.manifest(name)
+    scored = [NOT_MEASURED] * 2 if check is None else [f"{check.artifact.accuracy:.2f} %", f"{check.drop:+.2f}"]
+    results: Sequence[Result | None] = sources.results(name) or [None]
+    for result in results:
+        known = result or manifest
+        static = [NOT_MEASURED] * 2 if known is None else [units.size(known.model_bytes), units.millions(known.macs)]
+        seconds = None if result is None else over_runs(result, _median)
+        count = None if result is None else result.instructions_per_frame
+        times = [NOT_MEASURED if seconds is None else units.milliseconds(seconds)]
+        times.append(NOT_MEASURED if count is None else units.millions(count))
+        yield [name if result is None else result.id, *scored, *static, *times]
+
+
+def _median(run: Run) -> float | None:
+    return median(run.samples) if run.timed else None
+
+
+def _pareto(sources: Sources, figures: Figures) -> Iterator[Element | None]:
+    scored = [(result, sources.checks[result.bundle]) for record in sources.benches for result in record.results
+              if result.bundle in sources.checks]  # fmt: skip
+    several = len(sources.benches) > 1
+    timed, counted = [], []
+    for result, check in scored:
+        name, engine = shortened(result.id if several else result.bundle), shortened(result.runs[0].engine)
+        if (seconds := over_runs(result, _median)) is not None:
+            timed.append(Point(name, engine, 1e3 * seconds, check.artifact.accuracy))
+        if result.instructions_per_frame:
+            counted.append(Point(name, engine, result.instructions_per_frame / 1e6, check.artifact.accuracy))
+    sized = {}
+    for name, check in sources.checks.items():
+        known = sources.manifest(name) or next(iter(sources.results(name)), None)
+        if known is not None:
+            target = shortened(name.rpartition(".")[2].partition("-")[0])
+            sized[name] = Point(shortened(name), target, known.model_bytes / 1e3, check.artifact.accuracy)
+    yield _chart(timed, "median latency in ms", "Accuracy against latency", figures)
+    yield _chart(counted, "million instructions a frame", "Accuracy against instructions", figures)
+    yield _chart(list(sized.values()), "model in KB", "Accuracy against size", figures)
+
+
+def _chart(points: list[Point], cost: str, title: str, figures: Figures) -> Element | None:
+    if len(points) < 2:
+        return None
+    described = f"{title}: " + "; ".join(f"{p.name} {p.y:.2f} % at {p.x:.4g}" for p in points)
+    width, height = WIDTH, 3.6
+    return element("div", figures.draw(described, draw_pareto, points, cost, title, width, height))
+
+
+def _bench(record: BenchRecord, figures: Figures) -> Element:
+    lines = [element("li", line) for line in notes(record)]
+    return element(
+        "section",
+        element("h2", f"Bench on {record.device}"),
+        element("p", heading(record), css="soft"),
+        element("h3", "Roofline"),
+        *_roofline(record, figures),
+        element("h3", "Notes"),
+        element("ul", *lines),
+    )
+
+
+def _roofline(record: BenchRecord, figures: Figures) -> Iterator[Element]:
+    """For each number of threads the peak in fp32, and what each bundle achieves."""
+    if not record.peaks:
+        yield missing("the machine's peak: edgefer bench --roofline.")
+    for peak in record.peaks:
+        of_peak = [
+            (result, result.macs * result.settings.batch / seconds)
+            for result in record.results
+            if result.settings.threads == peak.threads and (seconds := over_runs(result, _median))
+        ]
+        yield element("p", _peak_line(peak), css="soft")
+        if of_peak:
+            names, rates = [shortened(result.bundle) for result, _ in of_peak], [rate for _, rate in of_peak]
+            shares = [None if _has_int8(result) else rate / peak.fp32 for result, rate in of_peak]
+            described = "; ".join(f"{name} {rate / 1e9:.3g}" for name, rate in zip(names, rates, strict=True))
+            described = f"Billion multiply-accumulates a second: {described}"
+            yield figures.draw(described, achieved, names, rates, shares, peak.fp32)
+            if any(share is not None and share > 1 for share in shares):
+                yield element("p", "A float bundle is above the peak: what was measured as the peak is not.", css="bad")
+
+
+def _has_int8(result: Result) -> bool:
+    """Whether the model has tensors of eight bits, which the peak in fp32 does not bound."""
+    return any("8" in dtype for dtype in result.tensors)
+
+
+def _peak_line(peak: Peak) -> str:
+    threads = f"{peak.threads} thread{'s' * (peak.threads != 1)}"
+    int8 = f"not measured: {peak.int8_reason}" if peak.int8 is None else f"{peak.int8 / 1e9:.3g} billion"
+    fp32 = f"{peak.fp32 / 1e9:.3g} billion multiply-accumulates (MACs) a second ({peak.fp32_method})"
+    return f"This processor's peak on {threads}, in fp32: {fp32}. In int8: {int8}."
