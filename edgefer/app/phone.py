@@ -1,7 +1,7 @@
 """A bundle as a part of a phone's app: a folder with the model, code that prepares a face, and golden pairs as tests.
 
 The code comes from the templates of edgefer.pipeline.app_code, which the bundle's page prints too; what is around it
-lies in app/android.
+lies in app/android and app/ios.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgefer.app.folder import FolderKind, require_replaceable, write_files
+from edgefer.app.golden_tests import golden_files, golden_pairs, kotlin_tests, swift_tests
 from edgefer.pipeline.app_code import DEPENDENCIES, contract_values, render_classifier
 from edgefer.runtime import __version__, records
-from edgefer.runtime.bundle import LABELS_FILE, Bundle, Golden, Manifest, read_bundle
-from edgefer.runtime.contract import dequantise
-from edgefer.runtime.errors import BrokenBundle, WrongOptions
+from edgefer.runtime.bundle import LABELS_FILE, Bundle, Manifest, read_bundle
+from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.files import PACKAGE
 
 DEFAULT_PACKAGE = "edgefer.expressions"
@@ -36,7 +33,7 @@ _KEYWORDS = (  # of Kotlin and of Java, in which Android's tools generate classe
 
 @dataclass(frozen=True)
 class PhoneOptions:
-    """What `edgefer app android` is asked for; out: default android/<bundle>; package: of the Kotlin code."""
+    """What `edgefer app android` and `ios` are asked for; out: default <platform>/<bundle>; package: of Kotlin code."""
 
     bundle: Path
     out: Path | None = None
@@ -82,23 +79,48 @@ def write_android(options: PhoneOptions) -> PhoneApp:
     _require_package(options.package)
     folder = options.out or Path("android") / manifest.name
     require_replaceable(folder, _KIND)
-    pairs = _pairs(bundle)
+    pairs = golden_pairs(bundle)
     values = _values(bundle) | {"package": options.package}
     code = render_classifier(manifest.format, "kotlin", values)
     source = f"kotlin/{options.package.replace('.', '/')}"
     files = {
         f"src/main/{source}/Expressions.kt": f"package {options.package}\n\n{code['code']}\n",
         f"src/main/{source}/Preprocessing.kt": f"package {options.package}\n\n{code['preprocessing']}\n",
-        f"src/test/{source}/GoldenTest.kt": _render("android/GoldenTest.kt", values | _kotlin_tests(pairs)),
+        f"src/test/{source}/GoldenTest.kt": _render("android/GoldenTest.kt", values | kotlin_tests(pairs)),
         f"src/androidTest/{source}/GoldenOnDeviceTest.kt": _render(
-            "android/GoldenOnDeviceTest.kt", values | _kotlin_tests(pairs)
+            "android/GoldenOnDeviceTest.kt", values | kotlin_tests(pairs)
         ),
         "build.gradle.kts": _render("android/build.gradle.kts", values),
         "README.md": _render("android/README.md", values),
     }
     content = {name: text.encode() for name, text in files.items()}
-    content |= _assets(bundle, "src/main/assets/expressions") | _golden_files(pairs, "src/test/resources/golden")
+    content |= _assets(bundle, "src/main/assets/expressions") | golden_files(pairs, "src/test/resources/golden/")
     return _write(folder, "android", bundle, content)
+
+
+def write_ios(options: PhoneOptions) -> PhoneApp:
+    """Write a folder for Xcode around a TFLite bundle with float input and output, as `write_android` does."""
+    bundle = read_bundle(options.bundle)
+    manifest, tensors = bundle.manifest, (bundle.manifest.contract.input, bundle.manifest.contract.output)
+    if manifest.format != "tflite" or any(tensor.dtype != "float32" for tensor in tensors):
+        found = " and ".join(dict.fromkeys(tensor.dtype for tensor in tensors))
+        raise WrongOptions(
+            f"{manifest.name} is {manifest.format} with {found} input and output, TensorFlowLiteSwift takes tflite "
+            "with float32: build one for tflite-int8-floatio, which is int8 inside, or tflite-fp32."
+        )
+    folder = options.out or Path("ios") / manifest.name
+    require_replaceable(folder, _KIND)
+    pairs, values = golden_pairs(bundle), _values(bundle)
+    code = render_classifier(manifest.format, "swift", values)
+    files = {
+        "Expressions/Expressions.swift": f"{code['code']}\n",
+        "Expressions/Preprocessing.swift": f"{code['preprocessing']}\n",
+        "ExpressionsTests/GoldenTests.swift": _render("ios/GoldenTests.swift", values | swift_tests(pairs)),
+        "README.md": _render("ios/README.md", values),
+    }
+    content = {name: text.encode() for name, text in files.items()}
+    content |= _assets(bundle, "Expressions") | golden_files(pairs, "ExpressionsTests/golden-", ("rgb", "input"))
+    return _write(folder, "ios", bundle, content)
 
 
 def _require_package(name: str) -> None:
@@ -108,46 +130,6 @@ def _require_package(name: str) -> None:
             f"{name!r} is no package's name for Kotlin and Java: give --package words of small letters, digits and _ "
             f"with a dot between them, like {DEFAULT_PACKAGE}."
         )
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A golden pair: its picture, uint8 (H, W, 3), its files' contents, and the probabilities that it must give."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    picture: bytes
-    input: bytes
-    answer: list[float]
-    tolerance: float
-
-
-def _pairs(bundle: Bundle) -> list[_Pair]:
-    """The golden pairs of the bundle; raises BrokenBundle if labels, contract and output don't fit each other."""
-    agreed, labels = bundle.manifest.contract, bundle.path(LABELS_FILE).read_text(encoding="utf-8").splitlines()
-    if tuple(labels) != agreed.labels or agreed.output.shape != (1, len(labels)):
-        raise BrokenBundle(
-            f"{bundle.manifest.name}: {LABELS_FILE} has {len(labels)} labels, the contract {len(agreed.labels)}, "
-            f"and the output has the shape {agreed.output.shape}: build the bundle again."
-        )
-    return [_pair(bundle, bundle.manifest.golden)]
-
-
-def _pair(bundle: Bundle, golden: Golden) -> _Pair:
-    from PIL import Image
-
-    output = bundle.manifest.contract.output
-    with Image.open(bundle.path(golden.picture)) as image:
-        pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
-    stored = np.frombuffer(bundle.path(golden.output).read_bytes(), np.dtype(output.dtype).newbyteorder("<"))
-    return _Pair(
-        name=bundle.path(golden.picture).stem,
-        pixels=pixels,
-        picture=bundle.path(golden.picture).read_bytes(),
-        input=bundle.path(golden.input).read_bytes(),
-        answer=dequantise(stored, output).tolist(),
-        tolerance=golden.tolerance,
-    )
 
 
 def _values(bundle: Bundle) -> dict[str, str]:
@@ -163,31 +145,6 @@ def _names(manifest: Manifest) -> dict[str, str]:
         "model": manifest.model,
         "tolerance": f"{manifest.golden.tolerance:g}",
     }
-
-
-def _kotlin_tests(pairs: list[_Pair]) -> dict[str, str]:
-    """The functions of the tests, one a golden pair."""
-    return {
-        "pictures": "\n\n".join(
-            f'    @Test\n    fun {pair.name}() = check("{pair.name}.rgb", {pair.pixels.shape[1]}, '
-            f'{pair.pixels.shape[0]}, "{pair.name}.input")'
-            for pair in pairs
-        ),
-        "answers": "\n\n".join(
-            f'    @Test\n    fun {pair.name}() = check(\n        "{pair.name}.png", "{pair.name}.input",\n'
-            f"        floatArrayOf({', '.join(f'{value:.6f}f' for value in pair.answer)}), {pair.tolerance:g}f\n    )"
-            for pair in pairs
-        ),
-    }
-
-
-def _golden_files(pairs: list[_Pair], folder: str) -> dict[str, bytes]:
-    """Of each pair the picture as PNG and as bytes R, G, B, row by row, and the input."""
-    files: dict[str, bytes] = {}
-    for pair in pairs:
-        kinds = {"png": pair.picture, "rgb": pair.pixels.tobytes(), "input": pair.input}
-        files |= {f"{folder}/{pair.name}.{kind}": content for kind, content in kinds.items()}
-    return files
 
 
 def _assets(bundle: Bundle, folder: str) -> dict[str, bytes]:

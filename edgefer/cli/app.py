@@ -25,6 +25,7 @@ def app() -> None:
              edgefer app web dist/ean.tflite-int8-floatio
              edgefer app serve web/ean.tflite-int8-floatio
              edgefer app android dist/ean.tflite-int8
+             edgefer app ios dist/ean.tflite-int8-floatio
     """
 
 
@@ -118,6 +119,24 @@ def android(as_json: bool, **options: Any) -> None:
     from edgefer.app.phone import PhoneOptions, write_android
 
     _say(write_android(PhoneOptions(**options)), as_json)
+
+
+@app.command()
+@click.argument("bundle", type=PATH, metavar="BUNDLE")
+@click.option("--out", type=PATH, metavar="FOLDER", help="Where to; default: ios/ and the bundle's name.")
+@json_option
+def ios(as_json: bool, **options: Any) -> None:
+    """Write a folder for an iOS app in Xcode: a TFLite bundle's model, labels, Swift code and a test.
+
+    The Swift code prepares a face byte for byte as edgefer does; its XCTest shows it with the bundle's golden picture,
+    and runs the model. TensorFlowLiteSwift takes float32 input and output only.
+
+    \b
+    Example: edgefer app ios dist/ean.tflite-int8-floatio
+    """
+    from edgefer.app.phone import PhoneOptions, write_ios
+
+    _say(write_ios(PhoneOptions(**options)), as_json)
 
 
 def _say(made: PhoneApp, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgefer.app.golden_tests import golden_pairs
 from edgefer.app.phone import PhoneOptions, write_android
 from edgefer.pipeline.app_code import contract_values, render_code
 from edgefer.runtime.bundle import read_bundle
@@ -90,8 +91,9 @@ def test_kotlin_makes_pythons_bytes(compiled: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", BUNDLES)
 def test_the_modules_own_tests_pass(target: str, compiled: Path, dist: Path, tmp_path: Path) -> None:
     """With a stand-in for LiteRT that knows the golden outputs of the golden inputs only."""
-    golden = read_bundle(dist / f"ean.{target}")
-    shutil.copy(golden.path(golden.manifest.golden.output), tmp_path / "picture.output")
+    bundle = read_bundle(dist / f"ean.{target}")
+    for pair in golden_pairs(bundle):
+        (tmp_path / f"{pair.name}.output").write_bytes(pair.output)
     run(compiled, target, module=compiled / target, outputs=tmp_path)
     picture = compiled / target / "src" / "test" / "resources" / "golden" / "picture.rgb"
     content = picture.read_bytes()

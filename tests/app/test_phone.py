@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgefer.app import phone
-from edgefer.app.phone import PhoneApp, PhoneOptions, write_android
+from edgefer.app.phone import PhoneApp, PhoneOptions, write_android, write_ios
 from edgefer.cli import cli
 from edgefer.runtime.bundle import LABELS_FILE, Bundle, read_bundle
 from edgefer.runtime.errors import BrokenBundle, MissingFile, OutputFailed, WrongOptions
@@ -47,6 +47,18 @@ def test_android_folder_is_the_golden_one(dist: Path, tmp_path: Path) -> None:
     golden("android.txt", page.replace(bundle.sha256, "0" * 64))
 
 
+def test_ios_folder_is_the_golden_one(floatio: Path, tmp_path: Path) -> None:
+    app = write_ios(PhoneOptions(floatio, tmp_path / "app"))
+    written, bundle = files_of(app), read_bundle(floatio)
+    assert app.record.files == sorted(written) and app.record.platform == "ios"
+    assert written["Expressions/model.tflite"] == bundle.path("model.tflite").read_bytes()
+    assert written["ExpressionsTests/golden-picture.input"] == bundle.path(bundle.manifest.golden.input).read_bytes()
+    shown = {name: text.decode() for name, text in written.items() if Path(name).suffix in {".swift", ".md"}}
+    page = "".join(f"=== {name}\n{text}" for name, text in sorted(shown.items()))
+    page = re.sub(r"            \[[0-9., ]*\]", "            [...]", page)  # the engine's, on this processor
+    golden("ios.txt", page.replace(bundle.sha256, "0" * 64))
+
+
 def test_an_app_holds_the_code_of_the_bundles_page(dist: Path, tmp_path: Path) -> None:
     bundle = read_bundle(dist / "ean.tflite-int8-floatio")
     page = bundle.path("README.md").read_text(encoding="utf-8")
@@ -54,6 +66,9 @@ def test_an_app_holds_the_code_of_the_bundles_page(dist: Path, tmp_path: Path) -
     source = "src/main/kotlin/edgefer/expressions"
     for block, name in zip(code_of(page, "kotlin"), ("Expressions.kt", "Preprocessing.kt"), strict=True):
         assert written[f"{source}/{name}"].decode() == f"package edgefer.expressions\n\n{block}"
+    written = files_of(write_ios(PhoneOptions(bundle.folder, tmp_path / "ios")))
+    names = ("Expressions.swift", "Preprocessing.swift")
+    assert code_of(page, "swift") == [written[f"Expressions/{name}"].decode() for name in names]
 
 
 def test_two_apps_are_equal_and_an_app_is_replaced(dist: Path, tmp_path: Path) -> None:
@@ -77,6 +92,9 @@ def test_what_is_no_app_is_not_replaced(dist: Path, tmp_path: Path) -> None:
 def test_bundles_that_are_refused(dist: Path, tmp_path: Path) -> None:
     with pytest.raises(WrongOptions, match=r"ean\.onnx-fp32 is of the format onnx, .*tflite-int8"):
         write_android(PhoneOptions(dist / "ean.onnx-fp32", tmp_path / "app"))
+    for name in ("onnx-fp32", "tflite-int8"):
+        with pytest.raises(WrongOptions, match=rf"ean\.{name} is .* TensorFlowLiteSwift .*tflite-int8-floatio"):
+            write_ios(PhoneOptions(dist / f"ean.{name}", tmp_path / "app"))
     with pytest.raises(MissingFile):
         write_android(PhoneOptions(tmp_path / "none", tmp_path / "app"))
     assert not list(tmp_path.iterdir())
@@ -103,6 +121,6 @@ def test_command(dist: Path, tmp_path: Path) -> None:
     words = ["app", "android", str(dist / "ean.tflite-int8"), "--out", str(tmp_path / "app")]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0
-    assert done.output.startswith(f"wrote {tmp_path / 'app'} (12 files, 0.2 MB, int8 input and int8 output); next: ")
+    assert done.output.startswith(f"wrote {tmp_path / 'app'} (15 files, 0.2 MB, int8 input and int8 output); next: ")
     record = json.loads(CliRunner().invoke(cli, [*words, "--json"]).output)
     assert record["platform"] == "android" and "README.md" in record["files"]

@@ -25,7 +25,9 @@ enum Preprocessing {
     static func toPixels(_ face: [UInt32], width: Int, height: Int) -> [UInt32] {
         precondition(width > 0 && height > 0 && face.count == width * height, "a face of \(width) x \(height) pixels")
         let resized = resize(face, width, height)
-        return (0..<crop * crop).map { resized[($$0 / crop + $offset) * side + $$0 % crop + $offset] }
+        return (0..<crop * crop).map { (i: Int) -> UInt32 in
+            resized[(i / crop + $offset) * side + i % crop + $offset]
+        }
     }
 
     /// Rows, then columns; Pillow 13 takes the columns first where the height shrinks by much more than the width.
@@ -58,13 +60,16 @@ enum Preprocessing {
     private static func windows(_ size: Int) -> [Window] {
         let scale = Double(size) / Double(side)
         let reach = max(scale, 1.0)
-        return (0..<side).map { place in
+        return (0..<side).map { (place: Int) -> Window in
             let centre = (Double(place) + 0.5) * scale
             let first = max(Int(centre - reach + 0.5), 0)
             let last = min(Int(centre + reach + 0.5), size)
-            let triangle = (first..<last).map { max(1 - abs((Double($$0) - centre + 0.5) * (1 / reach)), 0.0) }
+            let triangle = (first..<last).map { (k: Int) -> Double in
+                max(1 - abs((Double(k) - centre + 0.5) * (1 / reach)), 0.0)
+            }
             let total = triangle.reduce(0, +)
-            return Window(first: first, weights: triangle.map { Int(0.5 + $$0 / total * Double(1 << bits)) })
+            let weights = triangle.map { (weight: Double) -> Int in Int(0.5 + weight / total * Double(1 << bits)) }
+            return Window(first: first, weights: weights)
         }
     }
 
