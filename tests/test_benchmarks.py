@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from edgefer.pipeline.targets import all_targets
 from tests.made import SHIPPED
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -92,6 +93,17 @@ def test_what_the_shipped_weights_come_from_is_on_record(network: str) -> None:
     record = json.loads((weights / f"{network}.json").read_text())
     pretrained = record.get("pretrained")
     assert {each["sha256"] for each in [*record["teachers"], *([pretrained] if pretrained else [])]} <= known
+
+
+def test_lean_table_is_rendered_from_its_record_of_every_shipped_network_and_target() -> None:
+    record = json.loads((BENCHMARKS / "results" / "lean.json").read_text())
+    assert (BENCHMARKS / "tables" / "lean.md").read_text() == script("lean").render(record)
+    assert {(row["network"], row["target"]) for row in record["rows"]} == {
+        (n, t) for n in SHIPPED for t in all_targets()
+    }
+    for row in record["rows"]:
+        assert row["difference"] == 0, row
+        assert row["bytes"] == sorted(row["bytes"], reverse=True), row
 
 
 def test_training_table_is_rendered_from_its_record() -> None:
