@@ -75,7 +75,7 @@ def write_page(options: WebOptions) -> Page:
     bundle = read_bundle(options.bundle)
     manifest = bundle.manifest
     _require_runnable(manifest)
-    detector = _detector(options.detector)
+    detector = _detector(options.detector, manifest)
     folder = options.out or Path("web") / manifest.name
     require_replaceable(folder, _KIND)
     formats = formats_of(manifest, detector)
@@ -115,7 +115,7 @@ def _require_runnable(manifest: Manifest) -> None:
             )
 
 
-def _detector(name: str) -> PageDetector | None:
+def _detector(name: str, manifest: Manifest) -> PageDetector | None:
     """What the page is told of a detector, None for "none"; raises UnknownName or NotSetUp."""
     if name not in PAGE_DETECTORS:
         raise UnknownName.of("detector of a page", name, PAGE_DETECTORS)
@@ -128,7 +128,9 @@ def _detector(name: str) -> PageDetector | None:
             "with --detector none."
         )
     assert row.second_pass is not None  # so is the page's code
-    return PageDetector(name, f"detector/{row.files[0]}", row.threshold, row.second_pass, face_map(name))
+    return PageDetector(
+        name, f"detector/{row.files[0]}", row.threshold, row.second_pass, face_map(name, manifest.contract)
+    )
 
 
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:

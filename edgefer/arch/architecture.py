@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
 from edgefer.runtime.contract import Contract, Layout, Meaning, TensorSpec
+from edgefer.runtime.detectors import face_maps
 from edgefer.runtime.labels import LABELS, require_labels
 from edgefer.runtime.preprocess import LUMA, PIXEL_MAX
 
@@ -139,6 +140,7 @@ class Arch:
             output=output_spec,
             meaning="probabilities" if self.user_model is None else self.user_model.meaning,
             labels=self.labels,
+            face_maps=face_maps(),
         )
 
     def _grey(self) -> str:

@@ -84,7 +84,7 @@ def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: ty
         shown.progress.note(f"left out, because it is no picture or video: {names} ({len(listing.others):,} in all)")
     detectors = load_detectors(options["detector"], listing.sources, options["threads"])
     classifier = load(options["bundle"] or _shipped(shown), options["threads"])
-    printer = kind(shown.print, classifier.labels)
+    printer = kind(shown.print, classifier.labels, "bundle" if classifier.contract.face_maps else "edgefer")
     summary = run(
         classifier,
         detectors,
@@ -105,11 +105,12 @@ def _shipped(shown: Display) -> Path:
 
 
 class _Printer:
-    """Prints what a run tells."""
+    """Prints what a run tells; `framing` says whose maps faces are cut out by, the bundle's or edgefer's own."""
 
-    def __init__(self, write: Callable[[str], None], labels: Sequence[str]) -> None:
+    def __init__(self, write: Callable[[str], None], labels: Sequence[str], framing: str) -> None:
         self.write = write
         self.labels = labels
+        self.framing = framing
 
     def tell(self, result: FrameResult) -> None:
         """One frame is done."""
@@ -133,6 +134,7 @@ class _JsonLines(_Printer):
                 "roll": round(each.face.roll, 2),
                 "points": [[round(x, 2), round(y, 2)] for x, y in each.face.points],
                 "detector": each.face.detector,
+                "framing": self.framing,
                 "track": each.track,
                 "label": each.label,
                 "probabilities": {label: round(value, 6) for label, value in each.probabilities.items()},
@@ -154,8 +156,8 @@ class _JsonLines(_Printer):
 class _CsvLines(_Printer):
     """A header, and a line for each face; a frame without a face has a line without one."""
 
-    def __init__(self, write: Callable[[str], None], labels: Sequence[str]) -> None:
-        super().__init__(write, labels)
+    def __init__(self, write: Callable[[str], None], labels: Sequence[str], framing: str) -> None:
+        super().__init__(write, labels, framing)
         self._line(
             ["source", "frame", "seconds", "face", "left", "top", "width", "height", "score", "track", "label", *labels]
         )
@@ -184,8 +186,8 @@ def _no_formula(value: object) -> object:
 class _Table(_Printer):
     """A table of the faces in pictures; of what moves a line for each frame, as it comes."""
 
-    def __init__(self, write: Callable[[str], None], labels: Sequence[str]) -> None:
-        super().__init__(write, labels)
+    def __init__(self, write: Callable[[str], None], labels: Sequence[str], framing: str) -> None:
+        super().__init__(write, labels, framing)
         self._rows: list[list[str]] = []
 
     def tell(self, result: FrameResult) -> None:

@@ -47,7 +47,9 @@ def faces(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
     """
     target, key = folder(listing, size, options.cache), files_digest(listing)
     key = key if options.depth is None else f"{key} {options.depth} bits"
-    key = key if options.detector is None else f"{key} {options.detector} {face_map(options.detector)}"
+    key = (
+        key if options.detector is None else f"{key} {options.detector} {options.framing or face_map(options.detector)}"
+    )
     key = f"{key} with links" if options.follow_links else key
     kept = _open(target, key, len(listing), size)
     if kept is not None:

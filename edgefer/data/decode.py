@@ -12,7 +12,7 @@ import numpy as np
 from edgefer.data.listing import WHOLE, Box, Entry, Listing, ReadOptions, UnreadableFile
 from edgefer.data.mapped import Faces
 from edgefer.data.source_files import LEADS_OUT, SUFFIXES, Source
-from edgefer.runtime.detectors import Detector, Face, crop_face, face_map, load_detector
+from edgefer.runtime.detectors import Detector, Face, FaceMap, crop_face, face_map, load_detector
 from edgefer.runtime.image_file import UnusableImage, read_picture
 from edgefer.runtime.preprocess import Pixels, resize_face, rgb_image, to_rgb
 
@@ -62,14 +62,19 @@ class DecodedFaces:
 
 @dataclass(frozen=True)
 class FaceSearch:
-    """Finds the face in a photograph: the detector's best one, or where the data set has a box the one most in it."""
+    """Finds the face in a photograph: the detector's best one, or where the data set has a box the one most in it.
+
+    framing  from the detector's box to what is cut out; None: edgefer's own map
+    """
 
     detector: Detector
+    framing: FaceMap | None = None
 
     @classmethod
-    def of(cls, name: str | None) -> FaceSearch | None:
+    def of(cls, options: ReadOptions) -> FaceSearch | None:
         """By the detector's name; None searches nothing. Raises UnknownName, NotSetUp or MissingEngine."""
-        return None if name is None else cls(load_detector(name))
+        name = options.detector
+        return None if name is None else cls(load_detector(name), options.framing)
 
     def cut(self, image: Pixels, box: Box, size: int) -> Pixels | None:
         """The face, uint8 (size, size, 3), of a photograph (H, W, 3); None if there is none."""
@@ -78,7 +83,7 @@ class FaceSearch:
             left, top, width, height = map(float, box)
             labelled = Face(left, top, width, height, 1.0)
             found = sorted((f for f in found if f.overlap(labelled) > 0), key=lambda f: -f.overlap(labelled))
-        return crop_face(image, found[0], face_map(found[0].detector), size) if found else None
+        return crop_face(image, found[0], self.framing or face_map(found[0].detector), size) if found else None
 
 
 def in_memory(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
@@ -96,7 +101,7 @@ def in_memory(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces
 
 def decoded(listing: Listing, size: int, options: ReadOptions) -> Iterator[DecodedFace | UnreadableFile]:
     """One after the other, or why there is none."""
-    source, search = Source(listing.root, options.follow_links), FaceSearch.of(options.detector)
+    source, search = Source(listing.root, options.follow_links), FaceSearch.of(options)
     for number, entry in enumerate(listing):
         if number % _EVERY == 0:
             options.tick(number, len(listing))

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.runtime.detectors import FaceMap
 from edgefer.runtime.progress import Progress
 
 Box = tuple[int, int, int, int]
@@ -53,6 +54,7 @@ class ReadOptions:
     skip_unreadable  broken rows or images that are left out before the reading fails
     depth   bits of a value in images of 16 bits, one of image_file.DEPTHS; None: 16, unless no value is that large
     detector  what finds the face in whole photographs, a name of edgefer.runtime.detectors; None: images are faces
+    framing from the detector's box to the face, as a bundle's contract has it; None: edgefer's own map
     unlabelled       a folder that holds nothing but images is read too, as Training images of one class
     say     hears a line that the user should see
     tick    hears (images decoded, images in all) now and then
@@ -66,6 +68,7 @@ class ReadOptions:
     allow_missing_classes: bool = False
     follow_links: bool = False
     detector: str | None = None
+    framing: FaceMap | None = None
     unlabelled: bool = False
     say: Callable[[str], None] = _ignore
     tick: Callable[[int, int], None] = _ignore

@@ -22,6 +22,7 @@ from edgefer.pipeline.float_baseline import run_float_baseline
 from edgefer.runtime import verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
+from edgefer.runtime.detectors import FaceMap, face_map
 from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, WrongOptions
 from edgefer.runtime.metrics import Detection
 from edgefer.runtime.progress import SILENT, Progress
@@ -164,6 +165,9 @@ def _check_golden(folder: Path, runner: _Runner) -> BundleCheck:
         return replace(check, bundle=None, failure=error)
 
 
+_Cut = tuple[int, FaceMap | None]  # the side of a face in pixels; from the detector's box to it, None without one
+
+
 @dataclass(frozen=True)
 class _Faces:
     """A split of a data set, and which of its rows Training does not hold too (None: it has no Training)."""
@@ -174,19 +178,25 @@ class _Faces:
 
 def _read_faces(
     path: Path, options: VerifyOptions, checks: Sequence[BundleCheck], progress: Progress
-) -> dict[int, _Faces]:
-    """The faces by the size that bundles resize them to."""
+) -> dict[_Cut, _Faces]:
+    """The faces by the size that bundles resize them to, and how they frame them."""
     faces = {}
-    for size in {check.bundle.manifest.contract.resize for check in checks if check.bundle is not None}:
-        whole = load(path, size, options.reading.with_progress(path, progress))
+    reading = options.reading.with_progress(path, progress)
+    for size, framing in {_cut(check.bundle, reading) for check in checks if check.bundle is not None}:
+        whole = load(path, size, replace(reading, framing=framing))
         test = whole.split(options.split)
-        faces[size] = _Faces(test, unseen_rows(test, whole))
+        faces[size, framing] = _Faces(test, unseen_rows(test, whole))
     return faces
+
+
+def _cut(bundle: Bundle, reading: ReadOptions) -> _Cut:
+    agreed = bundle.manifest.contract
+    return agreed.resize, None if reading.detector is None else face_map(reading.detector, agreed)
 
 
 def _check_accuracy(
     check: BundleCheck,
-    faces: dict[int, _Faces],
+    faces: dict[_Cut, _Faces],
     floats: dict[str, FloatBaseline],
     options: VerifyOptions,
     runner: _Runner,
@@ -194,7 +204,7 @@ def _check_accuracy(
     """`floats` keeps the float model's outputs by its weights."""
     assert check.bundle is not None
     bundle, manifest = check.bundle, check.bundle.manifest
-    shown = faces[manifest.contract.resize]
+    shown = faces[_cut(bundle, options.reading)]
     try:
         matched = match_classes(shown.test, manifest.contract.labels, manifest.name)
         check, test = replace(check, left_out=matched.left_out), matched.faces.found_only()

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from edgefer.runtime.preprocess import centre_crop, resize_pixels, to_rgb
 
+Point = tuple[float, float]
+# How a face is cut out: by its box, by its box turned to the line of the eyes, by its points, or stretched as it is.
+Alignment = Literal["box", "eyes", "points", "stretch"]
 Layout = Literal["NHWC", "NCHW"]
 Meaning = Literal["probabilities", "independent probabilities"]
 
@@ -29,6 +32,25 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class FaceMap:
+    """From a detector's box to the square that FER2013 would have framed.
+
+    dx, dy  from the box's centre to the square's, as shares of the box's longer side
+    side    of the square, as a share of the box's longer side
+    align   "box": the square is upright; "eyes": box and square are turned by the face's roll; "points": the square
+            is the one in which the face's points fall closest (least squares) to `points`, or as "eyes" where the
+            face has none; "stretch": the box itself, stretched to a square
+    points  where the detector's points are in FER2013's square, whose sides are 1; median of faces of Training
+    """
+
+    dx: float = 0.0
+    dy: float = 0.0
+    side: float = 1.0
+    align: Alignment = "box"
+    points: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
 class Contract:
     """From a face box in a camera frame to the input tensor, and from the output tensor to a label.
 
@@ -40,6 +62,7 @@ class Contract:
     output       in the order of `labels`
     meaning      of the outputs: "probabilities" sum to 1; "independent probabilities" are from 0 to 1 each, whatever
                  the others are (a network with a sigmoid, of which several labels may hold)
+    face_maps    from each detector's box to `face`, by the detector's name; None in bundles of earlier versions
     """
 
     face: str
@@ -57,6 +80,7 @@ class Contract:
     output: TensorSpec
     meaning: Meaning
     labels: tuple[str, ...]
+    face_maps: dict[str, FaceMap] | None = None
 
 
 def to_pixels(faces: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """From a picture to its faces, and from each face to its expression: detect, cut out, prepare, infer.
 
-The bundle's contract says what the network is to see; the detector's row says how its boxes are framed.
+The bundle's contract says what the network is to see, and how the boxes of each detector are to be framed for it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Predictor:
     def _classify(self, image: Pixels, face: Face) -> FacePrediction:
         contract = self.model.contract
         with self.stopwatch.time("prepare"):
-            framed = crop_face(image, face, face_map(face.detector), contract.resize)
+            framed = crop_face(image, face, face_map(face.detector, contract), contract.resize)
             pixels = centre_crop(framed, contract.crop)
         with self.stopwatch.time("infer"):
             probabilities = self.model.run(pixels)

@@ -77,7 +77,9 @@ def test_a_detector_and_its_engine_are_in_the_page(dist: Path, tmp_path: Path, m
     (row.folder / row.files[0]).write_bytes(b"weights")
     page = write_page(WebOptions(dist / "ean.onnx-fp32", tmp_path / "page"))
     detector = page.settings.detector
-    assert detector is not None and detector.map == face_map("blazeface")
+    contract = read_bundle(dist / "ean.onnx-fp32").manifest.contract
+    assert contract.face_maps is not None and contract.face_maps.keys() == DETECTORS.keys()
+    assert detector is not None and detector.map == contract.face_maps["blazeface"] == face_map("blazeface")
     assert (page.folder / detector.file).read_bytes() == b"weights"
     assert {"blazeface.js", "face.js", "engine-tflite.js", "engine-onnx.js"} <= set(page.settings.files)
     assert page.settings.engines == ["onnxruntime-web", "LiteRT.js"]

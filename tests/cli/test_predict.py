@@ -21,6 +21,7 @@ from edgefer.runtime.labels import LABELS
 from tests.cli.made import FP32, Run, raising
 from tests.data.made_photographs import Bright, write_photographs
 from tests.runtime.made_video import FRAMES, write_video
+from tests.runtime.test_bundle_damage import edit
 
 
 @pytest.fixture
@@ -36,8 +37,15 @@ def test_predict_is_classify_where_the_picture_is_a_face(run: Run, made: Path, p
     frame = json.loads(line)
     (face,) = frame.pop("faces")
     assert frame == {"source": str(photo), "frame": 0, "seconds": None, "width": 96, "height": 96}
-    assert face["label"] == answer.label and face["box"] == [0, 0, 96, 96]
+    assert face["label"] == answer.label and face["box"] == [0, 0, 96, 96] and face["framing"] == "bundle"
     assert face["probabilities"] == {label: round(value, 6) for label, value in answer.probabilities.items()}
+
+
+def test_predict_with_a_bundle_of_an_earlier_version(run: Run, earlier: Path, photo: Path) -> None:
+    edit(earlier / FP32, lambda content: content["contract"].pop("face_maps"))
+    out = run("predict", photo, "--bundle", earlier / FP32, "--detector", "none", "--json").fine()
+    (face,) = json.loads(out)["faces"]
+    assert face["framing"] == "edgefer"
 
 
 def test_predict_in_python(made: Path, photo: Path) -> None:

@@ -91,7 +91,7 @@ def fails_after_golden(ran: Ran, code: int, *words: str) -> None:
 def test_verify_of_a_forged_file(run: Run, earlier: Path, name: str) -> None:
     (earlier / FP32 / name).write_bytes(b"forged")
     edit(earlier / FP32, lambda content: renew(content, earlier / FP32, name))
-    run("verify", earlier / FP32).fails(11, FP32, "can't load it" if name == "model.onnx" else "is no picture")
+    run("verify", earlier / FP32).fails(11, FP32, "can't load it" if name == "model.onnx" else "is no PNG picture")
 
 
 def test_verify_against_a_float_that_is_not_its_own(run: Run, made: Path, csv: Path, tmp_path: Path) -> None:

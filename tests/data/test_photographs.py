@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from edgefer.data import cache, decode
 from edgefer.data.decode import FaceSearch
-from edgefer.data.listing import ReadOptions
+from edgefer.data.listing import WHOLE, ReadOptions
 from edgefer.data.load import load
+from edgefer.runtime.detectors import FaceMap
 from edgefer.runtime.errors import EmptyData, UnknownName, WrongOptions
 from tests.data.made import fails
 from tests.data.made_photographs import LEFT, SIDE, TOP, Bright, face, write_photographs
@@ -55,6 +57,9 @@ def test_a_labelled_box_chooses_the_face() -> None:
     cut = search.cut(image, (LEFT + 5, TOP + 5, SIDE, SIDE), SIDE)
     assert cut is not None and np.array_equal(cut[..., 0], face(0))
     assert search.cut(image, (0, 30, 10, 10), SIDE) is None, "what the detector found is another face"
+    half = replace(search, framing=FaceMap(side=0.5)).cut(image, WHOLE, SIDE // 2)
+    middle = slice(SIDE // 4, SIDE - SIDE // 4)
+    assert half is not None and np.array_equal(half[..., 0], face(0)[middle, middle])
 
 
 def test_faces_that_are_cut_out_already(tmp_path: Path) -> None:

@@ -37,10 +37,7 @@ class Halves:
     """Says which half of a face is the brighter one: "left", "right", and a tenth for the third label."""
 
     seen: list[Pixels] = field(default_factory=list)
-
-    @property
-    def contract(self) -> Contract:
-        return CONTRACT
+    contract: Contract = CONTRACT
 
     def run(self, pixels: Pixels, /) -> NDArray[np.float32]:
         self.seen = [*self.seen[-3:], pixels]

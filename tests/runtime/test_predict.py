@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgefer.runtime import contract as contracts
-from edgefer.runtime.detectors import Face, load_detector
+from edgefer.runtime.detectors import Face, FaceMap, face_map, load_detector
 from edgefer.runtime.predict import STAGES, FacePrediction, Predictor, to_prediction
 from edgefer.runtime.tracking import LOST_AFTER, Tracker
 from tests.data.made import noise
@@ -35,6 +36,15 @@ def test_the_contract_prepares_what_no_detector_finds() -> None:
     model, image = Halves(), noise(0, 30, 40, 3)
     Predictor(model, load_detector("none")).predict(image)
     assert np.array_equal(model.seen[0], contracts.to_pixels(image[None], CONTRACT)[0])
+
+
+def test_the_contract_frames_the_boxes_of_its_detectors() -> None:
+    image = noise(0, 48, 48, 3)
+    agreed = replace(CONTRACT, face_maps={"none": FaceMap(side=0.5)})
+    model = Halves(contract=agreed)
+    Predictor(model, load_detector("none")).predict(image)
+    assert np.array_equal(model.seen[0], contracts.to_pixels(image[None, 12:36, 12:36], CONTRACT)[0])
+    assert face_map("haar", agreed) == face_map("haar"), "edgefer's own, where the contract has none"
 
 
 def test_mirror_averages_a_face_with_its_mirror_image() -> None:

@@ -58,18 +58,19 @@ async function start() {
   if (failure) throw new Error(`${failure} Its answers would be wrong, so none are given.`);
   element('golden').textContent = goldenWords(check);
   element('golden').className = 'holds';
-  Object.assign(state, {run, contract, detect: await detector(page.detector, load)});
+  Object.assign(state, {run, contract, detect: await detector(page.detector, contract, load)});
 }
 
-async function detector(settings, load) {
+async function detector(settings, contract, load) {
   if (!settings) return null;
   const {detect, TENSORS} = await import(`./${settings.name}.js`);
   const {cornersOf, cropSquare, squareOf} = await import('./face.js');
   const run = await load('tflite', settings.file, TENSORS);
+  const map = contract.face_maps?.[settings.name] ?? settings.map; // bundles of earlier versions have none
   return async (image, size) => {
     const found = await detect(image, run, settings);
     if (!found) return null;
-    const square = squareOf(found, settings.map);
+    const square = squareOf(found, map);
     return {face: cropSquare(image, square, size), corners: cornersOf(square)};
   };
 }

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgefer.runtime.detectors.face import Detector, Face, FaceMap, Point, Square, crop_face, roll_of, square_of
+from edgefer.runtime.contract import Contract, FaceMap, Point
+from edgefer.runtime.detectors.face import Detector, Face, Square, crop_face, roll_of, square_of
 from edgefer.runtime.detectors.second_pass import SecondPass
 from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import cache_folder
@@ -25,7 +26,7 @@ from edgefer.runtime.process import defer_signals
 
 __all__ = [
     "DETECTORS", "POLICIES", "Detector", "DetectorRow", "Face", "FaceMap", "FirstThatFinds", "Point", "Square",
-    "crop_face", "face_map", "load_detector", "load_policy", "roll_of", "square_of",
+    "crop_face", "face_map", "face_maps", "load_detector", "load_policy", "roll_of", "square_of",
 ]  # fmt: skip
 EXTRA = "predict"
 _MAPS = Path(__file__).with_name("maps.json")
@@ -240,16 +241,20 @@ def load_policy(name: str, threads: int = 1) -> FirstThatFinds:
     return FirstThatFinds(ready)
 
 
-def face_map(name: str) -> FaceMap:
-    """From the boxes of this detector to FER2013's framing; raises UnknownName."""
+def face_map(name: str, contract: Contract | None = None) -> FaceMap:
+    """From the boxes of this detector to the framing that a contract asks for; raises UnknownName.
+
+    Without a contract, or where it has no map of this detector, the framing is FER2013's as this edgefer has it.
+    """
     if name not in DETECTORS:
         raise UnknownName.of("detector", name, DETECTORS)
-    return _maps()[name]
+    carried = contract.face_maps if contract is not None and contract.face_maps is not None else {}
+    return carried[name] if name in carried else face_maps()[name]
 
 
 @cache
-def _maps() -> dict[str, FaceMap]:
-    """maps.json; its other keys say how it came to be."""
+def face_maps() -> dict[str, FaceMap]:
+    """The maps of all detectors, by their names: maps.json, whose other keys say how it came to be."""
     written: dict[str, dict[str, Any]] = json.loads(_MAPS.read_text(encoding="utf-8"))["maps"]
     return {
         name: FaceMap(**{**row, "points": tuple(tuple(point) for point in row.get("points", ()))})

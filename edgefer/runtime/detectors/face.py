@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import atan2, ceil, cos, degrees, floor, radians, sin
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.runtime.contract import FaceMap, Point
 from edgefer.runtime.errors import BadData
 from edgefer.runtime.preprocess import Pixels, resize_face
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Point = tuple[float, float]
-# How a face is cut out: by its box, by its box turned to the line of the eyes, by its points, or stretched as it is.
-Alignment = Literal["box", "eyes", "points", "stretch"]
 
 _OVERSAMPLING = 4  # a turned face is sampled at up to so many times the size that is asked for, then reduced
 _LARGEST = 2  # times the longer side of the picture: no square larger than that is cut out, whatever a detector says
@@ -63,25 +61,6 @@ class Detector(Protocol):
 
     def detect(self, image: Pixels) -> list[Face]:
         """The faces of an upright picture, uint8 (H, W, 3) in the order red, green, blue; the best one first."""
-
-
-@dataclass(frozen=True)
-class FaceMap:
-    """From a detector's box to the square that FER2013 would have framed.
-
-    dx, dy  from the box's centre to the square's, as shares of the box's longer side
-    side    of the square, as a share of the box's longer side
-    align   "box": the square is upright; "eyes": box and square are turned by the face's roll; "points": the square
-            is the one in which the face's points fall closest (least squares) to `points`, or as "eyes" where the
-            face has none; "stretch": the box itself, stretched to a square
-    points  where the detector's points are in FER2013's square, whose sides are 1; median of faces of Training
-    """
-
-    dx: float = 0.0
-    dy: float = 0.0
-    side: float = 1.0
-    align: Alignment = "box"
-    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgefer.runtime.detectors.face import Detector, Face, FaceMap, crop_face, square_of
+from edgefer.runtime.contract import FaceMap
+from edgefer.runtime.detectors.face import Detector, Face, crop_face, square_of
 from edgefer.runtime.preprocess import Pixels
 
 _SURROUNDINGS = FaceMap(side=2.4, align="eyes")  # what the second look is at: the box and as much around it
