@@ -6,19 +6,24 @@ A reader never follows a path out of the folder and trusts no byte whose checksu
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgefer.runtime import records
-from edgefer.runtime.contract import Contract
+from edgefer.runtime.contract import Contract, contract_faults
+from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
 from edgefer.runtime.files import require_folder, sha256, staged_folder
+from edgefer.runtime.names import NAMES_ARE, is_name
 from edgefer.runtime.records import Dtypes
 
 _SCHEMAS = "edgefer/bundle/"
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
+MANIFEST_LIMIT = 4 * 2**20  # bytes
+TOLERANCE_LIMIT = 0.25  # in probability; a build writes at most 0.02
 GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
 RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT = "golden/large.png", "golden/large-input.bin", "golden/large-output.bin"
 
@@ -162,10 +167,10 @@ def require_replaceable(folder: Path) -> None:
 def _written(folder: Path) -> set[str]:
     """Names of the files that edgefer wrote into a bundle's folder; none if it is no bundle."""
     try:
-        content = records.read_json(folder / MANIFEST)
+        content = records.parse_json(_manifest_text(folder), str(folder / MANIFEST))
         ours = str(records.schema_of(content)).startswith(_SCHEMAS)
         return {MANIFEST, *content["files"]} if ours else set()
-    except (MissingFile, BadRecord, LookupError, TypeError):
+    except (BrokenBundle, MissingFile, BadRecord, LookupError, TypeError):
         return set()
 
 
@@ -175,18 +180,46 @@ def read_bundle(folder: Path) -> Bundle:
         raise MissingFile(f"{folder} is a file: give the bundle's folder.")
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
+    text, remedy = _manifest_text(folder), "build the bundle again or install the edgefer that made it"
     try:
-        manifest = records.read(
-            Manifest, folder / MANIFEST, "build the bundle again or install the edgefer that made it"
-        )
-    except MissingFile as error:
-        raise BrokenBundle(f"{folder} has no readable {MANIFEST}: give a bundle that edgefer build made.") from error
+        manifest = records.parse(Manifest, text, str(folder / MANIFEST), remedy)
     except UnknownSchema as error:
         raise BrokenBundle(str(error)) from error
     except BadRecord as error:
         raise BrokenBundle(f"{folder} is damaged: {error}") from error
+    _require_bounds(folder, manifest)
     _check(folder, manifest)
-    return Bundle(folder, manifest, sha256(folder / MANIFEST))
+    return Bundle(folder, manifest, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _manifest_text(folder: Path) -> str:
+    """What manifest.json holds; raises BrokenBundle unless it is a file of the bundle, of a sensible size."""
+    path, made_by = folder / MANIFEST, "give a bundle that edgefer build made"
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or not _inside(folder, MANIFEST):
+            raise BrokenBundle(f"{path} is no regular file in the bundle: {made_by}.")
+        if status.st_size > MANIFEST_LIMIT:
+            raise BrokenBundle(f"{path} has {status.st_size:,} bytes, at most {MANIFEST_LIMIT:,} are read: {made_by}.")
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrokenBundle(f"{folder} has no readable {MANIFEST}: {made_by}.") from error
+
+
+def _require_bounds(folder: Path, manifest: Manifest) -> None:
+    """Raise BrokenBundle for names and numbers that no bundle has: they become paths, lines and sizes of memory."""
+    names = {"name": manifest.name, "network": manifest.arch, "target": manifest.target}
+    faults = [
+        f"{name!r:.99} is no {what} of a bundle: {NAMES_ARE}" for what, name in names.items() if not is_name(name)
+    ]
+    faults += contract_faults(manifest.contract)
+    if manifest.format not in ENGINES:
+        faults.append(f"its format {manifest.format!r:.120} is none of {', '.join(ENGINES)}")
+    pairs = [manifest.golden, manifest.golden_resize] if manifest.golden_resize else [manifest.golden]
+    for tolerance in (pair.tolerance for pair in pairs if not 0 <= pair.tolerance <= TOLERANCE_LIMIT):
+        faults.append(f"its golden tolerance {tolerance:g} is not from 0 to {TOLERANCE_LIMIT}")
+    if faults:
+        raise BrokenBundle(f"{folder}: {faults[0]:.300}: build the bundle again, or install the edgefer that made it.")
 
 
 def _check(folder: Path, manifest: Manifest) -> None:
@@ -214,6 +247,6 @@ def _files_in(folder: Path) -> set[str]:
 def _inside(folder: Path, name: str) -> bool:
     """Whether `name` stays in the folder, links included."""
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name.isprintable():
         return False
     return (folder / name).resolve().is_relative_to(folder.resolve())

@@ -5,7 +5,9 @@ Written into every bundle's manifest and followed, from there, by edgefer's own 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +20,8 @@ Point = tuple[float, float]
 Alignment = Literal["box", "eyes", "points", "stretch"]
 Layout = Literal["NHWC", "NCHW"]
 Meaning = Literal["probabilities", "independent probabilities"]
+_SIDE_LIMIT, _MARGIN_LIMIT, _VALUE_LIMIT = 4096, 10, 1_000_000  # pixels; sides of the box; of a pixel, scale or mean
+_VALUES_LIMIT, _LABELS_LIMIT, _LABEL_LIMIT = 2**26, 10_000, 200  # of a tensor; labels; characters of one
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,39 @@ class Contract:
     meaning: Meaning
     labels: tuple[str, ...]
     face_maps: dict[str, FaceMap] | None = None
+
+
+def contract_faults(contract: Contract) -> Iterator[str]:
+    """What of a contract is out of all bounds, in words that go on after "the bundle:"; nothing of one that was built.
+
+    A file that says so would cost memory or time without end, or pass checks that it should not.
+    """
+    if not 1 <= contract.crop <= contract.resize <= _SIDE_LIMIT:
+        yield f"its crop {contract.crop} and resize {contract.resize} are not 1 <= crop <= resize <= {_SIDE_LIMIT}"
+    if not 0 <= contract.face_margin <= _MARGIN_LIMIT:
+        yield f"its face_margin {contract.face_margin:g} is not from 0 to {_MARGIN_LIMIT}"
+    if not all(abs(value) <= _VALUE_LIMIT for value in (*contract.value_range, *contract.mean)):
+        yield f"its value_range and mean are not within {_VALUE_LIMIT:,}"
+    if not all(0 < value <= _VALUE_LIMIT for value in contract.deviation):
+        yield f"its deviation is not above 0 and at most {_VALUE_LIMIT:,}"
+    for name, face_map in (contract.face_maps or {}).items():
+        numbers = (face_map.dx, face_map.dy, *(value for point in face_map.points for value in point))
+        if not 0 < face_map.side <= _MARGIN_LIMIT or any(abs(value) > _MARGIN_LIMIT for value in numbers):
+            yield f"its face map {name!r:.99} is further from the box than {_MARGIN_LIMIT} of its sides"
+    for which, spec in (("input", contract.input), ("output", contract.output)):
+        yield from (f"its {which} {fault}" for fault in _tensor_faults(spec))
+    wrong = [label for label in contract.labels if not label.isprintable() or not 0 < len(label) <= _LABEL_LIMIT]
+    if wrong or not 0 < len(contract.labels) <= _LABELS_LIMIT:
+        yield f"its labels are not 1 to {_LABELS_LIMIT:,} printable ones of at most {_LABEL_LIMIT} characters"
+
+
+def _tensor_faults(spec: TensorSpec) -> Iterator[str]:
+    if not spec.shape or not all(side > 0 for side in spec.shape) or prod(spec.shape) > _VALUES_LIMIT:
+        yield f"of the shape {spec.shape!s:.120} has no values, or more than {_VALUES_LIMIT:,}"
+    if spec.scale is not None and not 0 < spec.scale <= _VALUE_LIMIT:
+        yield f"has the scale {spec.scale:g}, must be above 0 and at most {_VALUE_LIMIT:,}"
+    if spec.zero_point is not None and not -128 <= spec.zero_point <= 127:
+        yield f"has the zero point {spec.zero_point}, must be from -128 to 127"
 
 
 def to_pixels(faces: NDArray[np.uint8], contract: Contract) -> NDArray[np.uint8]:

@@ -234,7 +234,7 @@ def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str, fin
 
     Python's reader takes NaN and Infinity, which JSON has not and earlier versions wrote: they are refused by name.
     """
-    content = _json(text, source, remedy)
+    content = parse_json(text, source, remedy)
     broken = next(_not_finite(content, ""), None) if finite else None
     if broken is not None:
         raise BadRecord(f"{source} holds {broken}, which is no finite number: {remedy}.")
@@ -251,7 +251,7 @@ def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str, fin
 
 def read_json(path: Path, remedy: str = GET_AGAIN) -> Any:
     """What a JSON file holds, of whatever kind; raises MissingFile or BadRecord."""
-    return _json(_text(path, remedy), str(path), remedy)
+    return parse_json(_text(path, remedy), str(path), remedy)
 
 
 def declared_schema(kind: type[Any]) -> str | None:
@@ -274,7 +274,8 @@ def _text(path: Path, remedy: str) -> str:
         raise BadRecord(f"{path} is not JSON ({error}): {remedy}.") from error
 
 
-def _json(text: str, source: str, remedy: str) -> Any:
+def parse_json(text: str, source: str, remedy: str = GET_AGAIN) -> Any:
+    """What JSON holds, of whatever kind; raises BadRecord, naming `source`."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

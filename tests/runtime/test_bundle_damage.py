@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,14 @@ from edgefer.runtime.bundle import (
     GOLDEN_OUTPUT,
     GOLDEN_PICTURE,
     MANIFEST,
+    MANIFEST_LIMIT,
     RESIZE_INPUT,
     RESIZE_OUTPUT,
     RESIZE_PICTURE,
     read_bundle,
+    require_replaceable,
 )
-from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile
+from edgefer.runtime.errors import BrokenBundle, EdgeferError, GoldenMismatch, MissingFile, OutputFailed
 
 NAME = "ean.tflite-int8"
 
@@ -195,3 +198,70 @@ def test_model_that_the_engine_can_not_load(bundle: Path) -> None:
     (bundle / "model.tflite").write_bytes(b"not a flatbuffer")
     edit(bundle, lambda c: renew(c, bundle, "model.tflite"))
     refused(bundle, BrokenBundle, "can't load")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link", "folder", "large"])
+def test_manifest_that_is_no_file_of_the_bundle(bundle: Path, kind: str) -> None:
+    path = bundle / MANIFEST
+    outside = path.rename(bundle.parent / "outside.json")
+    match kind:
+        case "pipe":
+            os.mkfifo(path)  # a reader that opens it waits for ever
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "link":
+            path.symlink_to(outside)
+        case "folder":
+            path.mkdir()
+        case "large":
+            path.write_text(outside.read_text() + " " * MANIFEST_LIMIT)
+    refused(
+        bundle, BrokenBundle, "at most 4,194,304 are read" if kind == "large" else "is no regular file in the bundle"
+    )
+    with pytest.raises(OutputFailed, match="would delete it"):
+        require_replaceable(bundle)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "match"),
+    [
+        ("name", "../ean", "'../ean' is no name of a bundle: a name has letters"),
+        ("name", "ean\n other: fine", "is no name of a bundle"),
+        ("target", "-rf", "is no target of a bundle"),
+        ("arch", "", "is no network of a bundle"),
+        ("format", "os", "its format 'os' is none of tflite, onnx, openvino, ncnn"),
+        ("contract.resize", 10**9, "1 <= crop <= resize <= 4096"),
+        ("contract.resize", -5, "1 <= crop <= resize <= 4096"),
+        ("contract.crop", 0, "1 <= crop <= resize"),
+        ("contract.face_margin", -1.0, "face_margin -1 is not from 0"),
+        ("contract.value_range", [0, 10**12], "value_range"),
+        ("contract.deviation", [1, 0, 1], "deviation is not above 0"),
+        ("contract.input.shape", [1, 10**6, 10**6, 3], "its input of the shape"),
+        ("contract.input.scale", 0.0, "its input has the scale 0"),
+        ("contract.output.zero_point", 10**6, "its output has the zero point 1000000"),
+        ("contract.labels", ["a\x1b[31m", *"bcdefg"], "labels are not 1 to 10,000 printable ones"),
+        ("golden.tolerance", 1e9, r"golden tolerance 1e\+09 is not from 0 to 0.25"),
+        ("golden.tolerance", -1.0, "golden tolerance -1 is not"),
+        ("golden_resize.tolerance", 1e9, "golden tolerance"),
+        ("contract.face_maps.haar.side", 1e9, "face map 'haar' is further from the box"),
+    ],
+)
+def test_names_and_numbers_have_bounds(bundle: Path, keys: str, value: object, match: str) -> None:
+    def change(content: dict[str, Any]) -> None:
+        *parents, last = keys.split(".")
+        for key in parents:
+            content = content[key]
+        content[last] = value
+
+    edit(bundle, change)
+    refused(bundle, BrokenBundle, match)
+
+
+def test_sizes_are_compared_before_anything_is_hashed(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr("edgefer.runtime.bundle.sha256", lambda path: str(hashed.append(path.name)))
+    os.truncate(bundle / "model.tflite", 2**40)  # a file with a hole, which takes an hour to hash
+    edit(bundle, lambda c: c.update(files={"model.tflite": c["files"].pop("model.tflite")} | c["files"]))
+    with pytest.raises(BrokenBundle, match=r"model\.tflite is not the file that was built"):
+        read_bundle(bundle)
+    assert hashed == []
