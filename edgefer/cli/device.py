@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -87,11 +88,12 @@ def add(
 
     boards = config.remote_boards()
     _require_name(name, boards)
-    if host.startswith("-") or not host.strip() or any(c.isspace() or not c.isprintable() for c in host):
-        raise click.BadParameter("give user@address, or an alias of ~/.ssh/config.", param_hint="--host")
     if board is not None and board not in config.board_kinds():
         raise UnknownName.of("device", board, config.board_kinds())
-    added = RemoteBoard(name, host, port, _folder(folder), board)
+    added = RemoteBoard(name, host, port, str(PurePosixPath(folder.removeprefix("~/"))), board)
+    fault = config.board_fault(added)
+    if fault is not None:
+        raise click.BadParameter(f"{fault[1]}.", param_hint=f"--{fault[0]}")
     if check:
         with console().status(f"reaching {host}"):
             facts = doctors.ask_facts(Link(added, accept_new_host_key))
@@ -112,16 +114,6 @@ def _require_name(name: str, boards: dict[str, RemoteBoard]) -> None:
         raise click.UsageError(f"{name} is there already: `edgefer device remove {name}` first.")
     if name in config.all_rows() or name in config.FAMILIES:
         raise click.UsageError(f"{name} is a name that edgefer has itself: choose another one.")
-
-
-def _folder(option: str) -> str:
-    """A path that stays in the home folder; ~/ is that."""
-    from pathlib import PurePosixPath
-
-    path = PurePosixPath(option.removeprefix("~/"))
-    if path.is_absolute() or not path.parts or ".." in path.parts or path.parts[0].startswith("~"):
-        raise click.BadParameter("give a folder in the home folder there.", param_hint="--folder")
-    return str(path)
 
 
 device.add_command(devices, "list")

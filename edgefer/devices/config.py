@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, UnknownName
 from edgefer.runtime.files import shipped_folder, write_atomic
+from edgefer.runtime.names import NAMES_ARE, is_name
 
 T = TypeVar("T")
+_HOST = re.compile(r"[^\s\x00-\x1f\x7f\"'`$;&|<>()\\]{1,255}")  # OpenSSH refuses some of these itself since 9.6
 FAMILIES = ("rpi",)  # each stands for any board of the family
 
 
@@ -143,6 +146,20 @@ class RemoteBoard:
         return f"ssh {self.host}{'' if self.port is None else f' -p {self.port}'}"
 
 
+def board_fault(board: RemoteBoard) -> tuple[str, str] | None:
+    """What of a board can't be so: the key and why; None if nothing is. Names and folders become parts of commands."""
+    folder, parts = board.folder, PurePosixPath(board.folder).parts
+    if not is_name(board.name):
+        return "name", f"{board.name!r:.120} can't be a device's name: {NAMES_ARE}"
+    if board.host.startswith("-") or not board.host or not _HOST.fullmatch(board.host):
+        return "host", f"{board.host!r:.120} is no host: give user@address, or an alias of ~/.ssh/config"
+    if board.port is not None and not 1 <= board.port <= 65535:
+        return "port", f"{board.port} is no port: it is from 1 to 65535"
+    if not parts or folder.startswith(("/", "~", "-")) or ".." in parts or not folder.isprintable():
+        return "folder", f"{folder!r:.120} is no such folder: give a folder in the home folder there, like .edgefer"
+    return None
+
+
 Row = BoardKind | EmulatedProcessor | LocalDevice | RemoteBoard
 
 
@@ -189,7 +206,7 @@ def remote_boards_path() -> Path:
 
 
 def remote_boards() -> dict[str, RemoteBoard]:
-    """The user's boards by name, none if there is no file; raises BadRecord."""
+    """The user's boards by name, none if there is no file; raises BadRecord, also for what `board_fault` finds."""
     path = remote_boards_path()
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -197,7 +214,12 @@ def remote_boards() -> dict[str, RemoteBoard]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRecord(f"{path} is not TOML ({error}): mend it, or remove it and add the devices again.") from error
-    return _rows(RemoteBoard, content, str(path))
+    boards = _rows(RemoteBoard, content, str(path))
+    for board in boards.values():
+        fault = board_fault(board)
+        if fault is not None:
+            raise BadRecord(f"{path}, {fault[0]} of a device: {fault[1]}.")
+    return boards
 
 
 def save_remote_boards(boards: Iterable[RemoteBoard]) -> None:

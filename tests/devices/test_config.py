@@ -39,11 +39,15 @@ def test_no_file_is_no_device() -> None:
 
 
 NAMES = st.text(string.ascii_lowercase + string.digits + "-_", min_size=1, max_size=12)
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20)
 
 
 PORTS = st.none() | st.integers(1, 65535)
-BOARDS = st.lists(st.builds(RemoteBoard, NAMES, TEXTS, PORTS, TEXTS), max_size=3, unique_by=lambda board: board.name)
+BOARDS = st.lists(
+    st.builds(RemoteBoard, NAMES, TEXTS, PORTS, TEXTS).filter(lambda board: config.board_fault(board) is None),
+    max_size=3,
+    unique_by=lambda board: board.name,
+)
 
 
 @given(BOARDS)
@@ -59,6 +63,19 @@ def test_what_is_saved_is_read(boards: list[RemoteBoard]) -> None:
         ("[kitchen", "is not TOML"),
         ("[kitchen]\nhots = 'x'", "hots"),
         ("[kitchen]\nhost = 'x'\nport = 'y'", "port"),
+        ("[kitchen]\nhost = 'x'\nport = 0", "0 is no port"),
+        ("[kitchen]\nhost = ''", "'' is no host: give user@address"),
+        ("[kitchen]\nhost = '-oProxyCommand=x'", "is no host"),
+        ("[kitchen]\nhost = 'pi@$(reboot)'", "is no host"),
+        ("[kitchen]\nhost = 'x'\nfolder = ''", "'' is no such folder: give a folder in the home folder"),
+        ("[kitchen]\nhost = 'x'\nfolder = '.'", "is no such folder"),
+        ("[kitchen]\nhost = 'x'\nfolder = './'", "is no such folder"),
+        ("[kitchen]\nhost = 'x'\nfolder = 'a/../..'", "is no such folder"),
+        ("[kitchen]\nhost = 'x'\nfolder = '/home'", "is no such folder"),
+        ("[kitchen]\nhost = 'x'\nfolder = '~pi'", "is no such folder"),
+        ("['../kitchen']\nhost = 'x'", "can't be a device's name"),
+        ("['-rf']\nhost = 'x'", "can't be a device's name"),
+        ('["a\\u001b[31m"]\nhost = "x"', "can't be a device's name"),
         ("[kitchen]\nhost = 'x'\nname = 'y'", "'name', which is its heading"),
         ("kitchen = 5", "kitchen"),
     ],

@@ -45,7 +45,7 @@ TRY = """PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 exec "$1/$2/bin/python
 for name in sys.argv[1:]:
     importlib.import_module(name)' $3"""
 # Only what edgefer made: the folder may hold other things too.
-WIPE = """cd "$1" 2>/dev/null || exit 0
+WIPE = """[ -n "$1" ] && cd "$1" 2>/dev/null && [ "$PWD" != "$HOME" ] || exit 0
 for run in runs/*/; do
     [ -f "$run/begun" ] || continue
     for venv in venv venv-*; do
