@@ -100,6 +100,11 @@ class Manifest:
     golden_resize: GoldenResize | None = None  # bundles of earlier versions: None
 
     @property
+    def golden_pairs(self) -> list[Golden | GoldenResize]:
+        """Two; bundles of earlier versions have one."""
+        return [self.golden] if self.golden_resize is None else [self.golden, self.golden_resize]
+
+    @property
     def model_bytes(self) -> int:
         """Size of the model: its file, and for OpenVINO and ncnn the weights beside it."""
         stem = PurePosixPath(self.model).stem
@@ -215,16 +220,17 @@ def _require_bounds(folder: Path, manifest: Manifest) -> None:
     faults += contract_faults(manifest.contract)
     if manifest.format not in ENGINES:
         faults.append(f"its format {manifest.format!r:.120} is none of {', '.join(ENGINES)}")
-    pairs = [manifest.golden, manifest.golden_resize] if manifest.golden_resize else [manifest.golden]
-    for tolerance in (pair.tolerance for pair in pairs if not 0 <= pair.tolerance <= TOLERANCE_LIMIT):
-        faults.append(f"its golden tolerance {tolerance:g} is not from 0 to {TOLERANCE_LIMIT}")
+    if not all(0 <= pair.tolerance <= TOLERANCE_LIMIT for pair in manifest.golden_pairs):
+        faults.append(f"a golden tolerance of it is not from 0 to {TOLERANCE_LIMIT}")
     if faults:
         raise BrokenBundle(f"{folder}: {faults[0]:.300}: build the bundle again, or install the edgefer that made it.")
 
 
 def _check(folder: Path, manifest: Manifest) -> None:
-    pairs = [pair for pair in (manifest.golden, manifest.golden_resize) if pair is not None]
-    named = {manifest.model, *(name for pair in pairs for name in (pair.picture, pair.input, pair.output))}
+    named = {
+        manifest.model,
+        *(name for pair in manifest.golden_pairs for name in (pair.picture, pair.input, pair.output)),
+    }
     for name in sorted(named - manifest.files.keys()):
         raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
     for name, entry in manifest.files.items():

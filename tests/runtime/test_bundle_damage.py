@@ -240,8 +240,8 @@ def test_manifest_that_is_no_file_of_the_bundle(bundle: Path, kind: str) -> None
         ("contract.input.scale", 0.0, "its input has the scale 0"),
         ("contract.output.zero_point", 10**6, "its output has the zero point 1000000"),
         ("contract.labels", ["a\x1b[31m", *"bcdefg"], "labels are not 1 to 10,000 printable ones"),
-        ("golden.tolerance", 1e9, r"golden tolerance 1e\+09 is not from 0 to 0.25"),
-        ("golden.tolerance", -1.0, "golden tolerance -1 is not"),
+        ("golden.tolerance", 1e9, "golden tolerance of it is not from 0 to 0.25"),
+        ("golden.tolerance", -1.0, "golden tolerance"),
         ("golden_resize.tolerance", 1e9, "golden tolerance"),
         ("contract.face_maps.haar.side", 1e9, "face map 'haar' is further from the box"),
     ],
@@ -258,10 +258,8 @@ def test_names_and_numbers_have_bounds(bundle: Path, keys: str, value: object, m
 
 
 def test_sizes_are_compared_before_anything_is_hashed(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed: list[str] = []
-    monkeypatch.setattr("edgefer.runtime.bundle.sha256", lambda path: str(hashed.append(path.name)))
+    monkeypatch.setattr("edgefer.runtime.bundle.sha256", lambda path: pytest.fail(f"{path} was hashed"))
     os.truncate(bundle / "model.tflite", 2**40)  # a file with a hole, which takes an hour to hash
     edit(bundle, lambda c: c.update(files={"model.tflite": c["files"].pop("model.tflite")} | c["files"]))
     with pytest.raises(BrokenBundle, match=r"model\.tflite is not the file that was built"):
         read_bundle(bundle)
-    assert hashed == []
