@@ -16,6 +16,7 @@ from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES
 from edgefer.runtime import records, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.errors import UnknownName
+from edgefer.runtime.terminal_table import csv_cell
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
@@ -67,7 +68,7 @@ def record_csv(record: BenchRecord, protocols: Protocols = no_protocols) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.key for column in columns(record, protocols)])
-    writer.writerows(rows(record, protocols))
+    writer.writerows([csv_cell(each) for each in row] for row in rows(record, protocols))
     return text.getvalue()
 
 

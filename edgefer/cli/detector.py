@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgefer.cli.common import PATH, json_option, print_json, usage_errors
-from edgefer.cli.progress import console
+from edgefer.cli.progress import console, status
 
 
 @click.group()
@@ -63,7 +63,7 @@ def setup(name: str, wheel: Path | None, model: Path | None, as_json: bool) -> N
     """
     from edgefer.runtime.detectors.setup import missing_packages, set_up
 
-    with usage_errors(), console().status(f"setting {name} up"):
+    with usage_errors(), status(console(), f"setting {name} up"):
         row = set_up(name, wheel, model)
         missing = missing_packages(row)
     if as_json:

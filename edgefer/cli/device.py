@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefer.cli.common import json_option, print_json
-from edgefer.cli.progress import console
+from edgefer.cli.progress import console, line, status
 
 if TYPE_CHECKING:
     from edgefer.devices.config import RemoteBoard
@@ -95,7 +95,7 @@ def add(
     if fault is not None:
         raise click.BadParameter(f"{fault[1]}.", param_hint=f"--{fault[0]}")
     if check:
-        with console().status(f"reaching {host}"):
+        with status(console(), f"reaching {host}"):
             facts = doctors.ask_facts(Link(added, accept_new_host_key))
         added = replace(added, board=board or facts.kind)
         click.echo(
@@ -137,7 +137,7 @@ def remove(name: str, wipe: bool) -> None:
         raise UnknownName.of("device", name, boards)
     board = boards.pop(name)
     if wipe:
-        with console().status(f"deleting {board.folder} on {name}"):
+        with status(console(), f"deleting {board.folder} on {name}"):
             setup.wipe(board)
     config.save_remote_boards(boards.values())
     click.echo(f"removed {name}{f', and {board.folder} on it' if wipe else ''}")
@@ -155,7 +155,7 @@ def doctor(name: str, as_json: bool) -> None:
     from edgefer.devices import registry
     from edgefer.runtime.errors import NotSetUp
 
-    with console().status(f"looking at {name}"):
+    with status(console(), f"looking at {name}"):
         findings = registry.device(name).doctor()
     if as_json:
         print_json(findings)
@@ -189,12 +189,12 @@ def setup(name: str, engine: str | None, offline: bool) -> None:
     from edgefer.devices import registry
 
     screen = console()
-    with screen.status(f"setting {name} up") as status:
+    with status(screen, f"setting {name} up") as moving:
 
         def say(what: str) -> None:
-            status.update(what)
+            moving.update(line(what))
             if not screen.is_terminal:
-                screen.print(what, soft_wrap=True)
+                screen.print(line(what), soft_wrap=True)
 
         done = registry.device(name, engine).setup(offline, say)
     click.echo(done)

@@ -13,6 +13,7 @@ import click
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
 from edgefer.runtime.errors import one_line
+from edgefer.runtime.terminal_table import csv_cell
 
 if TYPE_CHECKING:
     from edgefer.runtime.errors import EdgeferError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from edgefer.runtime.sources import Source
 
 _NAMED = 3  # files that are left out are named, so many of them
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the begin of a formula
 
 
 @click.command()
@@ -174,13 +174,8 @@ class _CsvLines(_Printer):
 
     def _line(self, values: Sequence[object]) -> None:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow([_no_formula(each) for each in values])
+        csv.writer(text, lineterminator="\n").writerow([csv_cell(each) for each in values])
         self.write(text.getvalue().removesuffix("\n"))
-
-
-def _no_formula(value: object) -> object:
-    """A text that a spreadsheet would compute gets an apostrophe before it; a number is a number."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 class _Table(_Printer):

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefer.cli.streams import PLAIN
+from edgefer.runtime.errors import one_line
 from edgefer.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
+    from rich.status import Status
+    from rich.text import Text
 
     from edgefer.runtime.records import Epoch
     from edgefer.training.run import Listener
@@ -26,7 +29,20 @@ def console() -> Console:
     """A console on a copy of standard error: what converters print is silenced, progress is not."""
     from rich.console import Console
 
-    return Console(file=os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=PLAIN), highlight=False)
+    copy = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=PLAIN)
+    return Console(file=copy, highlight=False, markup=False, emoji=False)
+
+
+def status(shown: Console, text: str) -> Status:
+    """A line that moves while the block lasts; rich would read the names in it as markup."""
+    return shown.status(line(text))
+
+
+def line(text: str) -> Text:
+    """One line of text as it is: what a file or a device is called is no markup."""
+    from rich.text import Text
+
+    return Text(one_line(text))
 
 
 class Display:
@@ -55,7 +71,7 @@ class Display:
         self._bars, self._tasks = None, {}
 
     def _note(self, line: str) -> None:
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _step(self, task: str, what: str, done: int, total: int | None) -> None:
         if not self.console.is_terminal:
@@ -96,7 +112,7 @@ def training(console: Console, name: str, epochs: int, batches: int) -> Iterator
 
     from edgefer.training.run import Listener
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{name} 1/{epochs}", total=epochs * batches)
 
@@ -109,4 +125,4 @@ def training(console: Console, name: str, epochs: int, batches: int) -> Iterator
             if done.epoch < epochs:
                 bar.update(task, description=f"{name} {done.epoch + 1}/{epochs}")
 
-        yield Listener(epoch, lambda _loss: bar.advance(task), lambda line: console.print(line, markup=False))
+        yield Listener(epoch, lambda _loss: bar.advance(task), console.print)

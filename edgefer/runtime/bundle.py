@@ -187,7 +187,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
     text, remedy = _manifest_text(folder), "build the bundle again or install the edgefer that made it"
     try:
-        manifest = records.parse(Manifest, text, str(folder / MANIFEST), remedy)
+        manifest = records.parse(Manifest, text, str(folder / MANIFEST), remedy, plain_text=True)
     except UnknownSchema as error:
         raise BrokenBundle(str(error)) from error
     except BadRecord as error:

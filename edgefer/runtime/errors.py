@@ -7,8 +7,10 @@ Exit code 1 is an unexpected error, 2 a wrong command line (click's too), 130 Ct
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LISTED = ("arch", "device", "recipe", "target")  # kinds of names that a command lists
 
 
@@ -29,6 +31,16 @@ class EdgeferError(Exception):
 def one_line(text: object) -> str:
     """`text` on one printable line: what a library says, or a file is called, may have line breaks in it."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(text).split()))
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text holds what moves a terminal's cursor, breaks a line or turns the direction of writing."""
+    return _CONTROLS.search(text) is not None
+
+
+def without_controls(text: str) -> str:
+    """The text with such characters written as Python writes them: `\\n`, `\\x1b`."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class WrongOptions(EdgeferError):

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
+from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema, has_controls
 from edgefer.runtime.files import write_atomic
 
 T = TypeVar("T")
@@ -206,6 +206,19 @@ def _not_finite(content: Any, path: str) -> Iterator[str]:
             yield from _not_finite(value, f"{path}[{index}]")
 
 
+def _with_controls(content: Any, path: str) -> Iterator[str]:
+    """The texts with control characters, as `path = text`."""
+    if isinstance(content, str) and has_controls(content):
+        yield f"{path or 'the value'} = {content!r:.100}"
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _with_controls(str(key), f"a key of {path or 'the record'}")
+            yield from _with_controls(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _with_controls(value, f"{path}[{index}]")
+
+
 def write(path: Path, record: object) -> None:
     """Write a record as JSON, atomically."""
     write_atomic(path, dumps(record).encode())
@@ -213,7 +226,7 @@ def write(path: Path, record: object) -> None:
 
 def read(kind: type[T], path: Path, remedy: str = GET_AGAIN, finite: bool = True) -> T:
     """Read a record of this kind; see `read_any`. Without `finite` the caller refuses numbers that are not."""
-    return parse_any((kind,), _text(path, remedy), str(path), remedy, finite)
+    return parse_any((kind,), _text(path, remedy), str(path), remedy, finite, plain_text=True)
 
 
 def read_any(kinds: Sequence[type[T]], path: Path, remedy: str = GET_AGAIN) -> T:
@@ -221,23 +234,31 @@ def read_any(kinds: Sequence[type[T]], path: Path, remedy: str = GET_AGAIN) -> T
 
     Raises MissingFile, BadRecord or UnknownSchema.
     """
-    return parse_any(kinds, _text(path, remedy), str(path), remedy)
+    return parse_any(kinds, _text(path, remedy), str(path), remedy, plain_text=True)
 
 
-def parse(kind: type[T], text: str, source: str, remedy: str = GET_AGAIN) -> T:
-    """A record of this kind from its JSON; raises BadRecord or UnknownSchema, naming `source`."""
-    return parse_any((kind,), text, source, remedy)
+def parse(kind: type[T], text: str, source: str, remedy: str = GET_AGAIN, plain_text: bool = False) -> T:
+    """A record of this kind from its JSON; raises BadRecord or UnknownSchema, naming `source`; see `parse_any`."""
+    return parse_any((kind,), text, source, remedy, plain_text=plain_text)
 
 
-def parse_any(kinds: Sequence[type[T]], text: str, source: str, remedy: str, finite: bool = True) -> T:
+def parse_any(
+    kinds: Sequence[type[T]], text: str, source: str, remedy: str, finite: bool = True, plain_text: bool = False
+) -> T:
     """The same for one of several kinds.
 
     Python's reader takes NaN and Infinity, which JSON has not and earlier versions wrote: they are refused by name.
+    `plain_text` refuses texts with control characters, as of all that comes from a file: an escape sequence or a line
+    break could make a terminal or a log say what edgefer does not.
     """
     content = parse_json(text, source, remedy)
     broken = next(_not_finite(content, ""), None) if finite else None
     if broken is not None:
         raise BadRecord(f"{source} holds {broken}, which is no finite number: {remedy}.")
+    if plain_text:
+        control = next(_with_controls(content, ""), None)
+        if control is not None:
+            raise BadRecord(f"{source} has a control character in {control}: {remedy}.")
     schema = schema_of(content)
     for kind in kinds:
         if declared_schema(kind) in (None, schema):

@@ -10,9 +10,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from edgefer.runtime.errors import without_controls
+
 WIDE = 200  # columns in a pipe, unless COLUMNS says how many; on a screen as many as there are
 _GAP, _EDGE = 3, 1  # characters between two columns of a table, and on its left; those on its right are stripped
 _INDENT = "    "
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the begin of a formula
+_NO_FORMULA = re.compile(r"-|[+-]\d[\d.,]*(e[+-]?\d+)?")
 _GLUE = "\ue000"  # stands between a figure and its unit while lines are wrapped
 
 
@@ -35,7 +39,7 @@ def _width() -> int:
 
 
 def _glued(cell: str) -> str:
-    return re.sub(r"(?<=\d) (?=[^\W\d]|%)", _GLUE, cell)
+    return re.sub(r"(?<=\d) (?=[^\W\d]|%)", _GLUE, without_controls(cell))
 
 
 def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
@@ -63,7 +67,7 @@ def _columns(names: Sequence[str], cells: Sequence[Sequence[str]], widths: Seque
     for row in cells:
         built.add_row(*row)
     out = io.StringIO()
-    Console(file=out, width=sum(widths) + _GAP * len(widths), highlight=False, markup=False).print(built)
+    Console(file=out, width=sum(widths) + _GAP * len(widths), highlight=False, markup=False, emoji=False).print(built)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 
@@ -90,5 +94,17 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """The same as a Markdown table."""
-    lines = [names, ["---"] * len(names), *rows]
+    lines = [names, ["---"] * len(names), *([_in_markdown(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _in_markdown(cell: str) -> str:
+    """A cell that ends neither its column nor its row, and holds no tag of HTML."""
+    text = re.sub(r"(?<!\\)\|", r"\\|", without_controls(cell))
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+
+
+def csv_cell(value: object) -> object:
+    """A text that a spreadsheet would compute gets an apostrophe before it; a number, or a dash alone, stays."""
+    formula = isinstance(value, str) and value.startswith(_FORMULA) and not _NO_FORMULA.fullmatch(value)
+    return f"'{value}" if formula else value

@@ -122,3 +122,14 @@ def test_doctor_ends_with_a_failure_where_something_is_missing(fake: Fake) -> No
     assert "none: run `edgefer device setup kitchen`" in done.output
     told = json.loads(run("device", "doctor", "kitchen", "--json").output)
     assert {"subject": "reachable", "ok": True, "text": "pi@10.0.0.7 answers", "needed": True} in told
+
+
+def test_what_rich_takes_for_markup_is_text(capfd: pytest.CaptureFixture[str]) -> None:
+    from edgefer.cli.progress import console, display, line, status
+
+    with status(console(), "setting [/red] up"):
+        pass
+    console().print(line("[/red] :smile:\n"))
+    with display() as shown:
+        shown.progress.note("[/red] :smile:")
+    assert capfd.readouterr().err.split("\n")[-3:] == ["[/red] :smile:", "[/red] :smile:", ""]

@@ -96,3 +96,22 @@ def test_nor_read(tmp_path: Path, word: str) -> None:
         BadRecord, match=r"r\.json holds loss = (nan|inf|-inf), which is no finite number: get or build"
     ):
         records.read(Environment, tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mred", "two\nlines", "ean: ok\rno", "\x9b2J", "left\u202eright"])
+def test_a_file_with_control_characters_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "record.json"
+    record = made_record()
+    for content in ({**record, "arch": text}, {**record, "recipe": {text: 1}}, {**record, "recipe": {"a": [text]}}):
+        path.write_text(json.dumps(content))
+        with pytest.raises(BadRecord, match="has a control character in") as failure:
+            records.read(records.TrainingRecord, path)
+        assert str(failure.value).isprintable()
+    path.write_text(json.dumps({**record, "arch": "é\u00a0µ"}))
+    assert records.read(records.TrainingRecord, path).arch == "é\u00a0µ"
+
+
+def made_record() -> dict[str, Any]:
+    weights = Path(records.__file__).parents[1] / "weights" / "ean.json"
+    content: dict[str, Any] = json.loads(weights.read_text("utf-8"))
+    return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgefer.runtime.terminal_table import markdown, table
+from edgefer.runtime.terminal_table import csv_cell, markdown, table
 
 NAMES = ("device", "what it is", "latency")
 ROWS = [("rpi4-emulated", "Raspberry Pi 4 Model B: instructions, no times", ""), ("x86", "[this] machine", "0.17 ms")]
@@ -59,3 +59,24 @@ def test_an_empty_table_has_its_header() -> None:
 
 def test_markdown() -> None:
     assert markdown(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+HOSTILE = ("[/red]", ":smile:", "a\nean: ok", "\x1b[2J", "x | y", "<img src=x>", "[bold]b[/bold]")
+
+
+def test_a_cell_is_text_and_nothing_else() -> None:
+    lines = table(("name", "n"), [(cell, "1") for cell in HOSTILE]).splitlines()
+    assert len(lines) == 2 + len(HOSTILE)
+    assert [line.split("  ")[0].strip() for line in lines[2:]] == [
+        *("[/red]", ":smile:", r"a\nean: ok", r"\x1b[2J", "x | y", "<img src=x>", "[bold]b[/bold]")
+    ]
+    rows = markdown(("name",), [(cell,) for cell in HOSTILE]).splitlines()[2:]
+    assert rows[2:6] == [r"| a\nean: ok |", r"| \x1b[2J |", r"| x \| y |", "| &lt;img src=x> |"]
+    assert markdown(("name",), [(r"x \| y < 1",)]).splitlines()[2] == r"| x \| y < 1 |", "what is escaped stays"
+
+
+def test_csv_has_no_formulas() -> None:
+    for formula in ("=1+1", "+1+1", "-2+3", "@SUM(A1)", "-x", "\t=1"):
+        assert csv_cell(formula) == f"'{formula}"
+    for plain in ("-", "-1.5", "+3", "-1e-05", "a=1", "", 5, -5.0):
+        assert csv_cell(plain) == plain
