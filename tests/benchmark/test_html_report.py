@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -31,6 +32,7 @@ from tests.pipeline.test_bundle_readme import MANIFESTS
 
 FETCHING = {"src", "srcset", "poster", "action", "formaction", "data", "background", "ping", "manifest"}
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "rect", "use"}
+BOXES = "Array.from(document.querySelectorAll('svg'), each => each.getBoundingClientRect().toJSON())"
 HOSTILE = "<script>alert('1')</script>\"' onload=\"x\" $\\frac{&amp; ![a](https://evil.example/x.png) \x07\ud800"
 DATA = {"images": {"Training": 70, "PublicTest": 21}, "classes": list(LABELS), "sha256": "a" * 64}
 PEAK = Peak(1, 50e9, "a made product", None, "nothing measures it here")
@@ -196,3 +198,30 @@ def test_the_peak_is_measured_on_so_many_threads() -> None:
     peak = measure(1)
     assert peak.threads == 1 and peak.fp32 > 1e8
     assert peak.int8 is None and peak.int8_reason
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_browser_shows_it_without_a_request_and_without_scrolling_sideways(tmp_path: Path, width: int) -> None:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("chromium is not installed")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    file = tmp_path / "page.html"
+    file.write_text(page(_sources()), "utf-8")
+    asked: list[str] = []
+    complaints: list[str] = []
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        colours = set()
+        for scheme in ("light", "dark"):
+            shown = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+            shown.on("request", lambda request: asked.append(request.url))
+            shown.on("console", lambda message: complaints.append(message.text))
+            shown.goto(file.as_uri())
+            assert shown.evaluate("document.documentElement.scrollWidth") == width
+            assert all(box["width"] > 200 for box in shown.evaluate(BOXES))
+            colours.add(shown.evaluate("getComputedStyle(document.querySelector('svg text')).fill"))
+        browser.close()
+    assert asked == [file.as_uri()] * 2 and complaints == []
+    assert len(colours) == 2, "text of figures is as dark or light as the page's"
