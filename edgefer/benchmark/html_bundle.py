@@ -20,13 +20,15 @@ from edgefer.runtime.verify import AccuracyCheck
 
 def bundle_section(name: str, sources: Sources, figures: Figures) -> Element:
     """All that is known of the bundle of this name; the rest is said to be missing."""
-    manifest, check, results = sources.manifest(name), sources.checks.get(name), sources.results(name)
+    manifest, results = sources.manifest(name), sources.results(name)
+    check = sources.check(name, sources.sha256(name))
     section = element("section", element("h2", name))
     columns = element("div", css="columns")
     section.append(columns)
     columns.append(element("div", *_identity(manifest, results)))
     columns.append(element("div", *_contract(manifest)))
-    columns.append(element("div", *_accuracy(manifest, check)))
+    why = "its record is of other files of this name, verify again" if name in sources.checks else VERIFY
+    columns.append(element("div", *_accuracy(manifest, check, why)))
     columns.append(element("div", *_latency(results, figures)))
     return section
 
@@ -86,10 +88,10 @@ def _tensor(spec: TensorSpec) -> str:
     return f"{spec.dtype} {shape}{stored}"
 
 
-def _accuracy(manifest: Manifest | None, check: AccuracyCheck | None) -> list[Element]:
+def _accuracy(manifest: Manifest | None, check: AccuracyCheck | None, why: str) -> list[Element]:
     parts = [element("h3", "Accuracy")]
     if check is None:
-        parts.append(missing(f"the accuracy of this file: {VERIFY}."))
+        parts.append(missing(f"the accuracy of this file: {why}."))
     else:
         scores = check.artifact
         rows = [

@@ -6,6 +6,7 @@ What was not measured says so, and how it would be.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from xml.etree.ElementTree import Element
@@ -61,17 +62,20 @@ def _overview(sources: Sources, figures: Figures) -> Element:
     charts = [chart for chart in _pareto(sources, figures) if chart is not None]
     why = "two bundles with an accuracy and with latency, size or instructions make a Pareto plot"
     plots = element("div", *charts, css="columns") if charts else missing(f"{why}: {VERIFY}.")
-    empty = any(NOT_MEASURED in row for row in rows)
-    legend = [element("p", f"{NOT_MEASURED} is not measured.", css="soft")] if empty else []
-    return element("section", element("h2", "Overview"), table(heads, rows), *legend, plots)
+    legend = [f"{NOT_MEASURED} is not measured."] if any(NOT_MEASURED in row for row in rows) else []
+    if any(each.sha256 is None for each in sources.checks.values()):
+        legend.append("An accuracy whose record holds no checksum of the bundle is matched by the bundle's name.")
+    lines = [element("p", line, css="soft") for line in legend]
+    return element("section", element("h2", "Overview"), table(heads, rows), *lines, plots)
 
 
 def _rows(name: str, sources: Sources) -> Iterator[list[str]]:
     """A row for each result of the bundle, or one without."""
-    check, manifest = sources.checks.get(name), sources.manifest(name)
-    scored = [NOT_MEASURED] * 2 if check is None else [f"{check.artifact.accuracy:.2f} %", f"{check.drop:+.2f}"]
+    manifest = sources.manifest(name)
     results: Sequence[Result | None] = sources.results(name) or [None]
     for result in results:
+        check = sources.check(name, sources.sha256(name) if result is None else result.bundle_sha256)
+        scored = [NOT_MEASURED] * 2 if check is None else [f"{check.artifact.accuracy:.2f} %", f"{check.drop:+.2f}"]
         known = result or manifest
         static = [NOT_MEASURED] * 2 if known is None else [units.size(known.model_bytes), units.millions(known.macs)]
         seconds = None if result is None else over_runs(result, _median)
@@ -86,30 +90,42 @@ def _median(run: Run) -> float | None:
 
 
 def _pareto(sources: Sources, figures: Figures) -> Iterator[Element | None]:
-    scored = [(result, sources.checks[result.bundle]) for record in sources.benches for result in record.results
-              if result.bundle in sources.checks]  # fmt: skip
-    several = len(sources.benches) > 1
-    timed, counted = [], []
-    for result, check in scored:
-        name, engine = shortened(result.id if several else result.bundle), shortened(result.runs[0].engine)
-        if (seconds := over_runs(result, _median)) is not None:
-            timed.append(Point(name, engine, 1e3 * seconds, check.artifact.accuracy))
-        if result.instructions_per_frame:
-            counted.append(Point(name, engine, result.instructions_per_frame / 1e6, check.artifact.accuracy))
-    sized = {}
-    for name, check in sources.checks.items():
-        known = sources.manifest(name) or next(iter(sources.results(name)), None)
-        if known is not None:
+    """Accuracy against latency and instructions on each device, and against size."""
+    devices: dict[str, list[Result]] = {}
+    for record in sources.benches:
+        devices.setdefault(record.device, []).extend(record.results)
+    for device, results in devices.items():
+        timed, counted = [], []
+        for result in results:
+            check = sources.check(result.bundle, result.bundle_sha256)
+            if check is None:
+                continue
+            name, engine = result.bundle, shortened(result.runs[0].engine)
+            if (seconds := over_runs(result, _median)) is not None:
+                timed.append(Point(name, engine, 1e3 * seconds, check.artifact.accuracy))
+            if result.instructions_per_frame:
+                counted.append(Point(name, engine, result.instructions_per_frame / 1e6, check.artifact.accuracy))
+        on = f", {shortened(device)}"
+        yield _chart(timed, "median latency in ms", f"Accuracy against latency{on}", figures)
+        yield _chart(counted, "million instructions a frame", f"Accuracy against instructions{on}", figures)
+    yield _chart(list(_sizes(sources)), "model in KB", "Accuracy against size", figures)
+
+
+def _sizes(sources: Sources) -> Iterator[Point]:
+    for name in sources.checks:
+        known, check = sources.manifest(name), sources.check(name, sources.sha256(name))
+        size = known or next(iter(sources.results(name)), None)
+        if size is not None and check is not None:
             target = shortened(name.rpartition(".")[2].partition("-")[0])
-            sized[name] = Point(shortened(name), target, known.model_bytes / 1e3, check.artifact.accuracy)
-    yield _chart(timed, "median latency in ms", "Accuracy against latency", figures)
-    yield _chart(counted, "million instructions a frame", "Accuracy against instructions", figures)
-    yield _chart(list(sized.values()), "model in KB", "Accuracy against size", figures)
+            yield Point(name, target, size.model_bytes / 1e3, check.artifact.accuracy)
 
 
 def _chart(points: list[Point], cost: str, title: str, figures: Figures) -> Element | None:
     if len(points) < 2:
         return None
+    archs = {point.name.partition(".")[0] for point in points}
+    prefix = f"{archs.pop()}." if len(archs) == 1 else ""  # which then tells nothing
+    points = [replace(point, name=shortened(point.name.removeprefix(prefix))) for point in points]
     described = f"{title}: " + "; ".join(f"{p.name} {p.y:.2f} % at {p.x:.4g}" for p in points)
     width, height = WIDTH, 3.6
     return element("div", figures.draw(described, draw_pareto, points, cost, title, width, height))

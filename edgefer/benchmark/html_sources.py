@@ -19,12 +19,20 @@ BENCH = "edgefer bench BUNDLE --out FILE, and give that file"
 
 
 @dataclass(frozen=True)
+class Checked:
+    """An accuracy, and the checksum of the bundle that it is of; None: its record does not say."""
+
+    check: AccuracyCheck
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Sources:
     """What a page is of: opened bundles, benches, and accuracies by the bundle's name."""
 
     bundles: list[Bundle] = field(default_factory=list)
     benches: list[BenchRecord] = field(default_factory=list)
-    checks: dict[str, AccuracyCheck] = field(default_factory=dict)
+    checks: dict[str, Checked] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -40,6 +48,17 @@ class Sources:
     def manifest(self, name: str) -> Manifest | None:
         """What is known of the bundle, if it was given."""
         return next((each.manifest for each in self.bundles if each.manifest.name == name), None)
+
+    def sha256(self, name: str) -> str | None:
+        """The checksum of the bundle of this name, if it was given or benched."""
+        given = (each.sha256 for each in self.bundles if each.manifest.name == name)
+        return next(given, None) or next((result.bundle_sha256 for result in self.results(name)), None)
+
+    def check(self, name: str, sha256: str | None) -> AccuracyCheck | None:
+        """The accuracy of the bundle of this name and checksum; None if there is none, or one of other files."""
+        found = self.checks.get(name)
+        other = found is not None and None not in (found.sha256, sha256) and found.sha256 != sha256
+        return None if found is None or other else found.check
 
     def results(self, name: str) -> list[Result]:
         """What was measured of the bundle."""
@@ -59,7 +78,8 @@ def read_sources(paths: Sequence[Path]) -> Sources:
             sources.benches.extend(read_bench(path))
         for name, entry in entries or ():
             if entry.get("accuracy"):
-                sources.checks[name] = records.structure(AccuracyCheck, entry["accuracy"], f"{path}: {name}")
+                check = records.structure(AccuracyCheck, entry["accuracy"], f"{path}: {name}")
+                sources.checks[name] = Checked(check, entry.get("bundle_sha256"))
     return sources
 
 

@@ -67,6 +67,7 @@ class BundleCheck:
         content = {
             "folder": str(self.folder),
             "bundle": self.bundle and self.bundle.manifest.name,
+            "bundle_sha256": self.bundle and self.bundle.sha256,
             "golden": self.golden and asdict(self.golden),
             "left_out": self.left_out,
             "accuracy": self.accuracy and _accuracy_record(self.accuracy),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from edgefer.benchmark.html_elements import document, element, of_markdown
 from edgefer.benchmark.html_report import page
-from edgefer.benchmark.html_sources import Sources, read_sources
+from edgefer.benchmark.html_sources import Checked, Sources, read_sources
 from edgefer.runtime import __version__, records
 from edgefer.runtime.bench_record import RunWarning, WarningKind
 from edgefer.runtime.bundle import Bundle
@@ -91,7 +91,7 @@ def _sources() -> Sources:
     results = [made.result(known[0].name, [made.run(), made.run(1.1, ["busy: others computed"])], counted=9_000_000)]
     results.append(replace(made.result(known[1].name, [made.run(2)]), tensors={"float": 40}, model_bytes=200_000))
     bench = replace(made.record(results), peaks=[PEAK])
-    return Sources(bundles, [bench], {known[0].name: _check(), known[1].name: _check(65.9)})
+    return Sources(bundles, [bench], {known[0].name: Checked(_check(), "0" * 64), known[1].name: Checked(_check(65.9))})
 
 
 def _without_figures(text: str) -> str:
@@ -128,6 +128,14 @@ def test_what_was_not_measured_says_so() -> None:
     page(Sources())
 
 
+def test_an_accuracy_of_other_files_is_not_that_of_these() -> None:
+    whole = _sources()
+    other = {name: Checked(each.check, "1" * 64) for name, each in whole.checks.items()}
+    text = page(Sources(whole.bundles, [], other))
+    assert text.count("its record is of other files of this name, verify again") == 2
+    assert "65.50 %" not in text and "Confusion" not in text
+
+
 def test_a_float_bundle_above_the_peak_is_told_of() -> None:
     whole = _sources()
     slow = replace(whole.benches[0], peaks=[replace(PEAK, fp32=1e9)])
@@ -147,7 +155,7 @@ def test_names_are_no_markup() -> None:
     warned = replace(made.run(), engine=HOSTILE, warnings=[RunWarning(WarningKind.BUSY, HOSTILE.replace("{", ""))])
     results = [made.result(first, [warned]), made.result(second, [made.run(2)])]
     bench = replace(made.record(results), versions={HOSTILE: HOSTILE}, left_out=[HOSTILE], peaks=[PEAK])
-    checks = {first: _check(60, labels), second: _check(61, labels)}
+    checks = {first: Checked(_check(60, labels)), second: Checked(_check(61, labels))}
     text = page(replace(whole, bundles=bundles, benches=[bench], checks=checks))
     parsed = _Page(text)
     parsed.require_harmless()
@@ -175,11 +183,14 @@ def test_sources_are_told_apart(tmp_path: Path) -> None:
     bundle = made.bundle(tmp_path / "a.onnx-fp32")
     bench, checked = tmp_path / "bench.json", tmp_path / "checked.json"
     records.write(bench, _sources().benches[0])
-    content = [{"bundle": "a.onnx-fp32", "accuracy": records.plain(_check())}, {"bundle": "b", "folder": "x"}]
+    content = [
+        {"bundle": "a.onnx-fp32", "bundle_sha256": bundle.sha256, "accuracy": records.plain(_check())},
+        {"bundle": "b", "folder": "x"},
+    ]
     checked.write_text(json.dumps(content))
     read = read_sources([bundle.folder, bench, checked])
     assert [each.manifest.name for each in read.bundles] == ["a.onnx-fp32"]
-    assert list(read.checks) == ["a.onnx-fp32"] and read.benches[0].peaks == [PEAK]
+    assert read.checks == {"a.onnx-fp32": Checked(_check(), bundle.sha256)} and read.benches[0].peaks == [PEAK]
     checked.write_text(json.dumps({"bundles": {"a": {"accuracy": {"split": 1}}}}))
     for wrong in (checked, tmp_path / "none.json"):
         with pytest.raises((BadRecord, MissingFile)):
