@@ -99,7 +99,7 @@ def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOpt
         if left.name.startswith(f".{target.name}."):  # of a process that was killed: the lock is ours
             shutil.rmtree(left, ignore_errors=True)
     problems, sixteen_bit, not_found = {}, SixteenBit(), []
-    with staged_folder(target) as stage:
+    with staged_folder(target, durable=False) as stage:
         with FacesFile(stage / FACES, size) as writer:
             for number, face in enumerate(decoded(listing, size, options)):
                 if isinstance(face, UnreadableFile):

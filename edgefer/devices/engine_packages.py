@@ -120,7 +120,7 @@ def install_wheels(
 
     Raises OutputFailed too.
     """
-    with staged_folder(into) as stage:
+    with staged_folder(into, durable=False) as stage:
         _pip("install", _architecture(tags), "--target", str(stage), "--no-compile", *_foreign(python, tags), *packages)
         shutil.rmtree(stage / "bin", ignore_errors=True)  # commands, with this Python in their first line
 

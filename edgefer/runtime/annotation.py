@@ -146,7 +146,7 @@ def write_picture(path: Path, image: Pixels) -> None:
 
     content = io.BytesIO()
     fromarray(image).save(content, format=_WRITTEN[path.suffix.lower()], quality=_QUALITY)
-    write_atomic(path, content.getvalue())
+    write_atomic(path, content.getvalue(), durable=False)  # there may be very many
 
 
 class VideoFile:

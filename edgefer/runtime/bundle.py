@@ -16,6 +16,7 @@ from edgefer.runtime.contract import Contract, contract_faults
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
 from edgefer.runtime.files import require_folder, sha256, staged_folder
+from edgefer.runtime.leftovers import restore
 from edgefer.runtime.names import NAMES_ARE, is_name
 from edgefer.runtime.records import Dtypes
 
@@ -181,6 +182,7 @@ def _written(folder: Path) -> set[str]:
 
 def read_bundle(folder: Path) -> Bundle:
     """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
+    restore(folder)
     if folder.is_file():
         raise MissingFile(f"{folder} is a file: give the bundle's folder.")
     if not folder.is_dir():

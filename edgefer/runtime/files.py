@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 
 from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, OutputFailed
+from edgefer.runtime.leftovers import OLD, STAGED, own, owned, sweep_once
 from edgefer.runtime.process import defer_signals
 
 PACKAGE = Path(__file__).parents[1]
 COUNTING_PLUGIN = "benchmark/tcg_count.c"  # it decides what is counted, and stays on the machine that counts
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -67,51 +69,96 @@ def require_folder(folder: Path) -> None:
             pass
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` beside `path`, then rename: readers see the old file or the whole new one."""
+def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write `content` beside `path`, then rename: readers see the old file or the whole new one.
+
+    `durable`: on the disk before the rename, so that a power cut too leaves one of the two; it takes milliseconds.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        sweep_once(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}{STAGED}", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
+                own(handle)
                 file.write(content)
-                os.fchmod(file.fileno(), 0o644)
-            Path(name).replace(path)
+                os.fchmod(handle, 0o644)
+                if durable:
+                    file.flush()
+                    os.fsync(handle)
+                Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+        if durable:
+            _sync(path.parent)
 
 
 @contextlib.contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, durable: bool = True) -> Iterator[Path]:
     """An empty folder that becomes `target` when the block ends well.
 
-    On any error, interrupt included, the folder is removed and an earlier `target` is still whole.
+    On any error, interrupt included, the folder is removed and an earlier `target` is still whole. `durable`: see
+    `write_atomic`.
     """
     with writing(target):
         target = target.resolve()  # a link's own folder is replaced, not the link
         target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        sweep_once(target.parent)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}{STAGED}", dir=target.parent))
         try:
-            stage.chmod(0o755)
-            yield stage
-            with defer_signals():
-                _replace(target, stage)
+            with owned(stage):
+                stage.chmod(0o755)
+                yield stage
+                if durable:
+                    for path in (*stage.rglob("*"), stage):
+                        _sync(path)
+                with defer_signals():
+                    _replace(target, stage)
+                if durable:
+                    _sync(target.parent)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
 
+def _sync(path: Path) -> None:
+    """Bring a file or a folder's entries to the disk; what is no regular file or can't be opened is left alone."""
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        return
+    with contextlib.suppress(OSError):  # some file systems sync no folders
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _replace(target: Path, stage: Path) -> None:
-    old = stage.with_name(f"{stage.name}.old")
-    if target.exists():
-        target.rename(old)
+    """Let the stage take the target's place; at each moment one of the two has that name, where Linux can do so."""
+    if not target.exists():
+        stage.rename(target)
+        return
+    if _exchange(stage, target):
+        return  # the earlier one is the stage now, which the caller removes
+    old = stage.with_name(f"{stage.name}{OLD}")
+    target.rename(old)
     try:
         stage.rename(target)
     except BaseException:
-        if old.exists():
-            old.rename(target)
+        old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, by renameat2(2); False where system or file system have no such thing."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
 @contextlib.contextmanager

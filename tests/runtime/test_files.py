@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from edgefer.runtime.files import cache_folder, locked
+from edgefer.runtime import files, leftovers
+from edgefer.runtime.files import cache_folder, locked, staged_folder, write_atomic
 
 
 def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,3 +55,91 @@ def test_a_lock_is_held_by_one_process_or_shared(tmp_path: Path, folder: bool) -
         other.communicate()
         with locked(path, wait=False) as free:
             assert free is not None, "a killed process leaves no lock"
+
+
+def written(folder: Path, text: str) -> None:
+    with staged_folder(folder) as stage:
+        (stage / "inner").mkdir()
+        (stage / "inner" / "file").write_text(text)
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_folder_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, atomic: bool) -> None:
+    if not atomic:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    for text in ("one", "two"):
+        written(tmp_path / "a", text)
+        assert (tmp_path / "a" / "inner" / "file").read_text() == text
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path / "a") as stage:
+        (stage / "file").touch()
+        raise KeyboardInterrupt
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["a", "a/inner", "a/inner/file"]
+
+
+KILLED = """
+import os, signal, sys; from pathlib import Path; from edgefer.runtime import files, leftovers
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+where, folder = sys.argv[1], Path(sys.argv[2])
+files._exchange = lambda one, other: False
+if where == "between":
+    Path.rename = lambda self, to: (type(self).replace(self, to), die())
+with files.staged_folder(folder) as stage:
+    (stage / "file").write_text("new")
+    if where == "before": die()
+"""
+
+
+@pytest.mark.parametrize("where", ["before", "between"])
+def test_what_a_killed_process_left_is_swept_and_restored(tmp_path: Path, where: str) -> None:
+    folder = tmp_path / "a"
+    written(folder, "earlier")
+    assert subprocess.run([sys.executable, "-c", KILLED, where, str(folder)], check=False).returncode == -9
+    left = [path for path in tmp_path.iterdir() if path != folder]
+    assert left and (where == "before") == folder.exists()
+    mine = tmp_path / ".a.edgefer-notours"
+    mine.mkdir()
+    leftovers.sweep(tmp_path)
+    assert set(tmp_path.iterdir()) >= set(left), "they may be somebody's who has only begun"
+    for path in left:
+        os.utime(path, (0, 0))
+    leftovers.restore(folder) if where == "between" else leftovers.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a", mine.name}
+    assert (folder / "inner" / "file").read_text() == "earlier"
+
+
+def test_what_is_being_written_is_not_swept(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "a") as stage:
+        os.utime(stage, (0, 0))
+        leftovers.sweep(tmp_path)
+        assert stage.is_dir()
+    for name in (".x.json.edgefer-abcd1234", "x.json.edgefer-abcd1234", ".x.json.abcd1234"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    leftovers._swept.clear()
+    write_atomic(tmp_path / "x.json", b"1")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "x.json", "x.json.edgefer-abcd1234", ".x.json.abcd1234"}
+
+
+def test_a_folder_has_its_name_at_each_moment(tmp_path: Path) -> None:
+    """A reader that looks all the time never misses it."""
+    folder = tmp_path / "a"
+    written(folder, "0")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "y").mkdir()
+    if not files._exchange(tmp_path / "x", tmp_path / "y"):
+        pytest.skip("no renameat2 here")
+    missed, done = [], threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            if not (folder / "inner" / "file").exists():
+                missed.append(1)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for text in "12345678":
+        written(folder, text)
+    done.set()
+    reader.join()
+    assert not missed

@@ -47,7 +47,7 @@ def make_root(folder: Path, packages: Sequence[str] = PYTHON, say: Say = lambda 
     if this host has no apt for arm64 or can't reach its servers, OutputFailed.
     """
     require_host()
-    with staged_folder(folder) as root:
+    with staged_folder(folder, durable=False) as root:
         work = root / _WORK
         say("fetching the lists of arm64 packages")
         refreshed = _apt(work, "update")
@@ -136,7 +136,7 @@ def _refusal(fetched: shell.Done, refreshed: shell.Done) -> str:
 
 def make_sysfs(folder: Path, root: Path, processor: EmulatedProcessor) -> None:
     """Write the folder anew, whole or not at all; the links to `root` are relative. Raises OutputFailed."""
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, durable=False) as stage:
         for name in LINKED:
             (stage / name).symlink_to(os.path.relpath(root / name, folder))
         for path, content in sysfs_files(processor).items():
