@@ -17,6 +17,7 @@ from types import FrameType
 from edgefer.runtime.errors import EdgeferError, one_line
 from edgefer.runtime.progress import SILENT, Progress
 
+_PR_SET_PDEATHSIG = 1
 _REASON = 300  # characters of what a library says
 EXPLAINED = (EdgeferError, OSError, ModuleNotFoundError)  # the command line explains these: a full disk, a package
 
@@ -53,6 +54,18 @@ def defer_signals() -> Iterator[None]:
             signal.signal(number, handler)
         for first in came[:1]:
             signal.raise_signal(first)
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends, however that ends; Linux only.
+
+    Otherwise the worker of a bench that was killed goes on at full load, and spoils what is measured next.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from edgefer.runtime.bench_record import MachineState, Memory, Run, RunWarning, 
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadData, BadRecord, EdgeferError, one_line
+from edgefer.runtime.process import die_with_parent
 from edgefer.runtime.protocol import Answer, Blocks, Check, Failure, Request
 from edgefer.runtime.verify import GoldenCheck
 from edgefer.runtime.workload import Load, LoadedWorkload
@@ -159,6 +160,7 @@ def count(model: LoadedWorkload, blocks: Blocks) -> None:
 
 def main(prepare: Prepare = workload.prepare, check: Callable[[Request, Check], Checked] = check_bundle) -> None:
     """Answer the request on standard input; what engines print goes to standard error."""
+    die_with_parent()
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
