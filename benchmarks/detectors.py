@@ -19,11 +19,13 @@ import argparse
 import json
 import platform
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from detectors_page import render
 from PIL import Image
 
 from edgefer.arch import get_arch
@@ -37,7 +39,8 @@ from edgefer.runtime.detectors import Detector, Face, FaceMap, Point, crop_face,
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "detectors.json", HERE / "tables" / "detectors.md"
 MAPS = Path(detectors.__file__).with_name("maps.json")
-ALIGN = {"mtcnn": "points", "blazeface": "eyes", "haar": "box"}
+ALIGN = {"mtcnn": "points", "blazeface": "points", "haar": "box"}
+BOX_SHARE = {"blazeface": 0.5}
 ROLLS = (0, 10, 20, 30, 45)
 SIDE, SCALE = 48, 4
 INNER, OUTER = SIDE * SCALE, 2 * SIDE * SCALE  # pixels of the face, and of the picture
@@ -111,6 +114,8 @@ def write_maps(data: Path, count: int) -> None:
         maps[name] = {"dx": derived.dx, "dy": derived.dy, "side": derived.side, "align": align}
         if derived.points:
             maps[name]["points"] = derived.points
+        if name in BOX_SHARE:
+            maps[name]["box_share"] = BOX_SHARE[name]
         print(name, maps[name], evidence[name], flush=True)
     maps["yunet"] = maps["mtcnn"]
     record = {
@@ -130,9 +135,16 @@ def answers(network: Classifier, crops: list[np.ndarray]) -> np.ndarray:
     return np.array([network.labels.index(network.classify(crop).label) for crop in crops])
 
 
-def correct(network: Classifier, crops: list[np.ndarray], labels: np.ndarray) -> float | None:
+def percent(right: np.ndarray) -> float | None:
     """Percent of right answers, None if there is no face."""
-    return round(100 * float((answers(network, crops) == labels).mean()), 2) if crops else None
+    return round(100 * float(right.mean()), 2) if len(right) else None
+
+
+def interval(differences: np.ndarray) -> float | None:
+    """Half the 95 % interval of a mean difference in points, from those of each face; None for fewer than 2 faces."""
+    if len(differences) < 2:
+        return None
+    return round(196 * float(differences.std(ddof=1)) / len(differences) ** 0.5, 2)
 
 
 class Found(NamedTuple):
@@ -149,19 +161,28 @@ def timed(detector: Detector, image: np.ndarray) -> Found:
     return Found(face, 1000 * (time.perf_counter() - start))
 
 
-def measure(bundle: Path, faces: Faces, roll: float) -> list[dict[str, Any]]:
+def measure(bundle: Path, faces: Faces, names: Sequence[str], roll: float) -> list[dict[str, Any]]:
     """For each detector the share of the faces found, time, and the accuracy on those found."""
     network = load_bundle(bundle)
-    ready = {name: detectors.load_detector(name) for name in ALIGN}
+    ready = {name: detectors.load_detector(name) for name in names}
     images = [picture(pixels, number, roll) for number, pixels in enumerate(faces.pixels)]
     found = {name: [timed(detector, image) for image in images] for name, detector in ready.items()}
+    return scores(network, faces, images, found, roll)
+
+
+def scores(
+    network: Classifier, faces: Faces, images: list[np.ndarray], found: dict[str, list[Found]], roll: float
+) -> list[dict[str, Any]]:
+    """The rows of all detectors at an angle, and of those that photographs are searched by."""
     first, *others = detectors.POLICIES["photographs"]
-    found["photographs"] = found[first]
-    for name in others:  # as FirstThatFinds does, with the times added up
-        found["photographs"] = [
-            one if one.face else Found(other.face, one.milliseconds + other.milliseconds)
-            for one, other in zip(found["photographs"], found[name], strict=True)
-        ]
+    if {first, *others} <= found.keys():
+        together = found[first]
+        for name in others:  # as FirstThatFinds does, with the times added up
+            together = [
+                one if one.face else Found(other.face, one.milliseconds + other.milliseconds)
+                for one, other in zip(together, found[name], strict=True)
+            ]
+        found = found | {"photographs": together}
     return [{"detector": name, "roll": roll} | score(network, faces, images, each) for name, each in found.items()]
 
 
@@ -170,88 +191,48 @@ def score(network: Classifier, faces: Faces, images: list[np.ndarray], found: li
     kept = [number for number, each in enumerate(found) if each.face]
     labels, size = faces.labels[kept], network.contract.resize
     there = [(images[number], face) for number in kept if (face := found[number].face)]
+    raw = [crop_face(image, face, FaceMap(), size) for image, face in there]
+    mapped = [crop_face(image, face, face_map(face.detector), size) for image, face in there]
+    right = {
+        name: (answers(network, crops) == labels).astype(float)
+        for name, crops in (("given", list(faces.pixels[kept])), ("raw", raw), ("mapped", mapped))
+    }
     return {
+        "faces": len(found),
         "found": round(100 * len(kept) / len(found), 1),
         "milliseconds": round(float(np.median([each.milliseconds for each in found])), 1),
-        "given": correct(network, list(faces.pixels[kept]), labels),
-        "raw": correct(network, [crop_face(image, face, FaceMap(), size) for image, face in there], labels),
-        "mapped": correct(
-            network, [crop_face(image, face, face_map(face.detector), size) for image, face in there], labels
-        ),
+        **{name: percent(each) for name, each in right.items()},
+        "interval": interval(right["mapped"] - right["given"]),
     }
 
 
-def write_accuracy(data: Path, bundle: Path, count: int, split: str) -> None:
-    """Measure all detectors at all angles, and write the record and the table."""
+def write_accuracy(data: Path, bundle: Path, count: int, split: str, names: Sequence[str]) -> None:
+    """Measure these detectors at all angles, and write the record and the table; rows of other detectors stay."""
     faces, network = some_faces(data, split, count), load_bundle(bundle)
     with ProcessPoolExecutor(2) as pool:
-        measured = list(pool.map(measure, *zip(*((bundle, faces, roll) for roll in ROLLS), strict=True)))
-    rows = sorted((row for rows in measured for row in rows), key=lambda row: (row["detector"], row["roll"]))
+        measured = list(pool.map(measure, *zip(*((bundle, faces, names, roll) for roll in ROLLS), strict=True)))
+    write_record(network, split, [row for rows in measured for row in rows])
+
+
+def write_record(network: Classifier, split: str, new: list[dict[str, Any]]) -> None:
+    """Write the record and the table with these rows in place of those of the same detectors."""
+    renewed = {row["detector"] for row in new}
+    old = [row for row in json.loads(RECORD.read_text())["rows"] if row["detector"] not in renewed]
+    rows = sorted([*old, *new], key=lambda row: (row["detector"], row["roll"]))
     record = {
         "schema": "edgefer/detectors-benchmark/1",
         "edgefer": __version__,
         "bundle": network.manifest.name,
         "split": split,
-        "faces": len(faces.labels),
         "seed": SEED,
         "picture": OUTER,
         "face": INNER,
-        "given": correct(network, list(faces.pixels), faces.labels),
         "machine": platform.machine(),
         "maps": json.loads(MAPS.read_text()),
         "rows": rows,
     }
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
     TABLE.write_text(render(record))
-
-
-def cells(row: dict[str, Any]) -> str:
-    """A row of the table; without accuracies where nothing was found."""
-    start = f"| {row['detector']} | {row['roll']} | {row['found']:.1f} | {row['milliseconds']:.1f} |"
-    if row["given"] is None:
-        return f"{start} - | - | - | - |"
-    difference = row["mapped"] - row["given"]
-    return f"{start} {row['given']:.2f} | {row['raw']:.2f} | {row['mapped']:.2f} | {difference:+.2f} |"
-
-
-def render(record: dict[str, Any]) -> str:
-    """The page, from the record."""
-    lines = [
-        "# From a photograph to a face to an expression",
-        "",
-        f"{record['bundle']} on {record['faces']:,} faces of {record['split']} (seed {record['seed']}); as FER2013"
-        f" frames them it answers {record['given']:.2f} % of all of them rightly.",
-        f"Each face is {record['face']} pixels wide in a made picture of {record['picture']} x {record['picture']},"
-        " turned clockwise by the roll; `benchmarks/detectors.py` says how.",
-        "Accuracies are those on the faces that the detector found, so `given` differs from row to row. `raw box` is"
-        " the detector's box (after the second look) as an upright square, `mapped` the crop that edgefer makes.",
-        "The median time is of one thread on a busy machine, with a second pass where there was one: an order of"
-        " magnitude, no benchmark.",
-        "",
-        "| detector | roll | found % | median ms | given % | raw box % | mapped % | mapped - given |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [cells(row) for row in record["rows"]]
-    error = 100 * (0.66 * 0.34 / record["faces"]) ** 0.5 * 1.96
-    lines += [
-        "",
-        f"With so many faces one accuracy is uncertain by about {error:.1f} points (95 %); differences within a row are"
-        " of the same faces, and less uncertain. `photographs` asks MTCNN, and BlazeFace where that found nothing.",
-        "The goal is to be within 1 point of the given framing on the faces found, up to a roll of 45 degrees. Where"
-        " the last column is below -1.00 it is missed here; with so few faces that may be chance.",
-        "",
-        "## The maps",
-        "",
-        f"{record['maps']['source']}. Shares are of the longer side of the box, deviations robust (1.4826 MAD).",
-        "",
-        "| detector | found % | dx | dy | side | crop by |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-    ]
-    for name, row in record["maps"]["evidence"].items():
-        derived, spread = record["maps"]["maps"][name], row["deviation"]
-        shares = " | ".join(f"{derived[key]:+.3f} ({spread[key]:.3f})" for key in ("dx", "dy", "side"))
-        lines.append(f"| {name} | {100 * row['found'] / row['faces']:.1f} | {shares} | {derived['align']} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -262,11 +243,12 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("dist/ean.tflite-int8"))
     parser.add_argument("--faces", type=int, default=2000)
     parser.add_argument("--split", default="PrivateTest")
+    parser.add_argument("--detectors", nargs="+", choices=tuple(ALIGN), default=tuple(ALIGN))
     options = parser.parse_args()
     if options.command == "maps":
         write_maps(options.data, options.faces)
     elif options.command == "accuracy":
-        write_accuracy(options.data, options.bundle, options.faces, options.split)
+        write_accuracy(options.data, options.bundle, options.faces, options.split, options.detectors)
     else:
         TABLE.write_text(render(json.loads(RECORD.read_text())))
 

@@ -194,9 +194,24 @@ def test_made_blocks_are_built_and_judged_or_refused_in_words(monkeypatch: pytes
     assert "WRONG" in page and "not run" in page
 
 
-def test_detectors_table_is_rendered_from_its_record_and_the_shipped_maps() -> None:
+def test_detectors_table_is_rendered_from_its_record_and_the_shipped_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgefer.runtime import detectors
 
+    monkeypatch.syspath_prepend(BENCHMARKS)
     record = json.loads((BENCHMARKS / "results" / "detectors.json").read_text())
     assert (BENCHMARKS / "tables" / "detectors.md").read_text() == script("detectors").render(record)
     assert record["maps"] == json.loads(Path(detectors.__file__).with_name("maps.json").read_text())
+
+
+def test_resize_table_is_rendered_from_its_record_and_holds_what_the_limits_are_made_from() -> None:
+    from edgefer.pipeline.built_file import RESIZE_LEVELS, RESIZE_TOLERANCE
+
+    record = json.loads((BENCHMARKS / "results" / "resize.json").read_text())
+    assert (BENCHMARKS / "tables" / "resize.md").read_text() == script("resize").render(record)
+    assert (record["levels"], record["tolerances"]) == (RESIZE_LEVELS, RESIZE_TOLERANCE)
+    for row in record["rows"]:
+        assert (row["most"] <= RESIZE_LEVELS) == (row["kind"] == "antialiased"), row["name"]
+        if row["kind"] == "antialiased":
+            for bundle, off in row["answers"].items():
+                precision = "int8" if bundle.endswith("int8") else "fp32"
+                assert 1.4 * off <= record["tolerances"][precision], row["name"]

@@ -45,6 +45,8 @@ class FaceMap:
             is the one in which the face's points fall closest (least squares) to `points`, or as "eyes" where the
             face has none; "stretch": the box itself, stretched to a square
     points  where the detector's points are in FER2013's square, whose sides are 1; median of faces of Training
+    box_share  with "points", how much the square of "eyes" counts beside that of the points, from 0 to 1: points are
+            more exact, but those of a face that looks aside are drawn to that side
     """
 
     dx: float = 0.0
@@ -52,6 +54,7 @@ class FaceMap:
     side: float = 1.0
     align: Alignment = "box"
     points: tuple[Point, ...] = ()
+    box_share: float = 0.0
 
 
 @dataclass(frozen=True)

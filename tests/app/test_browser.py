@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ from PIL.Image import Resampling, fromarray
 import edgefer
 from edgefer.app import serve, web_engines
 from edgefer.app.web import WebOptions, write_page
+from edgefer.runtime.bundle import MANIFEST, RESIZE_INPUT
 from edgefer.runtime.detectors import DETECTORS, face_map, load_detector, square_of
 from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.golden import golden_picture
@@ -173,6 +175,9 @@ def test_golden_pair_camera_and_photo_as_in_python(
     page = opened(context, sites[target])
     pair = golden(page)
     assert pair["holds"] and pair["inputs"] == 0 and pair["difference"] <= STEP
+    resize = pair["resize"]
+    assert resize["holds"] and resize["levels"] == 0 and resize["difference"] <= STEP
+    assert "So does the resize: pixels off by 0 of 255, 2 allowed" in page.inner_text("#golden")
     page.click("#camera")
     until(page, "heard.filter(([kind]) => kind === 'answer').length > 5")
     face, probabilities = answer(page)
@@ -270,6 +275,28 @@ def test_a_golden_pair_that_does_not_hold(sites: dict[str, str], browser: Any) -
     page = opened(context, sites[TARGETS[0]])
     assert "does not hold on this device" in page.inner_text("#golden")
     assert page.is_disabled("#camera") and page.is_disabled("#photo")
+    context.close()
+
+
+def test_a_resize_that_does_not_hold(sites: dict[str, str], browser: Any, dist: Path) -> None:
+    context = browser.new_context(service_workers="block")
+    name = f"ean.{TARGETS[0]}"
+    values = np.frombuffer((dist / name / RESIZE_INPUT).read_bytes(), np.float32) - np.float32(3)
+    context.route("**/golden/large-input.bin", lambda route: route.fulfill(body=values.tobytes()))
+    page = opened(context, sites[TARGETS[0]])
+    assert "holds on this device, the resize does not: pixels off by 3 of 255, 2 allowed" in page.inner_text("#golden")
+    assert page.is_disabled("#camera") and page.is_disabled("#photo")
+    context.close()
+
+
+def test_a_bundle_of_an_earlier_version(sites: dict[str, str], browser: Any, dist: Path) -> None:
+    context = browser.new_context(service_workers="block")
+    manifest = json.loads((dist / f"ean.{TARGETS[0]}" / MANIFEST).read_text())
+    del manifest["golden_resize"], manifest["contract"]["face_maps"]
+    context.route("**/bundle/manifest.json", lambda route: route.fulfill(json=manifest))
+    page = opened(context, sites.get(DETECTED, sites[TARGETS[0]]))
+    assert "The resize was not checked" in page.inner_text("#golden")
+    until(page, "!document.getElementById('camera').disabled")
     context.close()
 
 

@@ -58,9 +58,12 @@ def face_in(random: np.random.Generator, size: int, align: str) -> dict[str, Any
     points, canonical = random.uniform(0, size, (6, 2)).tolist(), random.uniform(0.2, 0.8, (6, 2)).tolist()
     left, top = random.uniform(-size / 3, size / 2, 2)
     width, height = random.uniform(size / 9, size, 2)
-    roll = random.choice([0.0, random.uniform(-180, 180)])
+    roll, share = random.choice([0.0, random.uniform(-180, 180)]), random.choice([0.0, 0.3])
     face = {"left": left, "top": top, "width": width, "height": height, "score": 0.9, "points": points, "roll": roll}
-    return {"face": face, "map": {"dx": 0.01, "dy": -0.09, "side": 1.16, "align": align, "points": canonical}}
+    return {
+        "face": face,
+        "map": {"dx": 0.01, "dy": -0.09, "side": 1.16, "align": align, "points": canonical, "box_share": share},
+    }
 
 
 def same_order(image: NDArray[np.uint8], width: int, height: int) -> bool:

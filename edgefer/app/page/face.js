@@ -13,7 +13,10 @@ export function rollOf([leftX, leftY], [rightX, rightY]) {
 
 /** The square that FER2013 would have framed: {x, y, side, roll}; it may reach out of the picture. */
 export function squareOf(face, map) {
-  if (map.align === 'points' && face.points.length) return fitted(face.points, map.points);
+  if (map.align === 'points' && face.points.length) {
+    const square = fitted(face.points, map.points);
+    return map.box_share ? between(square, squareOf(face, {...map, align: 'eyes'}), map.box_share) : square;
+  }
   const longer = Math.max(face.width, face.height);
   const roll = map.align === 'eyes' || map.align === 'points' ? face.roll : 0;
   const [right, down] = axes(roll);
@@ -22,6 +25,17 @@ export function squareOf(face, map) {
     y: face.top + face.height / 2 + longer * (map.dx * right[1] + map.dy * down[1]),
     side: longer * map.side,
     roll,
+  };
+}
+
+/** The square that lies `share` of the way from one to the other; sides are averaged as factors. */
+function between(one, other, share) {
+  const turn = ((((other.roll - one.roll + 180) % 360) + 360) % 360) - 180;
+  return {
+    x: one.x + share * (other.x - one.x),
+    y: one.y + share * (other.y - one.y),
+    side: one.side ** (1 - share) * other.side ** share,
+    roll: one.roll + share * turn,
   };
 }
 

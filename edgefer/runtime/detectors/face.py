@@ -6,7 +6,7 @@ positive clockwise, as seen in the picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atan2, ceil, cos, degrees, floor, radians, sin
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,7 +91,8 @@ def roll_of(left_eye: Point, right_eye: Point) -> float:
 def square_of(face: Face, face_map: FaceMap) -> Square:
     """The square that FER2013 would have framed, which may reach out of the picture."""
     if face_map.align == "points" and face.points:
-        return _fitted(face.points, face_map.points)
+        fitted, share = _fitted(face.points, face_map.points), face_map.box_share
+        return _between(fitted, square_of(face, replace(face_map, align="eyes")), share) if share else fitted
     longer = max(face.width, face.height)
     roll = 0.0 if face_map.align in ("box", "stretch") else face.roll
     right, down = _axes(roll)
@@ -100,6 +101,17 @@ def square_of(face: Face, face_map: FaceMap) -> Square:
         face.top + face.height / 2 + longer * (face_map.dx * right[1] + face_map.dy * down[1]),
         longer * face_map.side,
         roll,
+    )
+
+
+def _between(one: Square, other: Square, share: float) -> Square:
+    """The square that lies `share` of the way from one to the other; sides are averaged as factors."""
+    turn = (other.roll - one.roll + 180) % 360 - 180
+    return Square(
+        one.x + share * (other.x - one.x),
+        one.y + share * (other.y - one.y),
+        one.side ** (1 - share) * other.side**share,
+        one.roll + share * turn,
     )
 
 

@@ -40,6 +40,17 @@ def test_turning_the_face_turns_its_square_about_the_box(roll: float, dx: float,
     assert np.allclose((upright.x, upright.y), (30 + dx * 50, 45 + dy * 50))
 
 
+@given(ROLLS, ROLLS, st.floats(0, 1))
+def test_a_square_between_that_of_the_points_and_that_of_the_box(roll: float, eyes: float, share: float) -> None:
+    by_points, by_box = Square(50, 60, 40, roll), Square(54, 62, 90, eyes)
+    face = Face(54 - 45, 62 - 45, 90, 90, 1, tuple(by_points.point(*point) for point in FIVE), eyes)
+    made = square_of(face, FaceMap(align="points", points=FIVE, box_share=share))
+    assert np.allclose((made.x, made.y), (50 + 4 * share, 60 + 2 * share), atol=1e-3)
+    assert min(by_points.side, by_box.side) - 1e-3 <= made.side <= max(by_points.side, by_box.side) + 1e-3
+    apart, turned = ((angle - roll + 180) % 360 - 180 for angle in (eyes, made.roll))
+    assert abs(turned) <= abs(apart) * share + 1e-3
+
+
 @pytest.mark.parametrize("roll", [0, 10, -30, 45, 90, 180])
 @pytest.mark.parametrize("side", [30, 96, 400])
 def test_a_turned_square_is_cut_out_upright(roll: float, side: int) -> None:
