@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import verify
+from edgefer.runtime import files, verify
 from tests.cli.made import BUILD, FP32, PROGRAM, Ran, Run, whole
 
 
@@ -34,16 +34,22 @@ def test_interrupted_conversion(earlier: Path, tmp_path: Path, sign: signal.Sign
     assert [p.name for p in temporary.iterdir() if not p.name.startswith("torchinductor_")] == []
 
 
+@pytest.mark.parametrize("atomic", [True, False])
 def test_interrupt_between_two_renames_waits(
-    run: Run, quick: None, earlier: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, quick: None, earlier: Path, monkeypatch: pytest.MonkeyPatch, atomic: bool
 ) -> None:
-    rename = Path.rename
+    rename, exchange = Path.rename, files._exchange
 
     def interrupted(self: Path, target: Path) -> Path:
         signal.raise_signal(signal.SIGINT)
         return rename(self, target)
 
+    def interrupted_exchange(one: Path, other: Path) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return atomic and exchange(one, other)
+
     monkeypatch.setattr(Path, "rename", interrupted)
+    monkeypatch.setattr(files, "_exchange", interrupted_exchange)
     ran = run(*BUILD, "--out", earlier)
     ran._replace(err=ran.err.lstrip("\n")).fails(130, "interrupted")
     whole(earlier, FP32)
