@@ -44,6 +44,7 @@ def build(
     out: StrPath = "dist",
     accept_loss: bool = False,
     keep_names: bool = False,
+    accept_unrun: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Build the bundle <out>/<name>.<target>, by default from the shipped weights and calibration.
@@ -58,6 +59,7 @@ def build(
                          `calibration_count` of its faces, which `seed` chooses; `calibration_method` makes the ranges
     layout, cache        how an image folder lies on disk, and where decoded faces are kept
     accept_loss          build it also where it is further from the float network than its target allows
+    accept_unrun         build it also where no engine here can run it (Core ML)
     keep_names           leave the model file as its converter writes it, larger, with the names of inner tensors
 
     The manifest's `fidelity` says how it answers beside the float network, on faces that did not calibrate it.
@@ -87,6 +89,7 @@ def build(
         out=Path(out),
         accept_loss=accept_loss,
         keep_names=keep_names,
+        accept_unrun=accept_unrun,
     )
     (outcome,) = build_bundles(options, progress)
     return outcome.require()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Template
 
 from edgefer.app.folder import FolderKind, require_replaceable, write_files
@@ -19,6 +19,21 @@ from edgefer.runtime.bundle import LABELS_FILE, Bundle, Manifest, read_bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.files import PACKAGE
 
+# What the page of an iOS folder says of the engine, by the bundle's format.
+_IOS_ENGINES = {
+    "tflite": {
+        "install": "In the Podfile, for the app's target: `pod 'TensorFlowLiteSwift', '$pod'`; then `pod install`.",
+        "inherits": ", which inherits the pod",
+        "tried": "The rest was compiled by hand with stand-ins for CoreGraphics and TensorFlowLite, and `GoldenTests` "
+        "passed with\nthem.",
+    },
+    "coreml": {
+        "install": "Core ML is part of the system, from iOS 15 on: there is nothing to install.",
+        "inherits": "",
+        "tried": "The rest was not compiled, and edgefer has not seen the model's answers: the test\ncompares them "
+        "with the float network's.",
+    },
+}
 DEFAULT_PACKAGE = "edgefer.expressions"
 _SCHEMAS = "edgefer/phone-app/"
 _KIND = FolderKind("app", "edgefer-app.json", _SCHEMAS)
@@ -99,18 +114,19 @@ def write_android(options: PhoneOptions) -> PhoneApp:
 
 
 def write_ios(options: PhoneOptions) -> PhoneApp:
-    """Write a folder for Xcode around a TFLite bundle with float input and output, as `write_android` does."""
+    """Write a folder for Xcode around a TFLite bundle with float input and output or a Core ML one."""
     bundle = read_bundle(options.bundle)
     manifest, tensors = bundle.manifest, (bundle.manifest.contract.input, bundle.manifest.contract.output)
-    if manifest.format != "tflite" or any(tensor.dtype != "float32" for tensor in tensors):
+    if manifest.format not in _IOS_ENGINES or any(tensor.dtype != "float32" for tensor in tensors):
         found = " and ".join(dict.fromkeys(tensor.dtype for tensor in tensors))
         raise WrongOptions(
             f"{manifest.name} is {manifest.format} with {found} input and output, TensorFlowLiteSwift takes tflite "
-            "with float32: build one for tflite-int8-floatio, which is int8 inside, or tflite-fp32."
+            "with float32: build one for tflite-int8-floatio, which is int8 inside, tflite-fp32 or coreml-fp16."
         )
     folder = options.out or Path("ios") / manifest.name
     require_replaceable(folder, _KIND)
     pairs, values = golden_pairs(bundle), _values(bundle)
+    values |= {key: Template(text).substitute(values) for key, text in _IOS_ENGINES[manifest.format].items()}
     code = render_classifier(manifest.format, "swift", values)
     files = {
         "Expressions/Expressions.swift": f"{code['code']}\n",
@@ -142,13 +158,14 @@ def _names(manifest: Manifest) -> dict[str, str]:
     return {
         "name": manifest.name,
         "arch": manifest.arch,
-        "model": manifest.model,
+        "model": manifest.model_name,
         "tolerance": f"{manifest.golden.tolerance:g}",
     }
 
 
 def _assets(bundle: Bundle, folder: str) -> dict[str, bytes]:
-    names = (bundle.manifest.model, LABELS_FILE)
+    wanted = (bundle.manifest.model_name, LABELS_FILE)
+    names = [name for name in bundle.manifest.files if PurePosixPath(name).parts[0] in wanted]
     return {f"{folder}/{name}": bundle.path(name).read_bytes() for name in names}
 
 

@@ -105,6 +105,11 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     is_flag=True,
     help="Leave the model file as its converter writes it, larger, with the names of inner tensors (for a viewer).",
 )
+@click.option(
+    "--accept-unrun",
+    is_flag=True,
+    help="Build also what can't be run here (Core ML), so that nobody has seen its answers; the bundle says so.",
+)
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="The folder to write bundles into.")
 @json_option
 def build(as_json: bool, **options: Any) -> None:
@@ -153,7 +158,10 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     own = manifest.own
     how = "" if own is None else f", outputs taken as {own['output']}, preprocessing {own['preprocessing']}"
     size = f"{manifest.model_bytes:,} bytes"
-    yield f"built {bundle.folder} (model {size}{how}); next: edgefer verify {bundle.folder}"
+    following = "verify" if manifest.unrun is None else "app ios"
+    yield f"built {bundle.folder} (model {size}{how}); next: edgefer {following} {bundle.folder}"
+    if manifest.unrun is not None:
+        yield f"  {manifest.unrun}: its answers were not seen"
     measured = manifest.fidelity
     if measured is not None:
         yield f"  agrees with float on {agreement(measured)}, probabilities are {measured.rms:.2g} off (rms)"

@@ -86,10 +86,10 @@ def targets(as_json: bool) -> None:
     \b
     Example: edgefer targets
     """
-    from edgefer.pipeline.targets import all_targets
+    from edgefer.pipeline.targets import all_targets, unrun_targets
     from edgefer.runtime.terminal_table import table
 
-    rows = all_targets()
+    rows = all_targets() | unrun_targets()
     if as_json:
         print_json({name: asdict(row) for name, row in rows.items()})
         return

@@ -52,6 +52,7 @@ class BuildJob:
     """One bundle to be built: <arch>.<name>, or <arch>-untrained-seed<N>.<name>.
 
     `accept_loss` builds it also where it is further from float than its target's limits allow, and says so in it.
+    `accept_unrun` builds it also where no engine here can run it.
     `keep_names` leaves the model file as the converter writes it, with names and notes for whoever looks into it.
     """
 
@@ -62,6 +63,7 @@ class BuildJob:
     calibration: CalibrationOptions
     accept_loss: bool = False
     keep_names: bool = False
+    accept_unrun: bool = False
 
     @property
     def id(self) -> str:
@@ -113,21 +115,22 @@ def build_bundle(
     if record is not None:  # one that was read keeps what was recorded with it
         measured = chosen is not None and figures.source != SYNTHETIC_SOURCE
         files[CALIBRATION] = records.dumps(replace(record, fidelity=figures) if measured else record).encode()
-    manifest = _manifest(job, float_model, record, dtypes, built.contract, pairs, figures)
+    manifest = manifest_of(job, float_model, record, dtypes, built.contract, pairs, figures)
     manifest = replace(manifest, files=file_entries(files))  # the page needs the model's size
     files[README] = render_readme(manifest).encode()
     return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
 
 
-def _manifest(
+def manifest_of(
     job: BuildJob,
     float_model: FloatModel,
     record: CalibrationRecord | None,
     dtypes: records.Dtypes,
     made: contract.Contract,
     pairs: GoldenPairs,
-    figures: Fidelity,
+    figures: Fidelity | None,
 ) -> Manifest:
+    """What is known of a bundle before its files are."""
     counted, user_model = float_model.counted, job.arch.user_model
     return Manifest(
         name=job.id,
@@ -148,7 +151,7 @@ def _manifest(
         training=job.weights.record,
         accuracy=_accuracy(job, record),
         needs=job.target.needs,
-        versions=machine.package_versions(engines.ENGINES[job.target.format].converters),
+        versions=machine.package_versions(engines.format_row(job.target.format).converters),
         files={},
         own=None if user_model is None else asdict(user_model) | {"preprocessing": float_model.network.preprocessing},
         fidelity=figures,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,26 @@ class GoldenPairs:
     files: dict[str, bytes]
 
 
+class _Runs(Protocol):
+    """What gives an output for an input."""
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference."""
+
+
+class GoldenSource(Protocol):
+    """What golden pairs are made with: a BuiltFile, or what stands for a file that can't be run here."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def target(self) -> Target: ...  # noqa: D102
+    @property
+    def contract(self) -> contract.Contract: ...  # noqa: D102
+    @property
+    def model(self) -> _Runs: ...  # noqa: D102
+
+
 class BuiltFile:
     """The model of the bundle `name` in `folder`, opened for one thread. What its engine raises is ExportFailed."""
 
@@ -101,7 +122,7 @@ def golden_pixels(built: BuiltFile) -> NDArray[np.uint8]:
     return contract.to_pixels(golden_picture()[None], built.contract)
 
 
-def golden_pairs(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: bool) -> GoldenPairs:
+def golden_pairs(built: GoldenSource, baseline: NDArray[np.float32], accept_loss: bool) -> GoldenPairs:
     """Show the golden pictures to the file; `baseline` is the float network's answer to the first, (1, classes).
 
     Raises GoldenMismatch if they are too far apart, unless that is accepted.
@@ -130,7 +151,7 @@ def golden_pairs(built: BuiltFile, baseline: NDArray[np.float32], accept_loss: b
     return GoldenPairs(golden, GoldenResize(*names, RESIZE_LEVELS, RESIZE_TOLERANCE[precision]), files)
 
 
-def _pair(built: BuiltFile, picture: NDArray[np.uint8], names: tuple[str, str, str]) -> dict[str, bytes]:
+def _pair(built: GoldenSource, picture: NDArray[np.uint8], names: tuple[str, str, str]) -> dict[str, bytes]:
     """The files of a picture, of the input that it becomes, and of the output for that."""
     model_input = contract.to_input(contract.to_pixels(picture[None], built.contract), built.contract)
     contents = to_png(picture), model_input.tobytes(), built.model.run(model_input).tobytes()

@@ -14,7 +14,7 @@ from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
 from edgefer.runtime.bundle import GoldenResize, Manifest
-from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.engines import format_row
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
 PAPERS = {
@@ -30,6 +30,12 @@ PAPERS = {
     "zhao2021": 'Zhao, Liu and Zhou, "Robust lightweight facial expression recognition network with label distribution '
     'training", AAAI 2021',
 }
+
+_VERIFIED = """`edgefer verify <this folder>` compares all files with their checksums in `manifest.json` and does the rest of this
+section with the installed engine; `pip install 'edgefer[{}]'` has what it needs."""  # noqa: E501
+_UNVERIFIED = """`edgefer app ios <this folder>` writes a test that
+runs the golden pairs on a phone. `edgefer verify <this folder>` compares all files with their checksums in
+`manifest.json` and then refuses, because it can't run the model."""
 
 
 def render_readme(manifest: Manifest) -> str:
@@ -67,12 +73,12 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def _template(manifest: Manifest, language: str) -> str:
     name = f"{manifest.format}-{language}"
     integers = "int8" in (manifest.contract.input.dtype, manifest.contract.output.dtype)
-    return f"{name}-int8" if integers and language not in ENGINES[manifest.format].int8_sections else name
+    return f"{name}-int8" if integers and language not in format_row(manifest.format).int8_sections else name
 
 
 def _model(manifest: Manifest) -> dict[str, str]:
     first, *others = (
-        str(PurePosixPath(manifest.model).with_suffix(suffix)) for suffix in ENGINES[manifest.format].suffixes
+        str(PurePosixPath(manifest.model_name).with_suffix(suffix)) for suffix in format_row(manifest.format).suffixes
     )
     return {
         "name": manifest.name,
@@ -82,7 +88,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "paper": PAPERS.get(manifest.paper, manifest.paper),
         "parameters": f"{manifest.parameters:,}",
         "macs": f"{manifest.macs:,}",
-        "model": manifest.model,
+        "model": manifest.model_name,
         "weights": ", ".join(others),
         "size": f"{manifest.model_bytes:,} bytes",
         "app_files": ", ".join(f"`{name}`" for name in (first, *others)) + " and `labels.txt`",
@@ -102,6 +108,8 @@ def _accuracy(known: Any) -> str:
 def _fidelity(manifest: Manifest) -> Iterator[str]:
     """What the build saw of the file's answers beside the float network's, a line each."""
     measured, calibrated = manifest.fidelity, manifest.calibration or {}
+    if manifest.unrun is not None:
+        yield f"**It was {manifest.unrun}.** It was read back: {_read_back(manifest)}."
     if measured is None:
         return
     drawn = measured.source == SYNTHETIC_SOURCE
@@ -118,6 +126,11 @@ def _fidelity(manifest: Manifest) -> Iterator[str]:
     yield from (f"Warning: {each}." for each in (*measured.warnings, *calibrated.get("warnings", ())))
 
 
+def _read_back(manifest: Manifest) -> str:
+    """What the file of an unrun model is made of."""
+    return ", ".join(f"{count} {kind}" for kind, count in manifest.dtypes.operators.items())
+
+
 def _golden(manifest: Manifest) -> dict[str, str]:
     golden = manifest.golden
     return {
@@ -126,5 +139,11 @@ def _golden(manifest: Manifest) -> dict[str, str]:
         "golden_output": golden.output,
         "tolerance": f"{golden.tolerance:g}",
         "reference": ", ".join(f"{probability:.4f}" for probability in golden.reference),
-        "distance": f"{golden.distance:.4f}",
+        "compared": f", at most {golden.distance:.4f} away" if manifest.unrun is None else "",
+        "answered": "the model answered"
+        if manifest.unrun is None
+        else "the float network answers in the model's place",
+        "proved": _VERIFIED.format(manifest.format)
+        if manifest.unrun is None
+        else f"The model was {manifest.unrun}.\n{_UNVERIFIED}",
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
+from edgefer.runtime.engines import UNRUN
 from edgefer.runtime.errors import EdgeferError, MissingFile, UnknownName, WrongOptions
 from edgefer.runtime.files import explained
 from edgefer.runtime.process import EXPLAINED, import_quietly
@@ -51,6 +52,7 @@ class BuildOptions:
     out: Path = Path("dist")
     accept_loss: bool = False
     keep_names: bool = False
+    accept_unrun: bool = False
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
@@ -122,7 +124,16 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
     float_model = FloatModel(arch, weights)
     for name in options.targets:
         yield _build(
-            BuildJob(arch, name, get_target(name), weights, calibrate, options.accept_loss, options.keep_names),
+            BuildJob(
+                arch,
+                name,
+                get_target(name),
+                weights,
+                calibrate,
+                options.accept_loss,
+                options.keep_names,
+                options.accept_unrun,
+            ),
             options.out,
             float_model,
             progress,
@@ -131,9 +142,11 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
 
 def _build(job: BuildJob, out: Path, float_model: FloatModel, progress: Progress) -> BuildOutcome:
     from edgefer.pipeline.build import build_bundle
+    from edgefer.pipeline.unrun import build_unrun
 
+    build = build_unrun if job.target.format in UNRUN else build_bundle
     try:
-        bundle = build_bundle(job, out, partial(_tell_stage, progress, job.id), float_model)
+        bundle = build(job, out, partial(_tell_stage, progress, job.id), float_model)
     except EXPLAINED as error:
         return BuildOutcome(job.id, job.name, failure=_naming(job.id, error))
     return BuildOutcome(job.id, job.name, bundle)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 from edgefer.runtime import records
-from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.engines import ENGINES, UNRUN
 from edgefer.runtime.errors import BadRecord, UnknownName
 from edgefer.runtime.files import shipped_folder
 
@@ -43,17 +43,28 @@ class Target:
 
 @cache
 def all_targets() -> dict[str, Target]:
-    """Every build target by name; raises BadRecord for a row that is none."""
+    """Every build target whose files are run here, by name; raises BadRecord for a row that is none."""
+    return {name: row for name, row in _rows().items() if row.format in ENGINES}
+
+
+@cache
+def unrun_targets() -> dict[str, Target]:
+    """The other targets: their files are only written here."""
+    return {name: row for name, row in _rows().items() if row.format in UNRUN}
+
+
+def _rows() -> dict[str, Target]:
     path = shipped_folder("targets") / "targets.toml"
     rows = records.structure(dict[str, Target], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     for name, row in rows.items():
-        if row.format not in ENGINES:
-            raise BadRecord(f"{path}: {name} has the format {row.format!r}, known are {', '.join(ENGINES)}.")
+        if row.format not in ENGINES | UNRUN:
+            raise BadRecord(f"{path}: {name} has the format {row.format!r}, known are {', '.join(ENGINES | UNRUN)}.")
     return rows
 
 
 def get_target(name: str) -> Target:
     """The target called `name`; raises UnknownName with the nearest names."""
-    if name not in all_targets():
-        raise UnknownName.of("target", name, all_targets())
-    return all_targets()[name]
+    known = all_targets() | unrun_targets()
+    if name not in known:
+        raise UnknownName.of("target", name, known)
+    return known[name]

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgefer.runtime import records
 from edgefer.runtime.contract import Contract, contract_faults
-from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.engines import ENGINES, UNRUN
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
 from edgefer.runtime.files import require_folder, sha256, staged_folder
 from edgefer.runtime.leftovers import restore
@@ -99,6 +99,7 @@ class Manifest:
     fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
     keep_names: bool = True  # the model file is as the converter wrote it; in bundles of earlier versions it always is
     golden_resize: GoldenResize | None = None  # bundles of earlier versions: None
+    unrun: str | None = None  # why no engine has run the model; the golden outputs are then the float network's
 
     @property
     def golden_pairs(self) -> list[Golden | GoldenResize]:
@@ -107,9 +108,18 @@ class Manifest:
 
     @property
     def model_bytes(self) -> int:
-        """Size of the model: its file, and for OpenVINO and ncnn the weights beside it."""
-        stem = PurePosixPath(self.model).stem
-        return sum(entry.bytes for name, entry in self.files.items() if PurePosixPath(name).stem == stem)
+        """Size of the model: its file or folder, and for OpenVINO and ncnn the weights beside it."""
+        stem = PurePosixPath(self.model_name).stem
+        return sum(
+            entry.bytes
+            for name, entry in self.files.items()
+            if PurePosixPath(PurePosixPath(name).parts[0]).stem == stem
+        )
+
+    @property
+    def model_name(self) -> str:
+        """What an app takes as the model: its file, or the folder that it is in."""
+        return PurePosixPath(self.model).parts[0]
 
 
 @dataclass(frozen=True)
@@ -150,9 +160,9 @@ def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> B
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:
-    """What is written: of edgefer's own networks there is no key `own`."""
+    """What is written: of edgefer's own networks there is no key `own`, of a model that was run no `unrun`."""
     content: dict[str, Any] = records.plain(manifest)
-    return content if manifest.own is not None else {key: value for key, value in content.items() if key != "own"}
+    return {key: value for key, value in content.items() if key not in ("own", "unrun") or value is not None}
 
 
 def require_replaceable(folder: Path) -> None:
@@ -220,8 +230,8 @@ def _require_bounds(folder: Path, manifest: Manifest) -> None:
         f"{name!r:.99} is no {what} of a bundle: {NAMES_ARE}" for what, name in names.items() if not is_name(name)
     ]
     faults += contract_faults(manifest.contract)
-    if manifest.format not in ENGINES:
-        faults.append(f"its format {manifest.format!r:.120} is none of {', '.join(ENGINES)}")
+    if manifest.format not in ENGINES | UNRUN:
+        faults.append(f"its format {manifest.format!r:.120} is none of {', '.join(ENGINES | UNRUN)}")
     if not all(0 <= pair.tolerance <= TOLERANCE_LIMIT for pair in manifest.golden_pairs):
         faults.append(f"a golden tolerance of it is not from 0 to {TOLERANCE_LIMIT}")
     if faults:

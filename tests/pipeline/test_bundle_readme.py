@@ -82,6 +82,11 @@ MANIFESTS = [
     manifest("onnx-fp32", "model.onnx", *NCHW),
     manifest("openvino-fp32", "model.xml", *NCHW),
     manifest("ncnn-int8", "model.param", *NCHW),
+    replace(
+        manifest("coreml-fp16", "model.mlpackage/Data/model.mlmodel", *NCHW),
+        unrun="not run here: there is no engine",
+        dtypes=Dtypes({"float16": 3}, {"conv float16": 2, "softmax float16": 1}, []),
+    ),
 ]
 
 

@@ -20,7 +20,7 @@ from edgefer.cli import cli
 from edgefer.pipeline import bundle_readme
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime.bundle import README, read_bundle
-from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.engines import ENGINES, UNRUN
 from tests.pipeline import made_format
 
 TEMPLATES = Path(str(resources.files("edgefer.pipeline") / "templates"))
@@ -92,7 +92,7 @@ def test_a_row_has_its_modules_templates_and_packages(name: str) -> None:
 
 def test_every_template_belongs_to_a_row() -> None:
     names = {path.name.partition("-")[0] for path in TEMPLATES.glob("*-*.md")}
-    assert names == ENGINES.keys()
+    assert names == (ENGINES | UNRUN).keys()
 
 
 def _name(requirement: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.contract import Contract, Layout, TensorSpec, dequantise, to_input
-from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, UnknownName
+from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, NotSetUp, UnknownName
 from edgefer.runtime.process import defer_signals, library_errors
 
 
@@ -47,6 +47,7 @@ class Engine:
     ranges         the format whose float graph the files are made from, and whose tensors have names in a calibration
     int8_sections  languages whose section of the page has code for int8 input and output; for the others there is a
                    second template, <name>-<language>-int8.md
+    not_run        why edgefer runs no file of the format, and what is then not known; such a row stands in UNRUN
     same_host      share of the instructions per frame by which two counts of the same files may differ on one host
     other_host     and on two hosts, or by two versions of edgefer
     """
@@ -63,6 +64,7 @@ class Engine:
     providers: tuple[str, ...] = ()
     other_packages: tuple[str, ...] = ()
     int8_sections: tuple[str, ...] = ()
+    not_run: str = ""
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -134,6 +136,26 @@ _ROWS = (
     ),
 )
 ENGINES: dict[str, Engine] = {row.name: row for row in _ROWS}
+# Formats that are only written here: a build of one has to be accepted as unrun, and who would run it is told why not.
+UNRUN: dict[str, Engine] = {
+    "coreml": Engine(
+        name="coreml",
+        suffixes=(".mlpackage",),
+        packages=(Package("coremltools", "coremltools", "Core ML"),),
+        runner="",
+        exporter="edgefer.pipeline.export.to_coreml",
+        converters=("torch", "coremltools"),
+        ranges="coreml",
+        same_host=0.0,
+        other_host=0.0,
+        not_run="Core ML runs on Apple's systems only, and edgefer has no runner for it",
+    )
+}
+
+
+def format_row(name: str) -> Engine:
+    """The row of a format, also of one that is only written here."""
+    return UNRUN[name] if name in UNRUN else ENGINES[name]
 
 
 Explain = Callable[[str], EdgeferError]  # from what an engine did, without a full stop, to the failure that it is
@@ -202,9 +224,14 @@ def load(
 ) -> CheckedModel:
     """Open a model file with the engine of its format, on the processor or a GPU (`provider`).
 
-    Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, or what `explain` makes of what
-    the engine raises.
+    Raises MissingEngine, NoGpu, UnknownName for a provider that the format has not, NotSetUp for a format of UNRUN, or
+    what `explain` makes of what the engine raises.
     """
+    if name in UNRUN:
+        raise NotSetUp(
+            f"{name} models are not run here: {UNRUN[name].not_run}. `edgefer app ios BUNDLE` writes a test that runs "
+            "the golden pairs on a phone."
+        )
     providers = ENGINES[name].providers
     if provider is not None and provider not in providers:
         raise UnknownName.of(f"way of {name} to a GPU", provider, providers or ["none"])
