@@ -24,7 +24,7 @@ _SCHEMAS = "edgefer/bundle/"
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
 CALIBRATION = "calibration.json"
 MANIFEST_LIMIT = 4 * 2**20  # bytes
-TOLERANCE_LIMIT = 0.25  # in probability; a build writes at most 0.02
+TOLERANCE_LIMIT, LEVELS_LIMIT = 0.25, 8  # in probability, and of 255 levels; a build writes at most 0.07 and 2
 GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
 RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT = "golden/large.png", "golden/large-input.bin", "golden/large-output.bin"
 
@@ -234,6 +234,8 @@ def _require_bounds(folder: Path, manifest: Manifest) -> None:
         faults.append(f"its format {manifest.format!r:.120} is none of {', '.join(ENGINES | UNRUN)}")
     if not all(0 <= pair.tolerance <= TOLERANCE_LIMIT for pair in manifest.golden_pairs):
         faults.append(f"a golden tolerance of it is not from 0 to {TOLERANCE_LIMIT}")
+    if manifest.golden_resize is not None and not 0 <= manifest.golden_resize.levels <= LEVELS_LIMIT:
+        faults.append(f"its golden_resize allows levels that are not from 0 to {LEVELS_LIMIT}")
     if faults:
         raise BrokenBundle(f"{folder}: {faults[0]:.300}: build the bundle again, or install the edgefer that made it.")
 

@@ -107,6 +107,10 @@ def contract_faults(contract: Contract) -> Iterator[str]:
         numbers = (face_map.dx, face_map.dy, *(value for point in face_map.points for value in point))
         if not 0 < face_map.side <= _MARGIN_LIMIT or any(abs(value) > _MARGIN_LIMIT for value in numbers):
             yield f"its face map {name!r:.99} is further from the box than {_MARGIN_LIMIT} of its sides"
+        if face_map.align == "points" and len(set(face_map.points)) < 2:
+            yield f"its face map {name!r:.99} is to be fitted to points and has no two different ones"
+        if not 0 <= face_map.box_share <= 1:
+            yield f"its face map {name!r:.99} has the box_share {face_map.box_share:g}, which is not from 0 to 1"
     for which, spec in (("input", contract.input), ("output", contract.output)):
         yield from (f"its {which} {fault}" for fault in _tensor_faults(spec))
     wrong = [label for label in contract.labels if not label.isprintable() or not 0 < len(label) <= _LABEL_LIMIT]

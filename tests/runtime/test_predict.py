@@ -10,6 +10,7 @@ import pytest
 
 from edgefer.runtime import contract as contracts
 from edgefer.runtime.detectors import Face, FaceMap, face_map, load_detector
+from edgefer.runtime.errors import BrokenBundle
 from edgefer.runtime.predict import STAGES, FacePrediction, Predictor, to_prediction
 from edgefer.runtime.tracking import LOST_AFTER, Tracker
 from tests.data.made import noise
@@ -45,6 +46,9 @@ def test_the_contract_frames_the_boxes_of_its_detectors() -> None:
     Predictor(model, load_detector("none")).predict(image)
     assert np.array_equal(model.seen[0], contracts.to_pixels(image[None, 12:36, 12:36], CONTRACT)[0])
     assert face_map("haar", agreed) == face_map("haar"), "edgefer's own, where the contract has none"
+    other = replace(CONTRACT, face_maps={"mtcnn": FaceMap(align="points", points=((0, 0), (1, 1)))})
+    with pytest.raises(BrokenBundle, match="face map mtcnn is of 2 points, the detector gives 5"):
+        face_map("mtcnn", other)
 
 
 def test_mirror_averages_a_face_with_its_mirror_image() -> None:

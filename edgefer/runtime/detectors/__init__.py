@@ -19,7 +19,7 @@ from typing import Any
 from edgefer.runtime.contract import Contract, FaceMap, Point
 from edgefer.runtime.detectors.face import Detector, Face, Square, crop_face, roll_of, square_of
 from edgefer.runtime.detectors.second_pass import SecondPass
-from edgefer.runtime.errors import MissingEngine, NotSetUp, UnknownName, WrongOptions
+from edgefer.runtime.errors import BrokenBundle, MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import cache_folder
 from edgefer.runtime.preprocess import Pixels
 from edgefer.runtime.process import defer_signals
@@ -242,14 +242,23 @@ def load_policy(name: str, threads: int = 1) -> FirstThatFinds:
 
 
 def face_map(name: str, contract: Contract | None = None) -> FaceMap:
-    """From the boxes of this detector to the framing that a contract asks for; raises UnknownName.
+    """From the boxes of this detector to the framing that a contract asks for.
 
-    Without a contract, or where it has no map of this detector, the framing is FER2013's as this edgefer has it.
+    Without a contract, or where it has no map of this detector, the framing is FER2013's as this edgefer has it. Raises
+    UnknownName, and BrokenBundle for a map to other points than the detector gives.
     """
     if name not in DETECTORS:
         raise UnknownName.of("detector", name, DETECTORS)
     carried = contract.face_maps if contract is not None and contract.face_maps is not None else {}
-    return carried[name] if name in carried else face_maps()[name]
+    if name not in carried:
+        return face_maps()[name]
+    framing, points = carried[name], DETECTORS[name].points
+    if framing.align == "points" and len(framing.points) != len(points):
+        raise BrokenBundle(
+            f"the bundle's face map {name} is of {len(framing.points)} points, the detector gives {len(points)}: "
+            "build the bundle again, or install the edgefer that made it."
+        )
+    return framing
 
 
 @cache
