@@ -175,7 +175,7 @@ def test_files_that_are_no_face(classifier: edgefer.Classifier, tmp_path: Path) 
     faults(lambda: classifier.classify(tmp_path / "text.png"), BadData, "text.png", "PNG")
     whole = golden_png()
     (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
-    faults(lambda: classifier.classify(tmp_path / "half.png"), BadData, "half.png is broken")
+    faults(lambda: classifier.classify(tmp_path / "half.png"), BadData, "half.png is a broken image")
 
 
 def test_batches_that_are_none(classifier: edgefer.Classifier, tmp_path: Path) -> None:
