@@ -1,0 +1,88 @@
+"""Writes a network as C: `model.c` and `model.h` from an int8 TFLite file, the same text on any machine.
+
+The C is C99 and calls nothing but memcpy and memset. It gives LiteRT's answers (XNNPACK on x86) byte for byte, whichever
+of its kernels runs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefer.runtime.c.calls import Calls
+from edgefer.runtime.c.constants import Arrays
+from edgefer.runtime.c.modes import MODES, PAIRS, Mode
+from edgefer.runtime.c.plan import shape_of, steps_of
+from edgefer.runtime.c.tflite_file import read
+
+SOURCE, HEADER = "model.c", "model.h"
+_KERNELS = Path(__file__).parent / "kernels"
+_ALIGNMENT = 64  # bytes; the arena may begin anywhere
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One of the kernels in the C: the file of its instructions, how its activations are stored, and when it is compiled."""
+
+    name: str
+    mode: Mode
+
+    @property
+    def switch(self) -> str:
+        """The macro that is 1 where the kernel is compiled."""
+        return f"USE_{self.name.upper()}"
+
+
+KERNELS = (
+    Kernel("avx2", PAIRS),
+    Kernel("sse41", PAIRS),
+    Kernel("wasm", PAIRS),
+    Kernel("plain", PAIRS),
+)
+
+
+def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
+    """`model.c` and `model.h` of the function edgefer_<name>; raises ExportFailed for a network that there is no C for.
+
+    `fuse` off leaves the peepholes out: the same answers from one call an operator.
+    """
+    graph = read(content)
+    steps = steps_of(graph, fuse)
+    arrays = Arrays()
+    calls = {mode.name: Calls(graph, steps, mode, arrays) for mode in MODES}
+    identifier = re.sub(r"\W", "_", name.lower())
+    values = {
+        "NAME": identifier,
+        "UPPER": identifier.upper(),
+        "ARENA": str(max(each.arena_bytes for each in calls.values()) + _ALIGNMENT),
+        "INPUT": _count(shape_of(graph.tensors[graph.input])),
+        "OUTPUT": _count(shape_of(graph.tensors[graph.output])),
+        "ALIGNMENT": str(_ALIGNMENT),
+    }
+    kernels = "\n".join(_kernel(kernel, calls[kernel.mode.name].source) for kernel in KERNELS)
+    begin = _fill("begin.c", values).partition("/* COMMON */\n")
+    parts = (begin[0], _text("common.c"), begin[2], arrays.source(), kernels, _fill("end.c", values))
+    return {SOURCE: "\n".join(parts).encode(), HEADER: _fill("header.h", values).encode()}
+
+
+def _count(shape: tuple[int, int, int]) -> str:
+    return str(shape[0] * shape[1] * shape[2])
+
+
+def _text(name: str) -> str:
+    return (_KERNELS / name).read_text(encoding="utf-8")
+
+
+def _fill(name: str, values: dict[str, str]) -> str:
+    return re.sub(r"@(\w+)@", lambda found: values[found[1]], _text(name))
+
+
+def _kernel(kernel: Kernel, calls: str) -> str:
+    """One kernel's instructions, operators and the network's calls, their names with the kernel's instead of `k`."""
+    layout = kernel.mode.layout
+    parts = (kernel.name, f"{layout}_weights", "tile", layout, "operators")
+    text = "\n".join(_text(f"{part}.c") for part in parts) + calls
+    upper = kernel.name.upper()
+    renamed = re.sub(r"\bk_", f"{kernel.name}_", re.sub(r"\bK_", f"{upper}_", text))
+    return f"#if {kernel.switch}\n{renamed}#endif\n"

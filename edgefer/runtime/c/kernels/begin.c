@@ -1,0 +1,44 @@
+/* A network as C99, written by edgefer: call edgefer_@NAME@ of model.h. Don't edit it, it is made from model.tflite.
+   Compile with -O3 -ffp-contract=off. -DEDGEFER_KERNEL=EDGEFER_PLAIN (or another one) leaves only these kernels in. */
+#include <stdint.h>
+#include <string.h>
+#include "model.h"
+
+#define EDGEFER_ANY 0
+#define EDGEFER_PLAIN 1
+#define EDGEFER_SSE41 2
+#define EDGEFER_AVX2 3
+#define EDGEFER_WASM 6
+#ifndef EDGEFER_KERNEL
+#define EDGEFER_KERNEL EDGEFER_ANY
+#endif
+
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#include <cpuid.h>
+#include <immintrin.h>
+#define IS_X86 1
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#define IS_WASM 1
+#endif
+#ifndef IS_X86
+#define IS_X86 0
+#endif
+#ifndef IS_WASM
+#define IS_WASM 0
+#endif
+#define WANTED(kernel) (EDGEFER_KERNEL == EDGEFER_ANY || EDGEFER_KERNEL == (kernel))
+#define USE_AVX2 (IS_X86 && WANTED(EDGEFER_AVX2))
+#define USE_SSE41 (IS_X86 && WANTED(EDGEFER_SSE41))
+#define USE_WASM (IS_WASM && WANTED(EDGEFER_WASM))
+#define USE_PLAIN (EDGEFER_KERNEL == EDGEFER_PLAIN || (EDGEFER_KERNEL == EDGEFER_ANY && !USE_WASM))
+#define USE_PAIRS (USE_AVX2 || USE_SSE41 || USE_WASM || USE_PLAIN)
+
+/* COMMON */
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
+#endif

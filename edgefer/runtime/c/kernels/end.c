@@ -1,0 +1,65 @@
+enum { NONE, PLAIN, SSE41, AVX2, WASM };
+
+/* What this processor, and the system with it, can run, the fastest first. Asked of the processor itself: what compilers
+   offer for it is not the same in all of their libraries. */
+static int choose(void) {
+#if USE_AVX2 || USE_SSE41
+  unsigned a = 0, b = 0, c = 0, d = 0, saved = 0, high = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d)) {
+    unsigned features = c;
+    if (features >> 27 & 1) __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    (void)high;
+    b = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) b = 0;
+#if USE_AVX2
+    if ((saved & 6) == 6 && (b >> 5 & 1)) return AVX2;
+#endif
+#if USE_SSE41
+    if (features >> 19 & 1) return SSE41;
+#endif
+  }
+#endif
+#if USE_WASM
+  return WASM;
+#elif USE_PLAIN
+  return PLAIN;
+#else
+  return NONE;
+#endif
+}
+
+/* The choice is kept: asking the processor takes long in a virtual machine. */
+static int chosen(void) {
+#if IS_X86
+  static int kept = -1;
+  int kernel = __atomic_load_n(&kept, __ATOMIC_RELAXED);
+  if (kernel < 0) __atomic_store_n(&kept, kernel = choose(), __ATOMIC_RELAXED);
+  return kernel;
+#else
+  return choose();
+#endif
+}
+
+void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
+  uintptr_t begin = ((uintptr_t)arena + @ALIGNMENT@ - 1) / @ALIGNMENT@ * @ALIGNMENT@;
+  switch (chosen()) {
+#if USE_AVX2
+    case AVX2: avx2_run(input, output, (avx2_act *)begin); break;
+#endif
+#if USE_SSE41
+    case SSE41: sse41_run(input, output, (sse41_act *)begin); break;
+#endif
+#if USE_WASM
+    case WASM: wasm_run(input, output, (wasm_act *)begin); break;
+#endif
+#if USE_PLAIN
+    case PLAIN: plain_run(input, output, (plain_act *)begin); break;
+#endif
+    default: break;
+  }
+}
+
+const char *edgefer_@NAME@_kernel(void) {
+  static const char *const names[] = {0, "plain", "sse41", "avx2", "wasm"};
+  return names[chosen()];
+}

@@ -1,0 +1,24 @@
+/* A network as C, written by edgefer. It needs no library, keeps nothing between calls and may be called by several threads
+   at once, each with an arena of its own. */
+#ifndef EDGEFER_@UPPER@_H
+#define EDGEFER_@UPPER@_H
+#include <stdint.h>
+
+#define EDGEFER_@UPPER@_INPUT @INPUT@ /* bytes */
+#define EDGEFER_@UPPER@_OUTPUT @OUTPUT@
+#define EDGEFER_@UPPER@_ARENA @ARENA@
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One inference. `arena` is working memory of EDGEFER_@UPPER@_ARENA bytes, at any address, of any content. */
+void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena);
+
+/* The kernels that run here: "avx2", "sse41", "wasm" or "plain"; 0 if they were compiled for another processor only. */
+const char *edgefer_@NAME@_kernel(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

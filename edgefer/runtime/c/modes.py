@@ -1,0 +1,37 @@
+"""How kernels store activations and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How activations are stored, and how many outputs and inputs of weights lie side by side.
+
+    layout    the C of what depends on it
+    bytes     of an activation
+    block     outputs of weights side by side
+    group     inputs of weights side by side
+    offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
+    """
+
+    name: str
+    layout: str
+    bytes: int
+    block: int
+    group: int
+    offset: int | None
+
+    def zero(self, zero_point: int) -> int:
+        """What zero is stored as."""
+        return 0 if self.offset is None else zero_point + self.offset
+
+    def ring(self, channels: int, width: int) -> int:
+        """Activations of a row between two fused layers."""
+        columns = (width + 3) // 2 * 2 if self.group == 2 else (width + 1) // 2 * 4
+        return -(-channels // self.block) * self.block * columns
+
+
+PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None)
+MODES = (PAIRS,)

@@ -1,0 +1,300 @@
+"""What C is written for: the operators as steps, padding folded into its readers, neighbours fused, and a memory plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from edgefer.runtime.c.tflite_file import Graph, Operator, Table, Tensor
+from edgefer.runtime.errors import ExportFailed
+
+SUPPORTED = (
+    "ADD", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL",
+    "PAD", "RESHAPE", "SOFTMAX", "TRANSPOSE",
+)  # fmt: skip
+FUSED = "CONV_DEPTHWISE"
+_WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
+ALIGNED = 32  # activations; every map begins at a multiple
+BY_ROWS = 8192  # activations of a fused layer's map from which the 1x1 convolution behind it is computed row by row
+
+
+@dataclass(frozen=True)
+class Window:
+    """Height and width, steps down and to the right, and padding on each side."""
+
+    height: int
+    width: int
+    down: int = 1
+    right: int = 1
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    end: int = 0
+
+    @property
+    def border(self) -> tuple[int, int, int, int]:
+        """The padding: top, left, bottom, right."""
+        return self.top, self.left, self.bottom, self.end
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call in the C: an operator, from the tensor `source` to `output`, which a PAD before it may have changed.
+
+    Of a fused step `operator` is the depthwise layer, `first` the convolution before it, `last` the one behind it.
+    """
+
+    kind: str
+    operator: Operator
+    source: int
+    output: int
+    window: Window = Window(1, 1)
+    first: Step | None = None
+    last: Step | None = None
+
+    def inputs(self) -> tuple[int, ...]:
+        """The computed tensors that are read, constants among them."""
+        return (self.source, *self.operator.inputs[1:]) if self.first is None else (self.first.source,)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Height, width and channels; how far pixels are apart; and the border of zeros around them."""
+
+    height: int
+    width: int
+    channels: int
+    pixel: int
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def row(self) -> int:
+        """Activations from one row to the next."""
+        return (self.width + self.border[1] + self.border[3]) * self.pixel
+
+    @property
+    def total(self) -> int:
+        """All activations, the border's too."""
+        return (self.height + self.border[0] + self.border[2]) * self.row
+
+    @property
+    def first(self) -> int:
+        """From the beginning to the first pixel."""
+        return self.border[0] * self.row + self.border[1] * self.pixel
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing but values lies in it, in their order."""
+        return not any(self.border) and self.pixel == self.channels
+
+
+def refuse(operator: str, what: str) -> ExportFailed:
+    """The failure of a network that C can't be generated from."""
+    return ExportFailed(f"no C can be generated for {operator}{what}: try the target tflite-int8.")
+
+
+def shape_of(tensor: Tensor) -> tuple[int, int, int]:
+    """Height, width and channels; raises ExportFailed for what has more dimensions or a batch."""
+    sizes = (1, 1, 1, 1, *tensor.shape)
+    if any(n != 1 for n in sizes[:-3]):
+        raise ExportFailed(f"no C can be generated for a tensor of the shape {tensor.shape}: batch 1 and up to 4 axes.")
+    return sizes[-3], sizes[-2], sizes[-1]
+
+
+def steps_of(graph: Graph, fuse: bool = True) -> list[Step]:
+    """The operators as steps; raises ExportFailed with the name of what there is no template for."""
+    for operator in graph.operators:
+        if operator.name not in SUPPORTED:
+            raise refuse(f"the operator {operator.name}", f" (known: {', '.join(SUPPORTED)})")
+        touched = (graph.tensors[i] for i in (operator.inputs[0], operator.output))
+        if any(tensor.dtype != "int8" or len(tensor.scales) != 1 for tensor in touched):
+            raise refuse(f"the operator {operator.name}", " of other tensors than int8 with one scale")
+    steps = list(_without_padding(graph))
+    return list(_fused(graph, steps)) if fuse else steps
+
+
+def _without_padding(graph: Graph) -> Iterator[Step]:
+    pads = {operator.output: operator for operator in graph.operators if operator.name == "PAD"}
+    read: Counter[int] = Counter()
+    steps = []
+    for operator in graph.operators:
+        source = operator.inputs[0]
+        window = _window(graph, operator)
+        pad = pads.get(source)
+        if pad is not None and operator.name in _WINDOWS and not any(window.border):
+            source, (_, tall, wide, deep) = pad.inputs[0], _amounts(graph, pad)
+            if deep == (0, 0):
+                read[pad.output] += 1
+                window = replace(window, top=tall[0], bottom=tall[1], left=wide[0], end=wide[1])
+            else:
+                source = operator.inputs[0]
+        steps.append(Step(operator.name, operator, source, operator.output, window))
+    readers = Counter(i for operator in graph.operators for i in operator.inputs)
+    folded = {t for t, n in read.items() if n == readers[t] and t != graph.output}
+    yield from (step for step in steps if step.output not in folded)
+
+
+def _amounts(graph: Graph, pad: Operator) -> tuple[tuple[int, int], ...]:
+    data = graph.tensors[pad.inputs[1]].data
+    if data is None:
+        raise refuse("the operator PAD", " by computed amounts")
+    amounts = [(int(before), int(after)) for before, after in data]
+    return ((0, 0),) * (4 - len(amounts)) + tuple(amounts)
+
+
+def _window(graph: Graph, operator: Operator) -> Window:
+    options = operator.options
+    if operator.name not in _WINDOWS or options is None:
+        return Window(1, 1)
+    pool = operator.name == "MAX_POOL_2D"
+    if pool:
+        height, width = options.number(4), options.number(3)
+    else:
+        height, width = graph.tensors[operator.inputs[1]].shape[1:3]
+        _require_no_dilation(operator, options)
+    right, down = options.number(1), options.number(2)
+    window = Window(height, width, down, right)
+    if options.number(0, "<b") == 1:  # VALID
+        return window
+    tall, wide, _ = shape_of(graph.tensors[operator.inputs[0]])
+    up, low = _same(tall, height, down)
+    left, end = _same(wide, width, right)
+    return replace(window, top=up, bottom=low, left=left, end=end)
+
+
+def _require_no_dilation(operator: Operator, options: Table) -> None:
+    first = 4 if operator.name == "CONV_2D" else 5
+    if (options.number(first, default=1), options.number(first + 1, default=1)) != (1, 1):
+        raise refuse(f"the operator {operator.name}", " with dilation")
+
+
+def _same(size: int, window: int, stride: int) -> tuple[int, int]:
+    missing = max(0, (-(-size // stride) - 1) * stride + window - size)
+    return missing // 2, missing - missing // 2
+
+
+def _fused(graph: Graph, steps: list[Step]) -> Iterator[Step]:
+    """Convolutions of stride 1 with the depthwise 3x3 layer that alone reads them, and the 1x1 convolution behind that."""
+    makers = {step.output: step for step in steps}
+    readers = Counter(i for step in steps for i in step.inputs())
+    readers[graph.output] += 1
+    gone: set[int] = set()
+    fused: dict[int, Step] = {}
+    for step in steps:
+        first = makers.get(step.source)
+        if _is_fusible(graph, step, first, readers):
+            assert first is not None
+            fused[step.output] = Step(FUSED, step.operator, first.source, step.output, step.window, first)
+            gone.add(first.output)
+        before = fused.get(step.source)
+        if before is not None and _is_projection(graph, step) and readers[step.source] == 1:
+            fused[step.output] = replace(before, output=step.output, last=step)
+            gone.add(before.output)
+    yield from (fused.get(step.output, step) for step in steps if step.output not in gone)
+
+
+def _is_fusible(graph: Graph, step: Step, first: Step | None, readers: Counter[int]) -> bool:
+    if step.kind != "DEPTHWISE_CONV_2D" or first is None or first.kind != "CONV_2D" or readers[step.source] != 1:
+        return False
+    window, before = step.window, first.window
+    channels = shape_of(graph.tensors[step.source])[2]
+    multiplied = shape_of(graph.tensors[step.output])[2] != channels
+    stride = window.down == window.right and window.down in (1, 2)
+    return (
+        (window.height, window.width, window.top, window.left) == (3, 3, 1, 1)
+        and window.bottom <= 1
+        and window.end <= 1
+        and stride
+        and (before.down, before.right) == (1, 1)
+        and channels % 8 == 0
+        and not multiplied
+    )
+
+
+def _is_projection(graph: Graph, step: Step) -> bool:
+    height, width, channels = shape_of(graph.tensors[step.source])
+    return step.kind == "CONV_2D" and step.window == Window(1, 1) and height * width * channels > BY_ROWS
+
+
+def sizes_of(graph: Graph, steps: list[Step]) -> dict[int, Size]:
+    """The size of every computed tensor in the arena, by its index."""
+    borders: dict[int, tuple[int, int, int, int]] = {}
+    for step in steps:
+        source, window = (step.source, step.window) if step.first is None else (step.first.source, step.first.window)
+        if step.kind != "MAX_POOL_2D" or step.source != step.operator.inputs[0]:  # TFLite's own SAME leaves it out
+            wanted = zip(borders.get(source, (0, 0, 0, 0)), window.border, strict=True)
+            top, left, bottom, end = (max(pair) for pair in wanted)
+            borders[source] = top, left, bottom, end
+    sizes = {graph.input: _size(graph, graph.input, borders, None)}
+    for step in steps:
+        sizes[step.output] = _size(graph, step.output, borders, _pixel(graph, step, sizes))
+    return sizes
+
+
+def _pixel(graph: Graph, step: Step, sizes: dict[int, Size]) -> int | None:
+    """How far the pixels of the output are apart: None where its channels lie densely."""
+    channels = shape_of(graph.tensors[step.output])[2]
+    if step.kind in ("CONV_2D", "FULLY_CONNECTED") or step.last is not None:
+        return -(-channels // 8) * 8
+    alike = step.kind in ("DEPTHWISE_CONV_2D", "MAX_POOL_2D", "ADD", "MUL", "LOGISTIC")
+    source = sizes.get(step.source)
+    return source.pixel if alike and source is not None and source.channels == channels else None
+
+
+def _size(graph: Graph, index: int, borders: dict[int, tuple[int, int, int, int]], pixel: int | None) -> Size:
+    height, width, channels = shape_of(graph.tensors[index])
+    return Size(height, width, channels, pixel or channels, borders.get(index, (0, 0, 0, 0)))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each tensor and each step's scratch begins in the arena, and the arena's size, in activations."""
+
+    tensors: dict[int, int]
+    scratch: dict[int, int]
+    total: int
+
+
+def is_view(step: Step, sizes: dict[int, Size]) -> bool:
+    """Whether the step's output is its input, under another shape."""
+    return step.kind == "RESHAPE" and sizes[step.source].whole and sizes[step.output].whole
+
+
+def places_of(graph: Graph, steps: list[Step], sizes: dict[int, Size], scratch: list[int]) -> Places:
+    """First fit by lifetimes: each tensor lies where no other one lies that is alive at the same time.
+
+    `scratch` is what each step needs besides, while it runs.
+    """
+    roots = {graph.input: graph.input}
+    for step in steps:
+        roots[step.output] = roots[step.source] if is_view(step, sizes) else step.output
+    last = {roots[graph.output]: len(steps)}
+    for index, step in enumerate(steps):
+        for tensor in step.inputs():
+            if tensor in roots:
+                last[roots[tensor]] = max(index, last.get(roots[tensor], -1))
+    placed: list[tuple[int, int, int]] = []  # from, to, last step
+    found: dict[int, int] = {}
+
+    def place(size: int, first: int, end: int) -> int:
+        at, alive = 0, sorted(each for each in placed if each[2] >= first)
+        for begin, stop, _ in alive:
+            if at + size <= begin:
+                break
+            at = max(at, stop)
+        placed.append((at, at + size, end))
+        return at
+
+    for index, tensor in [(-1, graph.input), *((i, step.output) for i, step in enumerate(steps))]:
+        if roots[tensor] == tensor:
+            found[tensor] = place(_aligned(sizes[tensor].total + ALIGNED), index, last.get(tensor, index))
+        if index >= 0 and scratch[index]:
+            found[-1 - index] = place(_aligned(scratch[index]), index, index)
+    tensors = {tensor: found[root] for tensor, root in roots.items()}
+    room = {index: found[-1 - index] for index, size in enumerate(scratch) if size}
+    return Places(tensors, room, max(stop for _, stop, _ in placed))
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNED) * ALIGNED
