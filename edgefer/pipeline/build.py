@@ -11,7 +11,15 @@ from typing import Any
 from edgefer.arch import Arch
 from edgefer.data.dataset import SYNTHETIC_COUNT, SYNTHETIC_SOURCE, Dataset, other_synthetic_faces, synthetic_faces
 from edgefer.pipeline import calibration, fidelity
-from edgefer.pipeline.built_file import BuiltFile, GoldenPairs, golden_pairs, golden_pixels, opened, require_repeatable
+from edgefer.pipeline.built_file import (
+    BuiltFile,
+    GoldenPairs,
+    golden_pairs,
+    golden_pixels,
+    opened,
+    require_equal,
+    require_repeatable,
+)
 from edgefer.pipeline.bundle_readme import render_readme
 from edgefer.pipeline.calibration import CalibrationRecord, ChosenFaces, spread
 from edgefer.pipeline.export import Exporter, import_exporter, shorten
@@ -196,7 +204,7 @@ def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: Calibratio
             "versions; install those of edgefer[build] or calibrate with --calibration PATH."
         )
     with library_errors(partial(_stopped, job), EXPLAINED):
-        files = backend.quantize(model, job.target, None if record is None else record.ranges)
+        files = backend.quantize(model, job.target, None if record is None else record.ranges, job.arch.name)
         return files if job.keep_names else shorten(files, backend.LEAN)
 
 
@@ -225,6 +233,7 @@ def _compare(built: BuiltFile, float_model: FloatModel, job: BuildJob, chosen: C
     pixels = contract.to_pixels(faces.pixels[:], built.contract)
     answers, baseline = built.answers(pixels), float_model.answers(pixels)
     require_repeatable(built, pixels, answers)
+    require_equal(built, pixels, answers)
     source = Path(faces.source).name
     figures = fidelity.compare(answers, baseline, target=job.name, engine=built.model.engine, source=source)
     circumstances = Circumstances(

@@ -100,6 +100,13 @@ class BuiltFile:
         """The same file, opened for so many threads."""
         return engines.load(self._path, self.target.format, threads, explain=self._refused)
 
+    def open_twin(self) -> engines.Model | None:
+        """The target's twin, opened for one thread."""
+        twin = self.target.twin
+        if twin is None:
+            return None
+        return engines.load(self._path.with_name(twin.file), twin.format, 1, explain=self._refused)
+
     def _refused(self, what: str) -> ExportFailed:
         return ExportFailed(f"{self.name}: {what}. No bundle was written; try another target.")
 
@@ -177,6 +184,23 @@ def require_repeatable(built: BuiltFile, faces: NDArray[np.uint8], first: NDArra
         difference = _apart(one, expected)
         if not difference <= tolerance:
             raise _differs(built, f"with {_threads(threads)} than with 1 thread", difference, tolerance)
+
+
+def require_equal(built: BuiltFile, faces: NDArray[np.uint8], answers: NDArray[np.float32]) -> None:
+    """Show the golden picture and all faces to the target's twin, if it has one; raises ExportFailed if it differs."""
+    twin = built.open_twin()
+    if twin is None:
+        return
+    pixels = np.concatenate([golden_pixels(built), faces])
+    expected = np.concatenate(list(engines.run_each(twin, pixels, built.contract)))
+    given = np.concatenate([built.answers(pixels[:1]), answers])
+    unequal = int((given != expected).any(1).sum())
+    if unequal:
+        raise ExportFailed(
+            f"{built.name}: {built.model.engine} answers otherwise than {twin.engine} on {unequal} of {len(pixels)} "
+            f"pictures, by up to {_apart(given, expected):.2g} in probability (they must be equal). No bundle was "
+            "written: try the target tflite-int8, and tell edgefer's makers."
+        )
 
 
 def thread_counts() -> list[int]:

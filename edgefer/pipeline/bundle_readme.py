@@ -14,6 +14,7 @@ from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
 from edgefer.runtime.bundle import GoldenResize, Manifest
+from edgefer.runtime.c.generate import function_name
 from edgefer.runtime.engines import format_row
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
@@ -95,6 +96,8 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
         "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
         "needs": manifest.needs,
+        "function": f"edgefer_{function_name(manifest.arch)}",
+        "constant": f"EDGEFER_{function_name(manifest.arch).upper()}",
     }
 
 

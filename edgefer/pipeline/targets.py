@@ -27,6 +27,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """A file of a bundle that must answer like its model, and the engine that runs it."""
+
+    format: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Target:
     """A row of targets/targets.toml; the comments there say what each key means."""
 
@@ -37,6 +45,7 @@ class Target:
     needs: str
     limits: Limits
     oldest: tuple[tuple[str, ...], ...]
+    twin: Twin | None = None
     float_only: tuple[str, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)
 

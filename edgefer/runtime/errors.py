@@ -259,6 +259,12 @@ class NoFrames(EdgeferError):
     exit_code = 30
 
 
+class CompilerFailed(EdgeferError):
+    """A C compiler that can't compile what edgefer wrote."""
+
+    exit_code = 31
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

@@ -24,14 +24,15 @@ def run(name: str) -> str:
     """Run the tiny network with the engine of a format; returns what ran it. Raises whatever fails."""
     import numpy as np
 
-    from edgefer.runtime import engines, tiny_network
+    from edgefer.runtime import contract, engines, tiny_network
 
     with tempfile.TemporaryDirectory() as folder:
         files = tiny_network.files(name)
         for file, content in files.items():
             (Path(folder) / file).write_bytes(content)
         model = engines.load(Path(folder) / next(iter(files)), name)
-        output = model.run(np.ones(model.input.shape, np.float32))[0]
+        given = contract.quantise(np.ones(model.input.shape, np.float32), model.input)
+        output = contract.dequantise(model.run(given), model.output)[0]
     expected = _expected()
     if not abs(float(output[0]) - expected) <= TOLERANCE:
         raise ValueError(f"{model.engine} gave {float(output[0]):.3f} for a network whose output is {expected:.3f}")

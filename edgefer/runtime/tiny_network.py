@@ -2,12 +2,15 @@
 
 Of RGB (3, 8, 8): a 3x3 convolution to 4 channels with padding 1, all weights 1/27, ReLU, the mean over the image, a
 dense layer to 2 classes whose weights are 0.5 and 0, softmax; no biases. The converters of the extra `build` wrote it.
+C is generated from an int8 file.
 """
 
 from __future__ import annotations
 
 import base64
 import zlib
+
+from edgefer.runtime.c.generate import generate
 
 _PACKED: dict[str, dict[str, str]] = {
     "tflite": {
@@ -24,6 +27,17 @@ _PACKED: dict[str, dict[str, str]] = {
             "Ws/UX8PYJ3811nqcx54e5lpvcnVo9yyLhvAM/cxuq3PzBQZy9mX3hf/4d/Bmp7HO6vfyIt3HR7bOGmfPd/Tt8e/Gndz8dcmztmX3laTu"
             "lS5JI/LMjHJMJX4jHcTZAaE74Dn6eylQPuuhs/R00MhzhMeeHOndNST9iOy+UVokpdNWlz3Fz6ikju7BvnWAfesAWn/ojBuWs5vfF/U3"
             "397zkOq3LfMZk2N/ANcVmcc="
+        ),
+    },
+    "c": {
+        "model.tflite": (
+            "eNq9VLFOG0EQnT0vcAcWXOHCOFaUwkIuUiAFJUFYggpRuKBISU0RuUidhrOgoOADKCI+IEW+IDVFRJGCCqWgQaKKImrw8Wb3nW99IEjFSO9u"
+            "d/b2zczb2WuLyKfN/jtxNi8NSaUuMcYWM8FM5BbIpkRqeE8D18AA6AMrQNt9LXI6ynN9x1LaReDbg6nvb+AzQKTIvS+Vh/aaawNyvJS1Edcw"
+            "p/pYGYun933EYg/YML7+S+AY2AYa1LPFfXPUs+1LSvT9RrymqqryTrtxtq4xE2qjGv1CHp5P4pTcqtlP5heTZ4rnM8PYzUrspud41eDYuHOz"
+            "LnfD/RG57Lgf5LH8TQePrtPFqxMjap1rhnyGXDWeY3HWYX1qs8AZFraAcziPgC9ABzjH2iGwxZw+3+U54yQafwfzmJooX5Z7kzF/thYFsb8H"
+            "+7WGb9yfVvbreJhJL9y7i75NqZO6lvH4w/1NflM19R3uDz8oCp4f5LHMQ3k6o+d5bDRcU0TFHPg6mqxnMHqqnlILS+WLs50tzymyQc0XFf6z"
+            "Z/ht0Lcx45zkvl7WFelZNnLP0y11eNL0m6VW630IM9GnqSxU/lvsr0T/UweM9/Y/4xUxb66OV0NY+msTvT1PHWUcn3ctWXG3wytY/DvCfg3N"
+            "1ROZXlXD4j72mX+T89+oabHUdfES8yToq3+Yd8v1bt1pVOYR3M3aPVY34h8="
         ),
     },
     "onnx": {
@@ -66,4 +80,5 @@ _PACKED: dict[str, dict[str, str]] = {
 
 def files(engine: str) -> dict[str, bytes]:
     """The network's files in an engine's format, by name; the first one is opened."""
-    return {name: zlib.decompress(base64.b64decode(text)) for name, text in _PACKED[engine].items()}
+    stored = {name: zlib.decompress(base64.b64decode(text)) for name, text in _PACKED[engine].items()}
+    return generate(stored["model.tflite"], "tiny") | stored if engine == "c" else stored

@@ -107,7 +107,7 @@ def stock_files(plan: Plan, kind: str, images: NDArray[np.uint8]) -> Iterator[tu
     ranges = estimate(exporter.observe(model, images), len(images), "min-max")
     for target in all_targets().values():
         if target.format == kind:
-            yield target, exporter.quantize(model, target, ranges if target.precision == "int8" else None)
+            yield target, exporter.quantize(model, target, ranges if target.precision == "int8" else None, "made")
 
 
 def sizes(files: dict[str, bytes]) -> int:

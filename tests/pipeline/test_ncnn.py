@@ -121,7 +121,7 @@ def test_every_layer_with_weights_agrees_with_torch(tmp_path: Path, name: str, m
     model = to_ncnn.convert(cast(DeployableModel, network), 9)
     images = np.random.default_rng(1).integers(0, 256, (20, 9, 9, 3), np.uint8)
     ranges = estimate(to_ncnn.observe(model, images), len(images), "min-max")
-    files = to_ncnn.quantize(model, get_target(name), ranges)
+    files = to_ncnn.quantize(model, get_target(name), ranges, "network")
     for file, data in files.items():
         (tmp_path / file).write_bytes(data)
     loaded = engines.load(tmp_path / "model.param", "ncnn")

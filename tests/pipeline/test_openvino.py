@@ -49,7 +49,7 @@ def test_int8_linear_layers_without_a_bias_are_right_at_every_number_of_threads(
     model = to_openvino.convert(cast(DeployableModel, network), 12)
     images = np.random.default_rng(1).integers(0, 256, (16, 12, 12, 3), np.uint8)
     ranges = estimate(to_openvino.observe(model, images), len(images), "min-max")
-    stock = to_openvino.quantize(model, target, ranges)
+    stock = to_openvino.quantize(model, target, ranges, "network")
     inputs = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(inputs)).numpy()

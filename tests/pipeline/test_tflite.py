@@ -42,7 +42,7 @@ def quantized(network: nn.Module, target: str) -> tuple[DeployableModel, dict[st
     model = to_tflite.convert(deployed, 12)
     images = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
     ranges = estimate(to_tflite.observe(model, images), len(images), "min-max")
-    return deployed, to_tflite.quantize(model, get_target(target), ranges), images
+    return deployed, to_tflite.quantize(model, get_target(target), ranges, "network"), images
 
 
 @pytest.mark.parametrize("target", ["tflite-int8-floatio", "tflite-fp16", "tflite-dynamic"])

@@ -47,8 +47,8 @@ class Exporter(Protocol):
     def input_name(self, model: bytes) -> str:
         """The input's name among them."""
 
-    def quantize(self, model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
-        """File names and contents of the model in the target's precision and io."""
+    def quantize(self, model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:
+        """File names and contents of the model in the target's precision and io; `name` is the network's."""
 
     def dtypes(self, files: dict[str, bytes], target: Target) -> Dtypes:
         """What those files are made of, as read from them."""

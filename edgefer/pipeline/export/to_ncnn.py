@@ -32,7 +32,7 @@ AXES = "-23303"  # and its key for them
 _PLUMBING = ("Input", "Split")
 
 
-def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:  # noqa: ARG001
     """model.param and model.bin in the target's precision."""
     graph, integer = onnx.load(io.BytesIO(model)), target.precision == "int8"
     sources = _sources(graph)

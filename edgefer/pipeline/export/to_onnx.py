@@ -98,7 +98,7 @@ def input_name(model: bytes) -> str:
     return str(onnx.load(io.BytesIO(model)).graph.input[0].name)
 
 
-def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:  # noqa: ARG001
     """The model in the target's precision."""
     return {target.file: model if target.precision == "fp32" else to_qdq(model, ranges or {})}
 

@@ -45,7 +45,7 @@ _COMPUTE = (
 )
 
 
-def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:  # noqa: ARG001
     """IR (.xml and .bin) in the target's precision."""
     source = to_onnx.to_qdq(*cut(model, ranges or {})) if target.precision == "int8" else model
     with quiet():

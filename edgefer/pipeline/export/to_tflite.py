@@ -69,7 +69,7 @@ def input_name(model: bytes) -> str:
     return str(_interpreter(model).get_input_details()[0]["name"])
 
 
-def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:  # noqa: ARG001
     """The model in the target's precision."""
     if target.precision == "fp32":
         return {target.file: model}

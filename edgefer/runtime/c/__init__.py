@@ -1,1 +1,1 @@
-"""Networks as C: read from int8 TFLite files, planned, written, compiled and loaded. The standard library and numpy only."""
+"""Networks as C: read from int8 TFLite files, planned, written and compiled. The standard library and numpy only."""

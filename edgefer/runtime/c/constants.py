@@ -16,7 +16,7 @@ _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
 _MARGIN = 32  # bytes that a vector may reach over an array's end
 
 
-def real(value: float) -> str:
+def real(value: float | np.floating[Any]) -> str:
     """A float32 as C99 has it, exactly, on any compiler."""
     mantissa, _, exponent = float(np.float32(value)).hex().partition("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}f"
@@ -93,7 +93,8 @@ def sigmoid(given: Tensor, returned: Tensor) -> NDArray[np.int8]:
         x = float(np.float32(given.scales[0]) * np.float32(q - given.zero_point))
         probability = _float32(1 / (1 + Decimal(-x).exp()))
         stored.append(np.rint(probability / np.float32(returned.scales[0])) + returned.zero_point)
-    return np.clip(np.array(stored), -128, 127).astype(np.int8)
+    table: NDArray[np.int8] = np.clip(np.array(stored), -128, 127).astype(np.int8)
+    return table
 
 
 def _float32(number: Decimal) -> np.float32:

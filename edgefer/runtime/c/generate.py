@@ -1,7 +1,7 @@
 """Writes a network as C: `model.c` and `model.h` from an int8 TFLite file, the same text on any machine.
 
-The C is C99 and calls nothing but memcpy and memset. It gives LiteRT's answers (XNNPACK on x86) byte for byte, whichever
-of its kernels runs.
+The C is C99 and calls nothing but memcpy and memset. It gives the answers of LiteRT (XNNPACK on x86) byte for byte,
+whichever of its kernels runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.constants import Arrays
 from edgefer.runtime.c.modes import MODES, PAIRS, Mode
-from edgefer.runtime.c.plan import shape_of, steps_of
+from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import read
 
 SOURCE, HEADER = "model.c", "model.h"
@@ -23,7 +23,7 @@ _ALIGNMENT = 64  # bytes; the arena may begin anywhere
 
 @dataclass(frozen=True)
 class Kernel:
-    """One of the kernels in the C: the file of its instructions, how its activations are stored, and when it is compiled."""
+    """One of the kernels in the C: the name of its file of instructions, and how its activations are stored."""
 
     name: str
     mode: Mode
@@ -51,7 +51,7 @@ def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
     steps = steps_of(graph, fuse)
     arrays = Arrays()
     calls = {mode.name: Calls(graph, steps, mode, arrays) for mode in MODES}
-    identifier = re.sub(r"\W", "_", name.lower())
+    identifier = function_name(name)
     values = {
         "NAME": identifier,
         "UPPER": identifier.upper(),
@@ -64,6 +64,11 @@ def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
     begin = _fill("begin.c", values).partition("/* COMMON */\n")
     parts = (begin[0], _text("common.c"), begin[2], arrays.source(), kernels, _fill("end.c", values))
     return {SOURCE: "\n".join(parts).encode(), HEADER: _fill("header.h", values).encode()}
+
+
+def function_name(name: str) -> str:
+    """The network's name as C has it."""
+    return re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
 
 
 def _count(shape: tuple[int, int, int]) -> str:

@@ -41,7 +41,7 @@ IDENTIFIER = b"TFL3"
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor: scales are one or one per output channel (empty: not quantised), data is None for what is computed."""
+    """One tensor: one scale or one a channel (none: not quantised); data is None for what is computed."""
 
     shape: tuple[int, ...]
     dtype: str

@@ -134,6 +134,18 @@ _ROWS = (
         same_host=1e-4,
         other_host=5e-3,
     ),
+    Engine(
+        name="c",
+        suffixes=(".c", ".h", ".tflite"),
+        packages=(Package("ziglang", "ziglang", "C compiled by zig"),),
+        runner="edgefer.runtime.engines.c",
+        exporter="edgefer.pipeline.export.to_c",
+        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer"),
+        ranges="tflite",  # it is made from the TFLite file
+        int8_sections=("python", "kotlin", "swift", "javascript"),
+        same_host=5e-5,
+        other_host=5e-3,
+    ),
 )
 ENGINES: dict[str, Engine] = {row.name: row for row in _ROWS}
 # Formats that are only written here: a build of one has to be accepted as unrun, and who would run it is told why not.

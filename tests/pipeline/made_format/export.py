@@ -42,7 +42,7 @@ def input_name(model: bytes) -> str:
     return "pixels"
 
 
-def quantize(model: bytes, target: Target, ranges: Ranges | None) -> dict[str, bytes]:
+def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> dict[str, bytes]:
     """There is one precision."""
     assert target.precision == "fp32" and ranges is None
     return {target.file: model}

@@ -3,6 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 #include "model.h"
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
 
 #define EDGEFER_ANY 0
 #define EDGEFER_PLAIN 1

@@ -55,9 +55,11 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 #if USE_PLAIN
     case PLAIN: plain_run(input, output, (plain_act *)begin); break;
 #endif
-    default: break;
+    default: (void)input, (void)output, (void)begin;
   }
 }
+
+uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
   static const char *const names[] = {0, "plain", "sse41", "avx2", "wasm"};

@@ -196,8 +196,9 @@ K_FUNCTION void k_multiply(k_act *arena, Map a, Map b, Map out, float scale, int
   }
 }
 
-/* The mean of all pixels. */
-K_FUNCTION void k_mean(k_act *arena, Map in, Map out, float scale, int low, int high) {
+/* The mean of all pixels as XNNPACK has it: the sum of what is stored, and a bias that is rounded with it. */
+K_FUNCTION void k_mean(k_act *arena, Map in, Map out, float scale, int in_zero, float bias, int out_zero, int low, int high) {
+  int pixels = in.h * in.w;
   for (int c = 0; c < in.c; c += K_V) {
     int32_t sums[K_V];
     int count = in.c - c < K_V ? in.c - c : K_V;
@@ -207,7 +208,8 @@ K_FUNCTION void k_mean(k_act *arena, Map in, Map out, float scale, int low, int 
         sum = k_plus(sum, k_get_part(k_row(arena, in, y) + x * in.pixel + c, in.zero, count));
     k_put_ints(sums, sum);
     for (int i = 0; i < count; i++)
-      arena[out.at + c + i] = (k_act)(limit(nearest((float)sums[i] * scale), low, high) + out.zero);
+      arena[out.at + c + i] =
+          (k_act)(limit(nearest((float)(sums[i] + pixels * in_zero) * scale + bias) - out_zero, low, high) + out.zero);
   }
 }
 

@@ -1,4 +1,4 @@
-"""What C is written for: the operators as steps, padding folded into its readers, neighbours fused, and a memory plan."""
+"""The operators of a network as steps: padding folded into its readers, neighbours fused, unknown ones refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ SUPPORTED = (
 )  # fmt: skip
 FUSED = "CONV_DEPTHWISE"
 _WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
-ALIGNED = 32  # activations; every map begins at a multiple
 BY_ROWS = 8192  # activations of a fused layer's map from which the 1x1 convolution behind it is computed row by row
 
 
@@ -54,39 +53,8 @@ class Step:
     last: Step | None = None
 
     def inputs(self) -> tuple[int, ...]:
-        """The computed tensors that are read, constants among them."""
+        """The tensors that are read, constants among them."""
         return (self.source, *self.operator.inputs[1:]) if self.first is None else (self.first.source,)
-
-
-@dataclass(frozen=True)
-class Size:
-    """Height, width and channels; how far pixels are apart; and the border of zeros around them."""
-
-    height: int
-    width: int
-    channels: int
-    pixel: int
-    border: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    @property
-    def row(self) -> int:
-        """Activations from one row to the next."""
-        return (self.width + self.border[1] + self.border[3]) * self.pixel
-
-    @property
-    def total(self) -> int:
-        """All activations, the border's too."""
-        return (self.height + self.border[0] + self.border[2]) * self.row
-
-    @property
-    def first(self) -> int:
-        """From the beginning to the first pixel."""
-        return self.border[0] * self.row + self.border[1] * self.pixel
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing but values lies in it, in their order."""
-        return not any(self.border) and self.pixel == self.channels
 
 
 def refuse(operator: str, what: str) -> ExportFailed:
@@ -175,7 +143,7 @@ def _same(size: int, window: int, stride: int) -> tuple[int, int]:
 
 
 def _fused(graph: Graph, steps: list[Step]) -> Iterator[Step]:
-    """Convolutions of stride 1 with the depthwise 3x3 layer that alone reads them, and the 1x1 convolution behind that."""
+    """Convolutions of stride 1 with the depthwise 3x3 layer that alone reads them, and a 1x1 convolution behind."""
     makers = {step.output: step for step in steps}
     readers = Counter(i for step in steps for i in step.inputs())
     readers[graph.output] += 1
@@ -215,86 +183,3 @@ def _is_fusible(graph: Graph, step: Step, first: Step | None, readers: Counter[i
 def _is_projection(graph: Graph, step: Step) -> bool:
     height, width, channels = shape_of(graph.tensors[step.source])
     return step.kind == "CONV_2D" and step.window == Window(1, 1) and height * width * channels > BY_ROWS
-
-
-def sizes_of(graph: Graph, steps: list[Step]) -> dict[int, Size]:
-    """The size of every computed tensor in the arena, by its index."""
-    borders: dict[int, tuple[int, int, int, int]] = {}
-    for step in steps:
-        source, window = (step.source, step.window) if step.first is None else (step.first.source, step.first.window)
-        if step.kind != "MAX_POOL_2D" or step.source != step.operator.inputs[0]:  # TFLite's own SAME leaves it out
-            wanted = zip(borders.get(source, (0, 0, 0, 0)), window.border, strict=True)
-            top, left, bottom, end = (max(pair) for pair in wanted)
-            borders[source] = top, left, bottom, end
-    sizes = {graph.input: _size(graph, graph.input, borders, None)}
-    for step in steps:
-        sizes[step.output] = _size(graph, step.output, borders, _pixel(graph, step, sizes))
-    return sizes
-
-
-def _pixel(graph: Graph, step: Step, sizes: dict[int, Size]) -> int | None:
-    """How far the pixels of the output are apart: None where its channels lie densely."""
-    channels = shape_of(graph.tensors[step.output])[2]
-    if step.kind in ("CONV_2D", "FULLY_CONNECTED") or step.last is not None:
-        return -(-channels // 8) * 8
-    alike = step.kind in ("DEPTHWISE_CONV_2D", "MAX_POOL_2D", "ADD", "MUL", "LOGISTIC")
-    source = sizes.get(step.source)
-    return source.pixel if alike and source is not None and source.channels == channels else None
-
-
-def _size(graph: Graph, index: int, borders: dict[int, tuple[int, int, int, int]], pixel: int | None) -> Size:
-    height, width, channels = shape_of(graph.tensors[index])
-    return Size(height, width, channels, pixel or channels, borders.get(index, (0, 0, 0, 0)))
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where each tensor and each step's scratch begins in the arena, and the arena's size, in activations."""
-
-    tensors: dict[int, int]
-    scratch: dict[int, int]
-    total: int
-
-
-def is_view(step: Step, sizes: dict[int, Size]) -> bool:
-    """Whether the step's output is its input, under another shape."""
-    return step.kind == "RESHAPE" and sizes[step.source].whole and sizes[step.output].whole
-
-
-def places_of(graph: Graph, steps: list[Step], sizes: dict[int, Size], scratch: list[int]) -> Places:
-    """First fit by lifetimes: each tensor lies where no other one lies that is alive at the same time.
-
-    `scratch` is what each step needs besides, while it runs.
-    """
-    roots = {graph.input: graph.input}
-    for step in steps:
-        roots[step.output] = roots[step.source] if is_view(step, sizes) else step.output
-    last = {roots[graph.output]: len(steps)}
-    for index, step in enumerate(steps):
-        for tensor in step.inputs():
-            if tensor in roots:
-                last[roots[tensor]] = max(index, last.get(roots[tensor], -1))
-    placed: list[tuple[int, int, int]] = []  # from, to, last step
-    found: dict[int, int] = {}
-
-    def place(size: int, first: int, end: int) -> int:
-        at, alive = 0, sorted(each for each in placed if each[2] >= first)
-        for begin, stop, _ in alive:
-            if at + size <= begin:
-                break
-            at = max(at, stop)
-        placed.append((at, at + size, end))
-        return at
-
-    for index, tensor in [(-1, graph.input), *((i, step.output) for i, step in enumerate(steps))]:
-        if roots[tensor] == tensor:
-            found[tensor] = place(_aligned(sizes[tensor].total + ALIGNED), index, last.get(tensor, index))
-        if index >= 0 and scratch[index]:
-            found[-1 - index] = place(_aligned(scratch[index]), index, index)
-    tensors = {tensor: found[root] for tensor, root in roots.items()}
-    room = {index: found[-1 - index] for index, size in enumerate(scratch) if size}
-    return Places(tensors, room, max(stop for _, stop, _ in placed))
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNED) * ALIGNED

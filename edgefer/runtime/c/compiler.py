@@ -1,0 +1,103 @@
+"""Compiles generated C into a library in edgefer's cache, by zig's C compiler or one that is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from edgefer.runtime import files
+from edgefer.runtime.errors import CompilerFailed, MissingEngine, one_line
+
+FLAGS = ("-O3", "-std=c99", "-ffp-contract=off", "-fPIC", "-shared")
+INSTALLED = ("cc", "gcc", "clang")
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler: its command, and its name with the version."""
+
+    command: tuple[str, ...]
+    title: str
+
+
+@cache
+def find_compiler() -> Compiler:
+    """That of the variable CC, else zig's from the package ziglang, else an installed one; raises MissingEngine."""
+    chosen = shlex.split(os.environ.get("CC", ""))
+    if chosen:
+        return _installed(chosen)
+    try:
+        return Compiler((sys.executable, "-m", "ziglang", "cc"), f"zig {metadata.version('ziglang')}")
+    except metadata.PackageNotFoundError:
+        for name in INSTALLED:
+            if shutil.which(name):
+                return _installed([name])
+    raise MissingEngine(
+        "no C compiler is here (the package ziglang, cc, gcc or clang): run pip install 'edgefer[c]', or set CC to one."
+    )
+
+
+def _installed(command: Sequence[str]) -> Compiler:
+    path = shutil.which(command[0])
+    if path is None:
+        raise MissingEngine(f"the C compiler {command[0]} of the variable CC is not installed: set CC to one that is.")
+    said = _run([path, *command[1:], "--version"], command[0]).splitlines()
+    return Compiler((path, *command[1:]), one_line(said[0]) if said else command[0])
+
+
+def _run(line: Sequence[str], title: str) -> str:
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompilerFailed(
+            f"the C compiler {title} can't be run ({one_line(error)}): set CC to another one."
+        ) from error
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        word = next((line for line in lines if "error" in line), lines[-1] if lines else "it says nothing")
+        raise CompilerFailed(
+            f"the C compiler {title} ended with {done.returncode} ({one_line(word)[:200]}): set CC to another one."
+        )
+    return done.stdout
+
+
+def library(sources: Mapping[str, bytes], kernel: str | None = None) -> Path:
+    """The compiled library of `sources` in the cache, made if it is not there yet.
+
+    It is found by a checksum of the sources, the compiler's version, the flags and this platform. `kernel` leaves only
+    the kernels of that name in. Raises MissingEngine, CompilerFailed, OutputFailed.
+    """
+    compiler = find_compiler()
+    flags = [*FLAGS, *([] if kernel is None else [f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}"])]
+    digest = hashlib.sha256("\n".join([compiler.title, *flags, sys.platform, platform.machine()]).encode())
+    for name, content in sorted(sources.items()):
+        digest.update(f"\n{name} {len(content)}\n".encode())
+        digest.update(content)
+    made = files.cache_folder() / "c" / f"{digest.hexdigest()}{'.dll' if os.name == 'nt' else '.so'}"
+    if not made.is_file():
+        compile_to(made, compiler, flags, sources)
+    return made
+
+
+def compile_to(made: Path, compiler: Compiler, flags: Sequence[str], sources: Mapping[str, bytes]) -> None:
+    """Compile beside `made`, then rename: there is never a library that is not whole."""
+    with files.writing(made):
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+            for name, content in sources.items():
+                (Path(folder) / name).write_bytes(content)
+            written = [str(Path(folder) / name) for name in sources if name.endswith(".c")]
+            _run([*compiler.command, *flags, "-o", str(Path(folder) / made.name), *written], compiler.title)
+            (Path(folder) / made.name).replace(made)

@@ -1,0 +1,86 @@
+"""The constants of a layer in C: weights as the kernels read them, biases, scales and limits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.runtime.c import constants
+from edgefer.runtime.c.constants import Arrays
+from edgefer.runtime.c.modes import Mode
+from edgefer.runtime.c.steps import Step, refuse
+from edgefer.runtime.c.tflite_file import Graph, Tensor
+
+_RELU, _RELU6 = 1, 3
+_NEAREST = 2**22  # below which C rounds by adding and taking off 1.5 * 2^23
+
+
+class Layers:
+    """Writes layers of a graph for one mode of kernels; their arrays are added to `arrays`."""
+
+    def __init__(self, graph: Graph, mode: Mode, arrays: Arrays) -> None:
+        self._graph, self._mode, self._arrays = graph, mode, arrays
+
+    def tensor(self, index: int) -> Tensor:
+        """A tensor of the graph."""
+        return self._graph.tensors[index]
+
+    def zero(self, index: int) -> int:
+        """What zero is stored as in a tensor."""
+        return self._mode.zero(self.tensor(index).zero_point)
+
+    def limits(self, index: int, activation: int = 0) -> tuple[int, int]:
+        """The least and the largest value of a tensor, as distances from zero."""
+        tensor = self.tensor(index)
+        low, high = -128 - tensor.zero_point, 127 - tensor.zero_point
+        if activation in (_RELU, _RELU6):
+            low = max(low, 0)
+        if activation == _RELU6:
+            high = min(high, int(np.rint(np.float32(6) / tensor.scales[0])))
+        if activation not in (0, _RELU, _RELU6):
+            raise refuse("a fused activation", f" number {activation} of the schema")
+        return low, high
+
+    def layer(self, step: Step, weights: NDArray[np.int8], packed: str, zeros_counted: bool, activation: int) -> str:
+        """The C of a layer's constants. `weights` are (outputs, inputs), of which `packed` is the array's name.
+
+        `zeros_counted`: the kernel multiplies activations as they are stored, so that the bias makes good for zero.
+        """
+        given, returned = self.tensor(step.operator.inputs[0]), self.tensor(step.operator.output)
+        scales = self.tensor(step.operator.inputs[1]).scales
+        biases = self._biases(step, len(weights))
+        factors = np.broadcast_to(given.scales[0] * scales / returned.scales[0], len(weights)).astype(np.float32)
+        heavy = np.abs(weights.astype(np.int64)).sum(1) * 255 + np.abs(biases)
+        if heavy.max() >= 2**31 or (heavy * factors).max() >= _NEAREST:
+            raise refuse(f"the operator {step.operator.name}", ": its sums or scales are too large")
+        if zeros_counted:
+            biases = biases - self.zero(step.operator.inputs[0]) * weights.astype(np.int64).sum(1)
+        names = (
+            self._arrays.add(constants.padded(biases.astype(np.int32), 16)),
+            self._arrays.add(constants.padded(factors, 16)),
+        )
+        low, high = self.limits(step.operator.output, activation)
+        return f"(Layer){{{packed}, {', '.join(names)}, {low}, {high}}}"
+
+    def _biases(self, step: Step, count: int) -> NDArray[np.int64]:
+        inputs = step.operator.inputs
+        if len(inputs) < 3 or inputs[2] < 0:
+            return np.zeros(count, np.int64)
+        data = self.tensor(inputs[2]).data
+        if data is None:
+            raise refuse(f"the operator {step.operator.name}", " with a computed bias")
+        return data.ravel().astype(np.int64)
+
+    def weights(self, step: Step) -> NDArray[np.int8]:
+        """A layer's weights; raises ExportFailed for others than int8 constants around 0."""
+        tensor = self.tensor(step.operator.inputs[1])
+        if tensor.data is None or tensor.dtype != "int8" or tensor.zero_point:
+            raise refuse(f"the operator {step.operator.name}", " with other weights than int8 constants around 0")
+        weights: NDArray[np.int8] = tensor.data
+        return weights
+
+    def convolution(self, step: Step, weights: NDArray[np.int8], pixel: int, activation: int) -> tuple[str, int]:
+        """The C of a convolution's constants, and how many groups of inputs a row of its window has."""
+        packed, groups = constants.convolution(weights, pixel, self._mode.block, self._mode.group)
+        name = self._arrays.add(packed)
+        return self.layer(step, weights.reshape(len(weights), -1), name, True, activation), groups

@@ -1,0 +1,92 @@
+"""Networks as C, compiled here and called through ctypes.
+
+No code runs because a bundle brought it: the C is generated again from the TFLite file beside it, by edgefer's own
+generator, and that is what is compiled. A bundle whose C is another one is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.runtime.c.compiler import find_compiler, library
+from edgefer.runtime.c.generate import HEADER, SOURCE, generate
+from edgefer.runtime.c.tflite_file import Tensor, read
+from edgefer.runtime.contract import Layout, TensorSpec
+from edgefer.runtime.errors import NotSetUp
+
+KERNEL = "EDGEFER_KERNEL"  # of the environment: the kernels to use, instead of the fastest that the processor has
+_DECLARED = re.compile(rb"^void edgefer_(\w+)\(", re.MULTILINE)
+
+
+class CModel:
+    """See runtime.Model."""
+
+    layout: Layout = "NHWC"
+
+    def __init__(self, path: Path) -> None:
+        content = path.with_suffix(".tflite").read_bytes()
+        sources, name = _generated(path, content)
+        graph = read(content)
+        self.input, self.output = (
+            _spec("input", graph.tensors[graph.input]),
+            _spec("output", graph.tensors[graph.output]),
+        )
+        forced = os.environ.get(KERNEL) or None
+        loaded = ctypes.CDLL(str(library(sources, forced)))
+        self.provider = f"{_kernel(loaded, name, forced)} kernels"
+        self.engine = f"C {find_compiler().title}"
+        self.arena = int(loaded[f"edgefer_{name}_arena"]())
+        self._call = loaded[f"edgefer_{name}"]
+        self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 3, None
+        self._arena = np.empty(self.arena, np.uint8)
+
+    def run(self, given: NDArray[Any]) -> NDArray[Any]:
+        """One inference; the result is a new array."""
+        values = np.ascontiguousarray(given, np.int8)
+        if values.shape != self.input.shape:
+            raise ValueError(f"an input of {values.shape}, the network takes {self.input.shape}")
+        returned = np.empty(self.output.shape, np.int8)
+        self._call(values.ctypes.data, returned.ctypes.data, self._arena.ctypes.data)
+        return returned
+
+
+def _generated(path: Path, content: bytes) -> tuple[dict[str, bytes], str]:
+    """The C of the TFLite file and its function's name; raises ValueError if the folder has other C."""
+    brought = {name: (path.parent / name).read_bytes() for name in (SOURCE, HEADER)}
+    declared = _DECLARED.search(brought[HEADER])
+    if declared is None:
+        raise ValueError(f"{HEADER} declares no function of edgefer's")
+    name = declared[1].decode()
+    sources = generate(content, name)
+    for file, text in sources.items():
+        if brought[file] != text:
+            raise ValueError(
+                f"{file} is not what this edgefer generates from {path.with_suffix('.tflite').name}; it is not run"
+            )
+    return sources, name
+
+
+def _kernel(loaded: ctypes.CDLL, name: str, forced: str | None) -> str:
+    """The kernels that run here; raises NotSetUp if there are none, which only a forced one can bring about."""
+    ask = loaded[f"edgefer_{name}_kernel"]
+    ask.restype = ctypes.c_char_p
+    kernel = ask()
+    if kernel is None:
+        raise NotSetUp(f"this processor has not what the kernels {forced} of {KERNEL} need: take that variable away.")
+    return str(kernel.decode())
+
+
+def _spec(name: str, tensor: Tensor) -> TensorSpec:
+    return TensorSpec(name, tensor.shape, "int8", float(tensor.scales[0]), tensor.zero_point)
+
+
+def load(path: Path, threads: int) -> CModel:  # noqa: ARG001 - the C runs in the thread that calls it
+    """Open model.c, with model.h and model.tflite beside it; raises what compiling raises, NotSetUp and ValueError."""
+    return CModel(path)
