@@ -58,6 +58,11 @@ def build(network: str, names: list[str]) -> Iterator[dict[str, Any]]:
         yield {"target": name, "seconds": round(time.perf_counter() - began, 1), **cell}
 
 
+def tried(network: str) -> list[str]:
+    """The targets that the network is built for."""
+    return [name for name, target in all_targets().items() if target.is_tried(network)]
+
+
 def child(network: str, names: list[str]) -> None:
     """What a process does: a cell a line on standard output."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
@@ -67,7 +72,7 @@ def child(network: str, names: list[str]) -> None:
 
 def measure(network: str, cells: dict[str, Any], script: Path = Path(__file__)) -> Iterator[None]:
     """Fill in the cells of a network that are missing, in a process of its own; another where one dies of a target."""
-    while missing := [name for name in all_targets() if name not in cells]:
+    while missing := [name for name in tried(network) if name not in cells]:
         line = [sys.executable, str(script), "--child", network, *missing]
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -145,7 +150,7 @@ def main() -> None:
     for network in given.networks or ARCHS:
         cells = {} if given.again else record["networks"].get(network, {})
         record["networks"][network] = cells
-        if any(name not in cells for name in all_targets()):
+        if any(name not in cells for name in tried(network)):
             record["cpus"][network] = record["environment"]["cpu"]
         for _ in measure(network, cells):
             records.write(RECORD, record)

@@ -12,6 +12,7 @@ import pytest
 
 from edgefer.runtime.files import locked
 from tests.bare import BARE, BESIDE, hide
+from tests.compilers import buildable, lacking
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 
@@ -61,6 +62,15 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     return fill
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is about C where there is no compiler."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and not all(
+        buildable(value) for value in callspec.params.values() if isinstance(value, str)
+    ):
+        pytest.skip(str(lacking()))
+
+
 @pytest.fixture(scope="session")
 def fer2013(once: Once) -> Path:
     """The real fer2013.csv, written from the copy beside the clone; skips where there is none."""
@@ -89,6 +99,8 @@ def dist(once: Once) -> Path:
         ean = get_arch("ean")
         float_model = FloatModel(ean, weights.load_trained_model(ean, None))
         for name, target in all_targets().items():
+            if not buildable(name):
+                continue
             job = BuildJob(ean, name, target, float_model.weights, CalibrationOptions())
             build_bundle(job, folder, float_model=float_model)
 

@@ -48,6 +48,11 @@ class Target:
     twin: Twin | None = None
     float_only: tuple[str, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)
+    tried: tuple[str, ...] = ()
+
+    def is_tried(self, network: str) -> bool:
+        """Whether benchmarks/matrix.py builds this shipped network for the target."""
+        return not self.tried or network in self.tried
 
 
 @cache

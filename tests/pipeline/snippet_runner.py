@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from edgefer.runtime import contract
 from edgefer.runtime.bundle import README, read_bundle
+from edgefer.runtime.c.compiler import FLAGS, compile_to, find_compiler
 
 PREPARE = """
 import pathlib
@@ -40,6 +42,10 @@ def check_python_snippet(bundle: Path, scratch: Path) -> None:
     opened = read_bundle(bundle)
     golden, resized, agreed = opened.manifest.golden, opened.manifest.golden_resize, opened.manifest.contract
     assert resized is not None
+    if opened.manifest.format == "c":  # as its page says: a copy with the compiled library
+        bundle = Path(shutil.copytree(bundle, scratch / "bundle"))
+        sources = {name: (bundle / name).read_bytes() for name in ("model.c", "model.h")}
+        compile_to(bundle / "model.so", find_compiler(), FLAGS, sources)
     for pair in (resized, golden):
         made = (scratch / "input.bin").resolve()
         printed = run_python_snippet(bundle, PREPARE.format(target=str(made), picture=pair.picture))

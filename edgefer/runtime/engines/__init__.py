@@ -137,7 +137,7 @@ _ROWS = (
     Engine(
         name="c",
         suffixes=(".c", ".h", ".tflite"),
-        packages=(Package("ziglang", "ziglang", "C compiled by zig"),),
+        packages=(Package("ziglang", "ziglang", "C"),),
         runner="edgefer.runtime.engines.c",
         exporter="edgefer.pipeline.export.to_c",
         converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer"),

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.c.compiler import find_compiler, library
-from edgefer.runtime.c.generate import HEADER, SOURCE, generate
+from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, generate
 from edgefer.runtime.c.tflite_file import Tensor, read
 from edgefer.runtime.contract import Layout, TensorSpec
-from edgefer.runtime.errors import NotSetUp
+from edgefer.runtime.errors import NotSetUp, UnknownName
 
 KERNEL = "EDGEFER_KERNEL"  # of the environment: the kernels to use, instead of the fastest that the processor has
 _DECLARED = re.compile(rb"^void edgefer_(\w+)\(", re.MULTILINE)
@@ -38,7 +38,7 @@ class CModel:
             _spec("input", graph.tensors[graph.input]),
             _spec("output", graph.tensors[graph.output]),
         )
-        forced = os.environ.get(KERNEL) or None
+        forced = _forced()
         loaded = ctypes.CDLL(str(library(sources, forced)))
         self.provider = f"{_kernel(loaded, name, forced)} kernels"
         self.engine = f"C {find_compiler().title}"
@@ -71,6 +71,14 @@ def _generated(path: Path, content: bytes) -> tuple[dict[str, bytes], str]:
                 f"{file} is not what this edgefer generates from {path.with_suffix('.tflite').name}; it is not run"
             )
     return sources, name
+
+
+def _forced() -> str | None:
+    """The kernels of the environment's variable; raises UnknownName for others than there are."""
+    forced = os.environ.get(KERNEL) or None
+    if forced is not None and forced not in (names := [kernel.name for kernel in KERNELS]):
+        raise UnknownName.of(f"kernel of the variable {KERNEL}", forced, names)
+    return forced
 
 
 def _kernel(loaded: ctypes.CDLL, name: str, forced: str | None) -> str:

@@ -26,6 +26,11 @@ typedef struct {
 #define UNUSED
 #define ALWAYS
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define ONCE __attribute__((unused, noinline, noclone)) /* not again for every constant that it is called with */
+#else
+#define ONCE UNUSED
+#endif
 
 static inline UNUSED int limit(int value, int low, int high) {
   return value < low ? low : value > high ? high : value;

@@ -1,7 +1,7 @@
 /* Plain C: eight outputs a vector. */
 #define K_V 8
 #define K_INLINE static UNUSED
-#define K_FUNCTION static UNUSED
+#define K_FUNCTION static ONCE
 #define K_UNROLL
 typedef int16_t k_act;
 typedef struct { int32_t v[8]; } k_vi;
