@@ -156,7 +156,8 @@ def _words(error: EdgeferError) -> str:
 
 def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
-    targets, rows = list(all_targets()), record["blocks"]
+    rows = record["blocks"]
+    targets = [name for name, target in all_targets().items() if not target.tried]  # those for any network
     cells = [(name, target, cell) for name, row in rows.items() for target, cell in row.items()]
     wrong = [(name, target, cell["wrong"]) for name, target, cell in cells if "wrong" in cell]
     refused = [(name, target, cell["refused"]) for name, target, cell in cells if "refused" in cell]

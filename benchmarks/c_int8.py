@@ -42,9 +42,7 @@ PACKAGES = ("ai-edge-litert", "ziglang", "numpy")
 def open_all(network: str, folder: Path) -> dict[str, Callable[[], Any]]:
     """One inference with each engine and kernel that this processor has, by its name."""
     arch = get_arch(network)
-    job = BuildJob(
-        arch, "c-int8", get_target("c-int8"), weights.load_trained_model(arch, None), CalibrationOptions()
-    )
+    job = BuildJob(arch, "c-int8", get_target("c-int8"), weights.load_trained_model(arch, None), CalibrationOptions())
     bundle = build_bundle(job, folder)
     spec = bundle.manifest.contract.input
     given = np.frombuffer(bundle.path(bundle.manifest.golden.input).read_bytes(), np.int8).reshape(spec.shape)

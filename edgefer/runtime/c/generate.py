@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.constants import Arrays
-from edgefer.runtime.c.modes import MODES, PAIRS, Mode
+from edgefer.runtime.c.modes import MODES, PAIRS, UNSIGNED, Mode
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import read
 
@@ -35,6 +35,7 @@ class Kernel:
 
 
 KERNELS = (
+    Kernel("avx512", UNSIGNED),
     Kernel("avx2", PAIRS),
     Kernel("sse41", PAIRS),
     Kernel("wasm", PAIRS),

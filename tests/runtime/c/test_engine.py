@@ -121,7 +121,7 @@ def test_a_compiler_that_is_missing_or_fails_is_one_line(
         compiler.find_compiler.cache_clear()
 
 
-@pytest.mark.parametrize("kernel", ["plain", "sse41", "avx2"])
+@pytest.mark.parametrize("kernel", ["plain", "sse41", "avx2", "avx512"])
 def test_sanitizers_find_nothing(folder: Path, tmp_path: Path, kernel: str) -> None:
     (folder / "main.c").write_text(MAIN)
     program = tmp_path / "program"

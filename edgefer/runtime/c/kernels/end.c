@@ -1,16 +1,19 @@
-enum { NONE, PLAIN, SSE41, AVX2, WASM };
+enum { NONE, PLAIN, SSE41, AVX2, AVX512, WASM };
 
 /* What this processor, and the system with it, can run, the fastest first. Asked of the processor itself: what compilers
    offer for it is not the same in all of their libraries. */
 static int choose(void) {
-#if USE_AVX2 || USE_SSE41
+#if USE_AVX512 || USE_AVX2 || USE_SSE41
   unsigned a = 0, b = 0, c = 0, d = 0, saved = 0, high = 0;
   if (__get_cpuid(1, &a, &b, &c, &d)) {
     unsigned features = c;
     if (features >> 27 & 1) __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
     (void)high;
     b = 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) b = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) b = c = 0;
+#if USE_AVX512
+    if ((saved & 0xE6) == 0xE6 && (b & 0xC0030000u) == 0xC0030000u && (c >> 11 & 1)) return AVX512;
+#endif
 #if USE_AVX2
     if ((saved & 6) == 6 && (b >> 5 & 1)) return AVX2;
 #endif
@@ -43,6 +46,9 @@ static int chosen(void) {
 void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
   uintptr_t begin = ((uintptr_t)arena + @ALIGNMENT@ - 1) / @ALIGNMENT@ * @ALIGNMENT@;
   switch (chosen()) {
+#if USE_AVX512
+    case AVX512: avx512_run(input, output, (avx512_act *)begin); break;
+#endif
 #if USE_AVX2
     case AVX2: avx2_run(input, output, (avx2_act *)begin); break;
 #endif
@@ -62,6 +68,6 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
-  static const char *const names[] = {0, "plain", "sse41", "avx2", "wasm"};
+  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "wasm"};
   return names[chosen()];
 }

@@ -1,0 +1,7 @@
+/* Bytes: activations are stored as one byte, weights int8 in fours of inputs, sixteen outputs a vector. The bias makes
+   good for what zero is stored as. */
+#define K_GROUP 4
+#define K_STEP 64
+#define K_NEXT(n) ((n) * 64)
+#define K_WEIGHTS(o, n) ((o) / 16 * (n) * 64)
+#define K_VECTORS 1
