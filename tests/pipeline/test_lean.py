@@ -134,7 +134,7 @@ def test_constants_that_the_quantiser_puts_behind_the_flatbuffer_come_back_into_
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 8000), nn.ReLU(), nn.Linear(8000, 4))
     model = to_tflite.convert(DeployableModel(network.eval(), user_model=OWN).eval(), SIDE)
     for target in (get_target("tflite-dynamic"), get_target("tflite-fp16")):
-        files = to_tflite.quantize(model, target, None)
+        files = to_tflite.quantize(model, target, None, "made")
         stock = schema.Model.GetRootAs(files[target.file])
         assert any(stock.Buffers(index).Offset() > 1 for index in range(stock.BuffersLength())), "none is behind it"
         lean = shorten(files, to_tflite.LEAN)

@@ -125,6 +125,11 @@ class Table:
         begin = self._target(at)
         return np.frombuffer(self._content, dtype, self._number("<I", begin), begin + 4)
 
+    def buffer(self) -> NDArray[np.uint8]:
+        """The bytes of a Buffer: within it, or for large files behind the flatbuffer."""
+        begin, size = self.number(1, "<Q"), self.number(2, "<Q")
+        return np.frombuffer(self._content, np.uint8, size, begin) if begin > 1 else self.vector(0, "<u1")
+
 
 def read(content: bytes) -> Graph:
     """The graph of a TFLite file; raises ExportFailed for what is none, or has several subgraphs, inputs or outputs."""
@@ -138,7 +143,7 @@ def read(content: bytes) -> Graph:
 
 def _graph(model: Table) -> Graph:
     graphs = model.tables(2)
-    buffers = [buffer.vector(0, "<u1") for buffer in model.tables(4)]
+    buffers = [buffer.buffer() for buffer in model.tables(4)]
     codes = [_operator_name(code) for code in model.tables(1)]
     inputs, outputs = graphs[0].vector(1, "<i4"), graphs[0].vector(2, "<i4")
     if (len(graphs), len(inputs), len(outputs)) != (1, 1, 1):
