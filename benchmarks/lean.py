@@ -37,6 +37,11 @@ parameters at their defaults left out would take 2.3 % off EAN's int8 file, 1.3 
 others but LCNN's int8 file (1.5 %)."""
 
 
+def shortened() -> list[str]:
+    """The targets whose files are shortened: what a bundle holds of its twin is that target's own."""
+    return [name for name, target in all_targets().items() if target.twin is None]
+
+
 def main() -> None:
     """Build, shorten, compare, and write record and table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,7 +50,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         rows = [measure(read_bundle(folder)) for folder in bundles(given or Path(made), build=given is None)]
     versions = sorted({package for engine in engines.ENGINES.values() for package in engine.converters})
-    steps = {kind: list(import_exporter(kind).LEAN) for kind in engines.ENGINES}
+    kinds = dict.fromkeys(all_targets()[name].format for name in shortened())
+    steps = {kind: list(import_exporter(kind).LEAN) for kind in kinds}
     record = {"packages": machine.package_versions(versions), "pictures": PICTURES, "steps": steps, "rows": rows}
     write_atomic(RECORD, (json.dumps(record, indent=1) + "\n").encode())
     write_atomic(TABLE, render(record).encode())
@@ -55,10 +61,10 @@ def bundles(folder: Path, build: bool) -> Iterator[Path]:
     """The folders of the bundles of every shipped network and target, built first if that is asked for."""
     for network in (name for name in ARCHS if (shipped_folder("weights") / f"{name}.safetensors").is_file()):
         if build:
-            options = BuildOptions(tuple(all_targets()), arch=network, out=folder, keep_names=True)
+            options = BuildOptions(tuple(shortened()), arch=network, out=folder, keep_names=True)
             for outcome in build_bundles(options):
                 outcome.require()
-        yield from (folder / f"{network}.{target}" for target in all_targets())
+        yield from (folder / f"{network}.{target}" for target in shortened())
 
 
 def measure(bundle: Bundle) -> dict[str, Any]:
