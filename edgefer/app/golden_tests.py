@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime.bundle import LABELS_FILE, Bundle, Golden, GoldenResize
+from edgefer.runtime.bundle import LABELS_FILE, Bundle
 from edgefer.runtime.contract import dequantise
 from edgefer.runtime.errors import BrokenBundle
+from edgefer.runtime.manifest import Golden, GoldenResize
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from edgefer.app.folder import FolderKind, require_replaceable, write_files
 from edgefer.app.golden_tests import golden_files, golden_pairs, kotlin_tests, swift_tests
 from edgefer.pipeline.app_code import DEPENDENCIES, contract_values, render_classifier
 from edgefer.runtime import __version__, records
-from edgefer.runtime.bundle import LABELS_FILE, Bundle, Manifest, read_bundle
+from edgefer.runtime.bundle import LABELS_FILE, Bundle, read_bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.files import PACKAGE
+from edgefer.runtime.manifest import Manifest
 
 # What the page of an iOS folder says of the engine, by the bundle's format.
 _IOS_ENGINES = {

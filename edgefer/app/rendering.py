@@ -13,10 +13,10 @@ from string import Template
 
 from edgefer.app.web_engines import web_engines
 from edgefer.runtime import __version__
-from edgefer.runtime.bundle import Manifest
 from edgefer.runtime.detectors import DETECTORS, FaceMap
 from edgefer.runtime.files import PACKAGE
 from edgefer.runtime.golden import golden_picture
+from edgefer.runtime.manifest import Manifest
 
 ICONS = (192, 512)
 _POLICY = {

@@ -23,10 +23,11 @@ from edgefer.app.rendering import (
 )
 from edgefer.app.web_engines import package_files, web_engines
 from edgefer.runtime import __version__, records
-from edgefer.runtime.bundle import MANIFEST, Bundle, Manifest, read_bundle
+from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.detectors import DETECTORS, face_map
 from edgefer.runtime.errors import NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import PACKAGE
+from edgefer.runtime.manifest import Manifest
 
 PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"

@@ -12,8 +12,8 @@ from edgefer.benchmark.html_figures import MOST_RUNS, Figures, histograms
 from edgefer.benchmark.html_sources import BENCH, VERIFY, Sources
 from edgefer.runtime import units
 from edgefer.runtime.bench_record import Result
-from edgefer.runtime.bundle import Manifest
 from edgefer.runtime.contract import Contract, TensorSpec
+from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.records import Scores
 from edgefer.runtime.verify import AccuracyCheck
 

@@ -10,8 +10,9 @@ from typing import Any
 from edgefer.benchmark.report import read_bench
 from edgefer.runtime import records
 from edgefer.runtime.bench_record import BenchRecord, Result
-from edgefer.runtime.bundle import Bundle, Manifest, read_bundle
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.errors import BadRecord
+from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.verify import AccuracyCheck
 
 VERIFY = "edgefer verify BUNDLE --data PATH --json > FILE, and give that file"

@@ -33,12 +33,12 @@ from edgefer.runtime.bundle import (
     LABELS_FILE,
     README,
     Bundle,
-    Manifest,
     file_entries,
     require_replaceable,
     write_bundle,
 )
 from edgefer.runtime.errors import BadCalibration, ExportFailed, NotInteger
+from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.process import EXPLAINED, library_errors
 from edgefer.runtime.records import Fidelity
 from edgefer.training.weights import TrainedModel
@@ -126,7 +126,7 @@ def build_bundle(
     manifest = manifest_of(job, float_model, record, dtypes, built.contract, pairs, figures)
     manifest = replace(manifest, files=file_entries(files))  # the page needs the model's size
     files[README] = render_readme(manifest).encode()
-    return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
+    return write_bundle(out / job.id, manifest, files)
 
 
 def manifest_of(

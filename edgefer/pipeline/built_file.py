@@ -23,11 +23,10 @@ from edgefer.runtime.bundle import (
     RESIZE_INPUT,
     RESIZE_OUTPUT,
     RESIZE_PICTURE,
-    Golden,
-    GoldenResize,
 )
 from edgefer.runtime.errors import ExportFailed, GoldenMismatch
 from edgefer.runtime.golden import golden_picture, large_picture, to_png
+from edgefer.runtime.manifest import Golden, GoldenResize
 
 # How far an engine's answer to the golden picture may be, in probability, from the answer recorded at
 # build time, on any processor. One step of an int8 output is 1/256; half precision and dynamic

@@ -13,9 +13,9 @@ from typing import Any
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
-from edgefer.runtime.bundle import GoldenResize, Manifest
 from edgefer.runtime.c.generate import function_name
 from edgefer.runtime.engines import format_row
+from edgefer.runtime.manifest import GoldenResize, Manifest
 
 LANGUAGES = ("python", "kotlin", "swift", "javascript")
 PAPERS = {

@@ -7,119 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from edgefer.runtime import records
-from edgefer.runtime.contract import Contract, contract_faults
+from edgefer.runtime.contract import contract_faults
 from edgefer.runtime.engines import ENGINES, UNRUN
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
 from edgefer.runtime.files import require_folder, sha256, staged_folder
 from edgefer.runtime.leftovers import restore
+from edgefer.runtime.manifest import SCHEMAS, BuildRecord, DeviceManifest, FileEntry, Manifest
 from edgefer.runtime.names import NAMES_ARE, is_name
-from edgefer.runtime.records import Dtypes
 
-_SCHEMAS = "edgefer/bundle/"
+T = TypeVar("T", DeviceManifest, BuildRecord)
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
-CALIBRATION = "calibration.json"
-MANIFEST_LIMIT = 4 * 2**20  # bytes
+CALIBRATION, BUILD = "calibration.json", "build.json"
+MANIFEST_LIMIT = 4 * 2**20  # bytes of manifest.json, and of build.json
 TOLERANCE_LIMIT, LEVELS_LIMIT = 0.25, 8  # in probability, and of 255 levels; a build writes at most 0.07 and 2
+_REMEDY = "build the bundle again or install the edgefer that made it"
 GOLDEN_PICTURE, GOLDEN_INPUT, GOLDEN_OUTPUT = "golden/picture.png", "golden/input.bin", "golden/output.bin"
 RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT = "golden/large.png", "golden/large-input.bin", "golden/large-output.bin"
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """Size in bytes and SHA-256 of one file of the bundle."""
-
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Golden:
-    """A made picture, the input tensor it becomes, and the output the model must give.
-
-    input and output are raw little-endian arrays of the contract's dtype and shape. tolerance is in
-    the output's real values (probabilities). reference is the float network's answer and
-    distance the largest difference from it.
-    """
-
-    picture: str
-    input: str
-    output: str
-    tolerance: float
-    reference: list[float]
-    distance: float
-
-
-@dataclass(frozen=True)
-class GoldenResize:
-    """A made picture that is larger than the crop and not square, for the way from a picture to the input.
-
-    picture, input and output are as those of Golden. levels is how far an input value may be from `input`, in real
-    values (0..255), that another bilinear resize with antialiasing makes; tolerance how far the output for that input
-    may be from `output`.
-    """
-
-    picture: str
-    input: str
-    output: str
-    levels: float
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """manifest.json: everything that is known of a bundle."""
-
-    schema: str = field(default=f"{_SCHEMAS}1", kw_only=True)
-    name: str
-    arch: str
-    target: str
-    format: str
-    precision: str
-    model: str
-    edgefer: str
-    paper: str
-    parameters: int
-    macs: int
-    contract: Contract
-    dtypes: Dtypes
-    golden: Golden
-    weights_sha256: str
-    calibration: dict[str, Any] | None
-    training: records.TrainingRecord | None
-    accuracy: dict[str, Any]
-    needs: str
-    versions: dict[str, str]
-    files: dict[str, FileEntry]
-    own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
-    fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
-    keep_names: bool = True  # the model file is as the converter wrote it; in bundles of earlier versions it always is
-    golden_resize: GoldenResize | None = None  # bundles of earlier versions: None
-    unrun: str | None = None  # why no engine has run the model; the golden outputs are then the float network's
-
-    @property
-    def golden_pairs(self) -> list[Golden | GoldenResize]:
-        """Two; bundles of earlier versions have one."""
-        return [self.golden] if self.golden_resize is None else [self.golden, self.golden_resize]
-
-    @property
-    def model_bytes(self) -> int:
-        """Size of the model: its file or folder, and for OpenVINO and ncnn the weights beside it."""
-        stem = PurePosixPath(self.model_name).stem
-        return sum(
-            entry.bytes
-            for name, entry in self.files.items()
-            if PurePosixPath(PurePosixPath(name).parts[0]).stem == stem
-        )
-
-    @property
-    def model_name(self) -> str:
-        """What an app takes as the model: its file, or the folder that it is in."""
-        return PurePosixPath(self.model).parts[0]
 
 
 @dataclass(frozen=True)
@@ -146,10 +54,13 @@ def file_entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
 def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
     """Write the bundle as a whole or not at all; one of the same name is replaced.
 
+    `files` are all but manifest.json and build.json, which are written from `manifest`.
     Raises OutputFailed, also for what `require_replaceable` refuses.
     """
     require_replaceable(folder)
-    written = records.dumps(_content(manifest)).encode()
+    files = files | {BUILD: _text_of(BuildRecord, manifest)}
+    manifest = replace(manifest, files=file_entries(files))
+    written = _text_of(DeviceManifest, manifest)
     with staged_folder(folder) as stage:
         for name, content in files.items():
             path = stage / name
@@ -159,10 +70,12 @@ def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> B
     return Bundle(folder, manifest, hashlib.sha256(written).hexdigest())
 
 
-def _content(manifest: Manifest) -> dict[str, Any]:
-    """What is written: of edgefer's own networks there is no key `own`, of a model that was run no `unrun`."""
-    content: dict[str, Any] = records.plain(manifest)
-    return {key: value for key, value in content.items() if key not in ("own", "unrun") or value is not None}
+def _text_of(kind: type[T], manifest: Manifest) -> bytes:
+    """manifest.json or build.json: without `own` for edgefer's own networks, without `unrun` for a model that was run."""
+    names = {each.name for each in fields(kind)} - {"schema"}
+    content: dict[str, Any] = records.plain(kind(**{name: getattr(manifest, name) for name in names}))
+    kept = {key: value for key, value in content.items() if key not in ("own", "unrun") or value is not None}
+    return records.dumps(kept).encode()
 
 
 def require_replaceable(folder: Path) -> None:
@@ -183,8 +96,8 @@ def require_replaceable(folder: Path) -> None:
 def _written(folder: Path) -> set[str]:
     """Names of the files that edgefer wrote into a bundle's folder; none if it is no bundle."""
     try:
-        content = records.parse_json(_manifest_text(folder), str(folder / MANIFEST))
-        ours = str(records.schema_of(content)).startswith(_SCHEMAS)
+        content = records.parse_json(_record_text(folder, MANIFEST), str(folder / MANIFEST))
+        ours = str(records.schema_of(content)).startswith(SCHEMAS)
         return {MANIFEST, *content["files"]} if ours else set()
     except (BrokenBundle, MissingFile, BadRecord, LookupError, TypeError):
         return set()
@@ -197,33 +110,37 @@ def read_bundle(folder: Path) -> Bundle:
         raise MissingFile(f"{folder} is a file: give the bundle's folder.")
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
-    text, remedy = _manifest_text(folder), "build the bundle again or install the edgefer that made it"
+    text = _record_text(folder, MANIFEST)
     try:
-        manifest = records.parse(Manifest, text, str(folder / MANIFEST), remedy, plain_text=True)
+        manifest = records.parse_any((DeviceManifest, Manifest), text, str(folder / MANIFEST), _REMEDY, plain_text=True)
+        _require_bounds(folder, manifest)
+        _check(folder, manifest)
+        if not isinstance(manifest, Manifest):
+            content = _record_text(folder, BUILD)
+            build = records.parse(BuildRecord, content, str(folder / BUILD), _REMEDY, plain_text=True)
+            manifest = Manifest(**vars(manifest) | vars(build) | {"schema": Manifest.schema})
     except UnknownSchema as error:
         raise BrokenBundle(str(error)) from error
     except BadRecord as error:
         raise BrokenBundle(f"{folder} is damaged: {error}") from error
-    _require_bounds(folder, manifest)
-    _check(folder, manifest)
     return Bundle(folder, manifest, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _manifest_text(folder: Path) -> str:
-    """What manifest.json holds; raises BrokenBundle unless it is a file of the bundle, of a sensible size."""
-    path, made_by = folder / MANIFEST, "give a bundle that edgefer build made"
+def _record_text(folder: Path, name: str) -> str:
+    """What a JSON file of the bundle holds; raises BrokenBundle unless it is a regular file of a sensible size."""
+    path, made_by = folder / name, "give a bundle that edgefer build made"
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or not _inside(folder, MANIFEST):
+        if not stat.S_ISREG(status.st_mode) or not _inside(folder, name):
             raise BrokenBundle(f"{path} is no regular file in the bundle: {made_by}.")
         if status.st_size > MANIFEST_LIMIT:
             raise BrokenBundle(f"{path} has {status.st_size:,} bytes, at most {MANIFEST_LIMIT:,} are read: {made_by}.")
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BrokenBundle(f"{folder} has no readable {MANIFEST}: {made_by}.") from error
+        raise BrokenBundle(f"{folder} has no readable {name}: {made_by}.") from error
 
 
-def _require_bounds(folder: Path, manifest: Manifest) -> None:
+def _require_bounds(folder: Path, manifest: DeviceManifest) -> None:
     """Raise BrokenBundle for names and numbers that no bundle has: they become paths, lines and sizes of memory."""
     names = {"name": manifest.name, "network": manifest.arch, "target": manifest.target}
     faults = [
@@ -237,14 +154,12 @@ def _require_bounds(folder: Path, manifest: Manifest) -> None:
     if manifest.golden_resize is not None and not 0 <= manifest.golden_resize.levels <= LEVELS_LIMIT:
         faults.append(f"its golden_resize allows levels that are not from 0 to {LEVELS_LIMIT}")
     if faults:
-        raise BrokenBundle(f"{folder}: {faults[0]:.300}: build the bundle again, or install the edgefer that made it.")
+        raise BrokenBundle(f"{folder}: {faults[0]:.300}: {_REMEDY}.")
 
 
-def _check(folder: Path, manifest: Manifest) -> None:
-    named = {
-        manifest.model,
-        *(name for pair in manifest.golden_pairs for name in (pair.picture, pair.input, pair.output)),
-    }
+def _check(folder: Path, manifest: DeviceManifest) -> None:
+    pairs = (name for pair in manifest.golden_pairs for name in (pair.picture, pair.input, pair.output))
+    named = {manifest.model, *pairs, *(() if isinstance(manifest, Manifest) else (BUILD,))}
     for name in sorted(named - manifest.files.keys()):
         raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
     for name, entry in manifest.files.items():

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from edgefer.runtime import contract as contracts
 from edgefer.runtime import verify
-from edgefer.runtime.bundle import Bundle, Manifest, read_bundle
+from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.contract import Contract
 from edgefer.runtime.engines import Model
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
 from edgefer.runtime.image_file import UnusableImage, fitting_depth, peak, read_picture, upright
+from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face, rgb_image, to_rgb
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime import contract, engines, metrics
-from edgefer.runtime.bundle import Bundle, GoldenResize
+from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
 from edgefer.runtime.golden import PICTURE_LIMIT
+from edgefer.runtime.manifest import GoldenResize
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
 from edgefer.runtime.records import Scores

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgefer.benchmark.workload import Workload
 from edgefer.runtime.bench_record import BenchRecord, Machine, MachineState, Memory, Result, Run, RunWarning, Settings
-from edgefer.runtime.bundle import Bundle, file_entries, write_bundle
+from edgefer.runtime.bundle import Bundle, write_bundle
 from tests.pipeline.test_bundle_readme import GOLDEN_FILES, MANIFESTS
 
 MIB = 2**20
@@ -84,7 +84,7 @@ def bundle(folder: Path) -> Bundle:
     """A whole bundle of the folder's name on disk, whose model is none."""
     manifest = replace(MANIFESTS[2], name=folder.name)
     files = dict.fromkeys((manifest.model, *GOLDEN_FILES), b"")
-    return write_bundle(folder, replace(manifest, files=file_entries(files)), files)
+    return write_bundle(folder, manifest, files)
 
 
 def workload(name: str) -> Workload:

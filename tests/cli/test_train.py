@@ -55,8 +55,8 @@ def test_train_without_a_class(run: Run, tmp_path: Path) -> None:
     target = ("--target", "onnx-int8", "--out", tmp_path / "dist", "--calibration", data, *more)
     assert "no image of class disgust, fear" in run(*build, *target).err
     run(*build, *target, "--allow-missing-classes")
-    manifest = json.loads((tmp_path / "dist" / "microexpnet-xxs.onnx-int8" / "manifest.json").read_text())
-    assert manifest["training"]["data"] == record["data"]
+    built = json.loads((tmp_path / "dist" / "microexpnet-xxs.onnx-int8" / "build.json").read_text())
+    assert built["training"]["data"] == record["data"]
 
 
 def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> None:

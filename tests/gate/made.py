@@ -24,7 +24,7 @@ from edgefer.runtime.bench_record import (
     Settings,
     WarningKind,
 )
-from edgefer.runtime.bundle import file_entries, read_bundle, write_bundle
+from edgefer.runtime.bundle import read_bundle, write_bundle
 from edgefer.runtime.records import Dtypes
 from tests.pipeline.test_bundle_readme import GOLDEN_FILES, MANIFESTS
 
@@ -82,7 +82,7 @@ def bundle(place: Path, name: str = "ean.onnx-fp32", seconds: float = FRAME, **c
     """A bundle whose model file is nothing but the seconds that a frame takes."""
     known = replace(MANIFESTS[2], name=name, **changed)
     files = dict.fromkeys(GOLDEN_FILES, b"") | {known.model: f"{seconds:<32}".encode()}
-    return write_bundle(place / name, replace(known, files=file_entries(files)), files).folder
+    return write_bundle(place / name, known, files).folder
 
 
 def operators(**counts: int) -> Dtypes:

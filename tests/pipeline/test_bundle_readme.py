@@ -22,16 +22,13 @@ from edgefer.runtime.bundle import (
     RESIZE_INPUT,
     RESIZE_OUTPUT,
     RESIZE_PICTURE,
-    FileEntry,
-    Golden,
-    GoldenResize,
-    Manifest,
     file_entries,
     write_bundle,
 )
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.golden import golden_picture, large_picture, to_png
 from edgefer.runtime.labels import LABELS
+from edgefer.runtime.manifest import FileEntry, Golden, GoldenResize, Manifest
 from edgefer.runtime.records import Dtypes
 from tests import made
 from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
@@ -143,7 +140,7 @@ def bundle(tmp_path: Path) -> Path:
         given = contract.to_input(contract.to_pixels(picture[None], known.contract), known.contract)
         files |= dict(zip(names, (to_png(picture), given.tobytes(), model.run(given).tobytes()), strict=True))
     files[README] = render_readme(known).encode()
-    return write_bundle(tmp_path / known.name, replace(known, files=file_entries(files)), files).folder
+    return write_bundle(tmp_path / known.name, known, files).folder
 
 
 def _model(onnx: Any) -> bytes:

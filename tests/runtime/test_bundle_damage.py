@@ -16,6 +16,7 @@ from PIL import Image
 
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import (
+    BUILD,
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
     GOLDEN_PICTURE,
@@ -102,11 +103,40 @@ def test_no_bundle_and_no_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"schema": "edgefer/bundle/99"}', '{"schema": "edgefer/bundle/1"}']
+    "text", ["", "{", "[]", "null", *(f'{{"schema": "edgefer/bundle/{number}"}}' for number in (1, 2, 99))]
 )
 def test_manifest_that_is_none(bundle: Path, text: str) -> None:
     (bundle / MANIFEST).write_text(text)
     refused(bundle, BrokenBundle, "damaged|schema")
+
+
+def test_build_record_that_is_another_or_none(bundle: Path) -> None:
+    content = json.loads((bundle / BUILD).read_text())
+    (bundle / BUILD).write_text(json.dumps(content | {"paper": "of mine"}))
+    refused(bundle, BrokenBundle, r"build\.json is not the file that was built")
+    (bundle / BUILD).write_text(json.dumps(content | {"model": "other.tflite"}))
+    edit(bundle, lambda c: renew(c, bundle, BUILD))
+    refused(bundle, BrokenBundle, r"damaged: .*build\.json")
+    edit(bundle, lambda c: c["files"].pop(BUILD))
+    refused(bundle, BrokenBundle, r"names build\.json without a checksum")
+
+
+def test_bundle_of_an_earlier_version_has_it_all_in_its_manifest(bundle: Path) -> None:
+    known = read_bundle(bundle).manifest
+    build = json.loads((bundle / BUILD).read_text())
+    (bundle / BUILD).unlink()
+    edit(bundle, lambda c: (c["files"].pop(BUILD), c.update({**build, "schema": "edgefer/bundle/1"})))
+    edit(bundle, lambda c: [c.pop(key) for key in ("golden_resize", "keep_names", "fidelity")])
+    earlier = read_bundle(bundle).manifest
+    assert (earlier.golden_resize, earlier.keep_names, earlier.fidelity) == (None, True, None)
+    assert (earlier.training, earlier.contract, earlier.accuracy) == (known.training, known.contract, known.accuracy)
+    assert known.keep_names is False
+
+
+def test_what_a_device_needs_is_small(dist: Path) -> None:
+    for folder in dist.iterdir():
+        manifest = read_bundle(folder).manifest
+        assert (folder / MANIFEST).stat().st_size < min(6000, manifest.model_bytes / 8), folder.name
 
 
 def test_contract_that_the_model_does_not_keep(bundle: Path) -> None:

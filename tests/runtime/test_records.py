@@ -16,9 +16,9 @@ from edgefer.papers.counts import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
 from edgefer.runtime import contract, records
 from edgefer.runtime.bench_record import BenchRecord
-from edgefer.runtime.bundle import FileEntry, Golden, Manifest
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import shipped_folder
+from edgefer.runtime.manifest import FileEntry, Golden, Manifest
 from edgefer.runtime.records import Dtypes, Environment, Epoch, Fidelity, Scores, TrainingRecord
 
 KINDS = (
