@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import count, product
 from string import ascii_letters
 
+import numpy as np
 import onnx
 from onnx import defs, helper, numpy_helper
 
@@ -54,14 +55,21 @@ def _drop_notes(model: onnx.ModelProto) -> None:
 
 
 def _drop_zero_points(model: onnx.ModelProto) -> None:
-    """Leave out zero points of DequantizeLinear that are all zero: that is its default, of its input's type.
+    """Leave out the zero points of biases and of convolutions' weights that are all zero: that is the default.
 
-    QuantizeLinear keeps its own, which says the type of its output.
+    QuantizeLinear keeps its own, which says the type of its output. So do the weights of matrix products: ONNX Runtime
+    (1.32) computes those otherwise without one.
     """
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    users: dict[str, set[tuple[str, int]]] = {}
     for node in model.graph.node:
-        zero_point = values.get(node.input[2]) if node.op_type == "DequantizeLinear" and len(node.input) == 3 else None
-        if zero_point is not None and not zero_point.any():
+        for place, name in enumerate(node.input):
+            users.setdefault(name, set()).add((node.op_type, place))
+    for node in (node for node in model.graph.node if node.op_type == "DequantizeLinear" and len(node.input) == 3):
+        constant, zero_point = (values.get(node.input[place]) for place in (0, 2))
+        if constant is None or zero_point is None or zero_point.any():
+            continue
+        if constant.dtype == np.int32 or users[node.output[0]] == {("Conv", 1)}:
             del node.input[2:]
     _drop_unused(model.graph)
 

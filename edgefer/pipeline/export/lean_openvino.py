@@ -22,6 +22,7 @@ from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 
 _MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze")  # operations that change no value
+_USERS = {"Convolution", "GroupConvolution", "Multiply", "Reshape", "Softmax"}
 _ENDS = ("Parameter", "Result")
 _NAMES_ONLY = "fused_names"  # a note of a layer about the layers that it was made of
 
@@ -93,16 +94,21 @@ def _type(node: Any) -> str:
 
 
 def _drop_repeated_rounding(model: openvino.Model) -> None:
-    """Take out a FakeQuantize behind another one of the same range, with nothing but moves between them."""
+    """Take out a FakeQuantize behind another one of the same range, with nothing but moves between them.
+
+    Only where _USERS take what it puts out: in front of sums OpenVINO's CPU plugin (2026.4.1) fuses, and rounds,
+    otherwise without one.
+    """
     for op in model.get_ordered_ops():
-        if op.get_type_name() != "FakeQuantize":
+        users = op.output(0).get_target_inputs() if op.get_type_name() == "FakeQuantize" else set()
+        if not users or not {user.get_node().get_type_name() for user in users} <= _USERS:
             continue
         before = op.input_value(0).get_node()
         while before.get_type_name() in _MOVES:
             before = before.input_value(0).get_node()
         rounding = _rounding(op)
         if before.get_type_name() == "FakeQuantize" and rounding is not None and rounding == _rounding(before):
-            for user in op.output(0).get_target_inputs():
+            for user in users:
                 user.replace_source_output(op.input_value(0))
 
 
