@@ -71,7 +71,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> B
 
 
 def _text_of(kind: type[T], manifest: Manifest) -> bytes:
-    """manifest.json or build.json: without `own` for edgefer's own networks, without `unrun` for a model that was run."""
+    """manifest.json or build.json: no key `own` of edgefer's own networks, no `unrun` of a model that was run."""
     names = {each.name for each in fields(kind)} - {"schema"}
     content: dict[str, Any] = records.plain(kind(**{name: getattr(manifest, name) for name in names}))
     kept = {key: value for key, value in content.items() if key not in ("own", "unrun") or value is not None}
