@@ -7,7 +7,7 @@ from functools import cache
 from edgefer.runtime.c.compiler import find_compiler
 from edgefer.runtime.errors import EdgeferError
 
-C_TARGET = "c-int8"
+NEEDING = ("c", "c-int8")  # the format and its target
 
 
 @cache
@@ -21,5 +21,5 @@ def lacking() -> str | None:
 
 
 def buildable(target: str) -> bool:
-    """Whether bundles for the target can be built and run here."""
-    return target != C_TARGET or lacking() is None
+    """Whether bundles for the target (or of the format) can be built and run here."""
+    return target not in NEEDING or lacking() is None
