@@ -241,7 +241,7 @@ def test_calibration_on_too_few_faces(tmp_path: Path, count: int) -> None:
 
 def test_float_inside_fails_the_build(float_model: FloatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = import_exporter("tflite")
-    monkeypatch.setattr(backend, "quantize", lambda model, target, ranges: {target.file: model})
+    monkeypatch.setattr(backend, "quantize", lambda model, target, *_: {target.file: model})
     with pytest.raises(NotInteger, match="CONV_2D"):
         build_bundle(job("tflite-int8"), tmp_path, float_model=float_model)
     assert list(tmp_path.iterdir()) == []
