@@ -19,6 +19,9 @@ from pathlib import Path
 from edgefer.runtime import files
 from edgefer.runtime.errors import CompilerFailed, MissingEngine, one_line
 
+# zig compiles for the very processor that it runs on unless told otherwise, but kernels are chosen when they run: an
+# emulator that counts instructions, or another machine with the same cache, has another processor.
+ZIG = ("-m", "ziglang", "cc", "-mcpu=baseline")
 FLAGS = ("-O3", "-std=c99", "-ffp-contract=off", "-fPIC", "-shared")
 INSTALLED = ("cc", "gcc", "clang")
 _SECONDS = 300.0
@@ -39,7 +42,7 @@ def find_compiler() -> Compiler:
     if chosen:
         return _installed(chosen)
     try:
-        return Compiler((sys.executable, "-m", "ziglang", "cc"), f"zig {metadata.version('ziglang')}")
+        return Compiler((sys.executable, *ZIG), f"zig {metadata.version('ziglang')}")
     except metadata.PackageNotFoundError:
         for name in INSTALLED:
             if shutil.which(name):
@@ -76,12 +79,13 @@ def _run(line: Sequence[str], title: str) -> str:
 def library(sources: Mapping[str, bytes], kernel: str | None = None) -> Path:
     """The compiled library of `sources` in the cache, made if it is not there yet.
 
-    It is found by a checksum of the sources, the compiler's version, the flags and this platform. `kernel` leaves only
+    It is found by a checksum of the sources, the compiler's version, its flags and this platform. `kernel` leaves only
     the kernels of that name in. Raises MissingEngine, CompilerFailed, OutputFailed.
     """
     compiler = find_compiler()
     flags = [*FLAGS, *([] if kernel is None else [f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}"])]
-    digest = hashlib.sha256("\n".join([compiler.title, *flags, sys.platform, platform.machine()]).encode())
+    made_by = [compiler.title, *compiler.command[1:], *flags, sys.platform, platform.machine()]
+    digest = hashlib.sha256("\n".join(made_by).encode())
     for name, content in sorted(sources.items()):
         digest.update(f"\n{name} {len(content)}\n".encode())
         digest.update(content)

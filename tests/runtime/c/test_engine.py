@@ -121,6 +121,24 @@ def test_a_compiler_that_is_missing_or_fails_is_one_line(
         compiler.find_compiler.cache_clear()
 
 
+def test_a_library_of_other_flags_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgefer.runtime.files.cache_folder", lambda: tmp_path / "cache")
+    script = tmp_path / "copying"  # it writes its flags where the library is asked for
+    script.write_text(
+        '#!/bin/sh\nfor word; do [ "$last" = -o ] && out=$word; last=$word; done\n'
+        '[ -n "$out" ] && echo "$@" >"$out"\necho made 1\n'
+    )
+    script.chmod(0o755)
+    made = []
+    for flags in ("", " -O1"):
+        monkeypatch.setenv("CC", f"{script}{flags}")
+        compiler.find_compiler.cache_clear()
+        made.append(compiler.library({SOURCE: b""}))
+    compiler.find_compiler.cache_clear()
+    assert made[0] != made[1]
+    assert ["-O1" in library.read_text() for library in made] == [False, True]
+
+
 @pytest.mark.parametrize("kernel", ["plain", "sse41", "avx2", "avx512"])
 def test_sanitizers_find_nothing(folder: Path, tmp_path: Path, kernel: str) -> None:
     (folder / "main.c").write_text(MAIN)
