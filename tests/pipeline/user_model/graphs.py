@@ -150,3 +150,11 @@ def chain(steps: list[Step], opset: int = 18) -> onnx.ModelProto:
         else:
             last = graph.add(kind, last, *constants, **attributes)
     return graph.finish(last, classes=5)
+
+
+_HERE = _RANDOM.bit_generator.state
+
+
+def begin_anew() -> None:
+    """Draw as if no other module had drawn since this one: a network's weights must not depend on who was imported."""
+    _RANDOM.bit_generator.state = _HERE

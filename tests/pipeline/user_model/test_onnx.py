@@ -22,12 +22,13 @@ from edgefer.runtime.errors import BadNetwork, ExportFailed
 from tests.pipeline.user_model import nets
 from tests.pipeline.user_model.branches import branches
 from tests.pipeline.user_model.conftest import MEAN, STD, Run
-from tests.pipeline.user_model.graphs import CHAINS, SIDE, Array, Graph, chain, floats, ints, real
+from tests.pipeline.user_model.graphs import CHAINS, SIDE, Array, Graph, begin_anew, chain, floats, ints, real
 from tests.pipeline.user_model.operators import operators
 from tests.pipeline.user_model.preprocessing import preprocess
 
 LABELS = ("a", "b", "c", "d", "e")
 CONTRACT = contract_file.ContractFile(labels=LABELS)
+begin_anew()
 MODELS = {name: chain(steps) for name, steps in CHAINS.items()} | branches() | operators()
 
 
