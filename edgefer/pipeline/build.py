@@ -119,14 +119,19 @@ def build_bundle(
         stage("comparing with float")
         figures = _compare(built, float_model, job, chosen)
     stage("writing the bundle")
-    files |= pairs.files | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
+    files |= pairs.files
     if record is not None:  # one that was read keeps what was recorded with it
         measured = chosen is not None and figures.source != SYNTHETIC_SOURCE
         files[CALIBRATION] = records.dumps(replace(record, fidelity=figures) if measured else record).encode()
     manifest = manifest_of(job, float_model, record, dtypes, built.contract, pairs, figures)
-    manifest = replace(manifest, files=file_entries(files))  # the page needs the model's size
-    files[README] = render_readme(manifest).encode()
-    return write_bundle(out / job.id, manifest, files)
+    return write_with_page(out / job.id, manifest, files)
+
+
+def write_with_page(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+    """Write the bundle with its labels and its page added to `files`; raises OutputFailed."""
+    files = files | {LABELS_FILE: ("\n".join(manifest.contract.labels) + "\n").encode()}
+    sized = replace(manifest, files=file_entries(files))  # the page needs the model's size
+    return write_bundle(folder, sized, files | {README: render_readme(sized).encode()})
 
 
 def manifest_of(

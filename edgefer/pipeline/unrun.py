@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.pipeline.build import BuildJob, manifest_of
+from edgefer.pipeline.build import BuildJob, manifest_of, write_with_page
 from edgefer.pipeline.built_file import CONVERSION_TOLERANCE, golden_pairs
-from edgefer.pipeline.bundle_readme import render_readme
+from edgefer.pipeline.export import import_converter
 from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.targets import Target
-from edgefer.runtime.bundle import LABELS_FILE, README, Bundle, file_entries, require_replaceable, write_bundle
+from edgefer.runtime.bundle import Bundle, require_replaceable
 from edgefer.runtime.contract import Contract, to_pixels
 from edgefer.runtime.engines import UNRUN
-from edgefer.runtime.errors import ExportFailed, MissingEngine, NotSetUp
+from edgefer.runtime.errors import ExportFailed, NotSetUp
 from edgefer.runtime.golden import golden_picture
-from edgefer.runtime.process import EXPLAINED, library_errors, quiet
+from edgefer.runtime.process import EXPLAINED, library_errors
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def build_unrun(
         )
     require_replaceable(out / job.id)
     stage("loading the converter")
-    exporter = _import_exporter(job.target.format)
+    exporter = import_converter(UNRUN[job.target.format].exporter, job.target.format)
     stage("folding")
     float_model = float_model or FloatModel(job.arch, job.weights)
     network = float_model.prepared(job.target.precision, None)
@@ -82,19 +81,7 @@ def build_unrun(
         keep_names=True,
         unrun=f"not run here: {reason}",
     )
-    files = files | pairs.files | {LABELS_FILE: ("\n".join(job.arch.labels) + "\n").encode()}
-    manifest = replace(manifest, files=file_entries(files))  # the page needs the model's size
-    files[README] = render_readme(manifest).encode()
-    return write_bundle(out / job.id, replace(manifest, files=file_entries(files)), files)
-
-
-def _import_exporter(name: str) -> Any:
-    """The module that writes this format; raises MissingEngine if a package of it is absent."""
-    try:
-        with quiet():
-            return import_module(UNRUN[name].exporter)
-    except ModuleNotFoundError as error:
-        raise MissingEngine.of(error.name or str(error), name) from error
+    return write_with_page(out / job.id, manifest, files | pairs.files)
 
 
 def _stopped(job: BuildJob, reason: str) -> ExportFailed:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from edgefer.app.phone import PhoneOptions, write_android, write_ios
 from edgefer.arch import get_arch
 from edgefer.cli import cli
-from edgefer.pipeline import unrun
+from edgefer.pipeline import export, unrun
 from edgefer.pipeline.build import BuildJob, CalibrationOptions
 from edgefer.pipeline.built_file import CONVERSION_TOLERANCE
 from edgefer.pipeline.float_model import FloatModel
@@ -45,7 +45,7 @@ def job(accept_unrun: bool) -> BuildJob:
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bundle]:
     """A bundle whose model is no model."""
-    monkeypatch.setattr(unrun, "_import_exporter", lambda name: STAND_IN)
+    monkeypatch.setattr(unrun, "import_converter", lambda *_: STAND_IN)
     yield unrun.build_unrun(job(True), tmp_path / "dist")
 
 
@@ -69,7 +69,7 @@ def test_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def absent(name: str) -> None:
         raise ModuleNotFoundError(name="coremltools")
 
-    monkeypatch.setattr(unrun, "import_module", absent)
+    monkeypatch.setattr(export, "import_module", absent)
     with pytest.raises(MissingEngine, match=r"coremltools .*edgefer\[coreml\]"):
         unrun.build_unrun(job(True), tmp_path)
 

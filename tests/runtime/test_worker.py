@@ -83,17 +83,23 @@ def test_a_run_tells_what_it_did(dist: Path, target: str) -> None:
     assert found.after.clock > found.before.clock
 
 
-@pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
-def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) -> None:
+def run_script(script: str, dist: Path, target: str) -> subprocess.CompletedProcess[str]:
+    """The script in a fresh process, given the folder of the target's bundle."""
     bundle = bundle_of(dist, target).bundle
     assert bundle is not None
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", LOADED, str(bundle.folder)],
+    return subprocess.run(
+        [sys.executable, "-P", "-c", script, str(bundle.folder)],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         env=protocol.environment(),
     )
+
+
+@pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
+def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) -> None:
+    done = run_script(LOADED, dist, target)
+    assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout.strip().splitlines()[-1])}
     assert not loaded & set(FOREIGN)
     assert loaded & set(ENGINES.values()) == {ENGINES[target.partition("-")[0]]}
@@ -102,15 +108,7 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
 
 @pytest.mark.parametrize("target", ["tflite-int8", "onnx-fp32", "openvino-fp32", "ncnn-fp32"])
 def test_a_signal_is_survived_after_a_model_died_in_another_thread(dist: Path, target: str) -> None:
-    bundle = bundle_of(dist, target).bundle
-    assert bundle is not None
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", SIGNALLED, str(bundle.folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=protocol.environment(),
-    )
+    done = run_script(SIGNALLED, dist, target)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["interrupted"]), done.stderr
 
 

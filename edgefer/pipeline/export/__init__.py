@@ -56,11 +56,16 @@ class Exporter(Protocol):
 
 def import_exporter(name: str) -> Exporter:
     """The module that writes this format; raises MissingEngine if a package of it is absent."""
+    return cast(Exporter, import_converter(ENGINES[name].exporter, "build"))
+
+
+def import_converter(module: str, extra: str) -> Any:
+    """A module that writes files with packages of the extra; raises MissingEngine if one of them is absent."""
     try:
         with quiet():
-            return cast(Exporter, import_module(ENGINES[name].exporter))
+            return import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingEngine.of(error.name or str(error), "build") from error
+        raise MissingEngine.of(error.name or str(error), extra) from error
 
 
 def digest(values: NDArray[Any]) -> bytes:

@@ -72,6 +72,7 @@ class Engine:
         return (*(package.name for package in self.packages), *self.other_packages)
 
 
+_TFLITE_CONVERTERS = ("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "flatbuffers")
 _ONNX_CONVERTERS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 
 # same_host and other_host: other files beside the model move what lies in memory, and with it the count of the same
@@ -88,7 +89,7 @@ _ROWS = (
         ),
         runner="edgefer.runtime.engines.tflite",
         exporter="edgefer.pipeline.export.to_tflite",
-        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "flatbuffers"),
+        converters=_TFLITE_CONVERTERS,
         ranges="tflite",
         int8_sections=("python", "kotlin"),
         same_host=5e-5,
@@ -140,7 +141,7 @@ _ROWS = (
         packages=(Package("ziglang", "ziglang", "C"),),
         runner="edgefer.runtime.engines.c",
         exporter="edgefer.pipeline.export.to_c",
-        converters=("torch", "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer"),
+        converters=_TFLITE_CONVERTERS,
         ranges="tflite",  # it is made from the TFLite file
         int8_sections=("python", "kotlin", "swift", "javascript"),
         same_host=5e-5,
