@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.constants import Arrays
-from edgefer.runtime.c.modes import MODES, PAIRS, UNSIGNED, Mode
+from edgefer.runtime.c.modes import MODES, PAIRS, SIGNED, UNSIGNED, Mode
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import read
 
@@ -23,10 +23,16 @@ _ALIGNMENT = 64  # bytes; the arena may begin anywhere
 
 @dataclass(frozen=True)
 class Kernel:
-    """One of the kernels in the C: the name of its file of instructions, and how its activations are stored."""
+    """One of the kernels in the C: the name of its file of instructions, and how its activations are stored.
+
+    vectors  a file of instructions that several kernels have
+    tile     the file of k_tile
+    """
 
     name: str
     mode: Mode
+    vectors: str = ""
+    tile: str = "tile"
 
     @property
     def switch(self) -> str:
@@ -38,6 +44,8 @@ KERNELS = (
     Kernel("avx512", UNSIGNED),
     Kernel("avx2", PAIRS),
     Kernel("sse41", PAIRS),
+    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile"),
+    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile"),
     Kernel("wasm", PAIRS),
     Kernel("plain", PAIRS),
 )
@@ -87,8 +95,8 @@ def _fill(name: str, values: dict[str, str]) -> str:
 def _kernel(kernel: Kernel, calls: str) -> str:
     """One kernel's instructions, operators and the network's calls, their names with the kernel's instead of `k`."""
     layout = kernel.mode.layout
-    parts = (kernel.name, f"{layout}_weights", "tile", layout, "operators")
-    text = "\n".join(_text(f"{part}.c") for part in parts) + calls
+    parts = (kernel.name, kernel.vectors, f"{layout}_weights", kernel.tile, layout, "operators")
+    text = "\n".join(_text(f"{part}.c") for part in parts if part) + calls
     upper = kernel.name.upper()
     renamed = re.sub(r"\bk_", f"{kernel.name}_", re.sub(r"\bK_", f"{upper}_", text))
     return f"#if {kernel.switch}\n{renamed}#endif\n"

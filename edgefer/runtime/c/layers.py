@@ -77,6 +77,8 @@ class Layers:
         if tensor.data is None or tensor.dtype != "int8" or tensor.zero_point:
             raise refuse(f"the operator {step.operator.name}", " with other weights than int8 constants around 0")
         weights: NDArray[np.int8] = tensor.data
+        if (weights == -128).any():  # TFLite's specification has none; NEON adds two products in 16 bits
+            raise refuse(f"the operator {step.operator.name}", " with weights of -128")
         return weights
 
     def convolution(self, step: Step, weights: NDArray[np.int8], pixel: int, activation: int) -> tuple[str, int]:

@@ -35,4 +35,5 @@ class Mode:
 
 PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None)
 UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128)
-MODES = (UNSIGNED, PAIRS)
+SIGNED = Mode("signed", "bytes", bytes=1, block=16, group=4, offset=0)
+MODES = (UNSIGNED, SIGNED, PAIRS)

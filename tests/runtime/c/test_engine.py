@@ -26,6 +26,7 @@ int main(void) {
   int8_t *in = malloc(EDGEFER_MADE_INPUT), *out = malloc(EDGEFER_MADE_OUTPUT);
   void *arena = malloc(EDGEFER_MADE_ARENA);
   if (!edgefer_made_kernel()) return 77;
+  fputs(edgefer_made_kernel(), stderr);
   while (fread(in, EDGEFER_MADE_INPUT, 1, stdin) == 1) {
     edgefer_made(in, out, arena);
     fwrite(out, EDGEFER_MADE_OUTPUT, 1, stdout);

@@ -12,6 +12,8 @@
 #define EDGEFER_SSE41 2
 #define EDGEFER_AVX2 3
 #define EDGEFER_AVX512 4
+#define EDGEFER_NEON 7
+#define EDGEFER_DOTPROD 8
 #define EDGEFER_WASM 6
 #ifndef EDGEFER_KERNEL
 #define EDGEFER_KERNEL EDGEFER_ANY
@@ -21,8 +23,9 @@
 #include <cpuid.h>
 #include <immintrin.h>
 #define IS_X86 1
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
+#define IS_NEON 1
 #elif defined(__wasm_simd128__)
 #include <wasm_simd128.h>
 #define IS_WASM 1
@@ -30,16 +33,29 @@
 #ifndef IS_X86
 #define IS_X86 0
 #endif
+#ifndef IS_NEON
+#define IS_NEON 0
+#endif
 #ifndef IS_WASM
 #define IS_WASM 0
+#endif
+#if IS_NEON && !defined(__ARM_FEATURE_DOTPROD)
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 #endif
 #define WANTED(kernel) (EDGEFER_KERNEL == EDGEFER_ANY || EDGEFER_KERNEL == (kernel))
 #define USE_AVX512 (IS_X86 && WANTED(EDGEFER_AVX512))
 #define USE_AVX2 (IS_X86 && WANTED(EDGEFER_AVX2))
 #define USE_SSE41 (IS_X86 && WANTED(EDGEFER_SSE41))
+#define USE_DOTPROD (IS_NEON && WANTED(EDGEFER_DOTPROD))
+#define USE_NEON (IS_NEON && WANTED(EDGEFER_NEON))
 #define USE_WASM (IS_WASM && WANTED(EDGEFER_WASM))
-#define USE_PLAIN (EDGEFER_KERNEL == EDGEFER_PLAIN || (EDGEFER_KERNEL == EDGEFER_ANY && !USE_WASM))
+#define USE_PLAIN (EDGEFER_KERNEL == EDGEFER_PLAIN || (EDGEFER_KERNEL == EDGEFER_ANY && !USE_NEON && !USE_WASM))
 #define USE_UNSIGNED USE_AVX512
+#define USE_SIGNED (USE_DOTPROD || USE_NEON)
 #define USE_PAIRS (USE_AVX2 || USE_SSE41 || USE_WASM || USE_PLAIN)
 
 /* COMMON */

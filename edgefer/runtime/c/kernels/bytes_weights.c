@@ -5,3 +5,6 @@
 #define K_NEXT(n) ((n) * 64)
 #define K_WEIGHTS(o, n) ((o) / 16 * (n) * 64)
 #define K_VECTORS 1
+#ifndef K_PIXELS
+#define K_PIXELS 8
+#endif

@@ -1,4 +1,20 @@
-enum { NONE, PLAIN, SSE41, AVX2, AVX512, WASM };
+enum { NONE, PLAIN, SSE41, AVX2, AVX512, NEON, DOTPROD, WASM };
+
+#if USE_DOTPROD
+static int has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return 1;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) >> 20 & 1) != 0; /* HWCAP_ASIMDDP */
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, 0, 0) == 0 && has;
+#else
+  return 0;
+#endif
+}
+#endif
 
 /* What this processor, and the system with it, can run, the fastest first. Asked of the processor itself: what compilers
    offer for it is not the same in all of their libraries. */
@@ -22,7 +38,12 @@ static int choose(void) {
 #endif
   }
 #endif
-#if USE_WASM
+#if USE_DOTPROD
+  if (has_dotprod()) return DOTPROD;
+#endif
+#if USE_NEON
+  return NEON;
+#elif USE_WASM
   return WASM;
 #elif USE_PLAIN
   return PLAIN;
@@ -33,7 +54,7 @@ static int choose(void) {
 
 /* The choice is kept: asking the processor takes long in a virtual machine. */
 static int chosen(void) {
-#if IS_X86
+#if IS_X86 || USE_DOTPROD
   static int kept = -1;
   int kernel = __atomic_load_n(&kept, __ATOMIC_RELAXED);
   if (kernel < 0) __atomic_store_n(&kept, kernel = choose(), __ATOMIC_RELAXED);
@@ -55,6 +76,12 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 #if USE_SSE41
     case SSE41: sse41_run(input, output, (sse41_act *)begin); break;
 #endif
+#if USE_DOTPROD
+    case DOTPROD: dotprod_run(input, output, (dotprod_act *)begin); break;
+#endif
+#if USE_NEON
+    case NEON: neon_run(input, output, (neon_act *)begin); break;
+#endif
 #if USE_WASM
     case WASM: wasm_run(input, output, (wasm_act *)begin); break;
 #endif
@@ -68,6 +95,6 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
-  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "wasm"};
+  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "neon", "dotprod", "wasm"};
   return names[chosen()];
 }

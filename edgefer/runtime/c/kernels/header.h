@@ -18,7 +18,8 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena);
 /* EDGEFER_@UPPER@_ARENA, for callers that can't read this file. */
 uint32_t edgefer_@NAME@_arena(void);
 
-/* The kernels that run here: "avx512", "avx2", "sse41", "wasm" or "plain"; 0 if they were compiled for another processor only. */
+/* The kernels that run here: "avx512", "avx2", "sse41", "dotprod", "neon", "wasm" or "plain";
+   0 if they were compiled for another processor only. */
 const char *edgefer_@NAME@_kernel(void);
 
 #ifdef __cplusplus

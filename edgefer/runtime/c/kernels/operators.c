@@ -50,7 +50,7 @@ K_FUNCTION void k_convolve_row(const k_act *in, int pixel, int row, int rows, in
       else k_strip(2, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, K_V);
       o += 2 * K_V;
     } else {
-      if (width >= 8) k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
+      if (K_PIXELS == 8 && width >= 8) k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
       else if (width >= 4) k_strip(1, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
       else k_strip(1, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
       o += K_V;

@@ -5,3 +5,4 @@
 #define K_NEXT(n) (K_V == 8 ? (n) * 16 : 8)
 #define K_WEIGHTS(o, n) ((o) / 8 * (n) * 16 + (o) % 8 * 2)
 #define K_VECTORS 2
+#define K_PIXELS 8

@@ -1,0 +1,65 @@
+/* NEON of 64-bit ARM: sixteen outputs in four vectors; activations are int8. What multiplies is the
+   kernel's own: k_dot, four products an output, and k_tile. */
+#define K_V 16
+#define K_PIXELS 4 /* a tile; more sums do not fit the registers */
+#define K_INLINE static inline ALWAYS K_TARGET
+#define K_FUNCTION static UNUSED K_TARGET
+#define K_UNROLL UNROLL
+#define K_EACH K_UNROLL for (int e = 0; e < 4; e++)
+typedef int8_t k_act;
+typedef struct { int32x4_t v[4]; } k_vi;
+typedef struct { float32x4_t v[4]; } k_vf;
+typedef struct { int8x16_t v[4]; } k_va;
+typedef k_va k_vw;
+
+K_INLINE k_vi k_set(int x) { k_vi r; K_EACH r.v[e] = vdupq_n_s32(x); return r; }
+K_INLINE k_vf k_setf(float x) { k_vf r; K_EACH r.v[e] = vdupq_n_f32(x); return r; }
+K_INLINE k_vi k_ints(const int32_t *p) { k_vi r; K_EACH r.v[e] = vld1q_s32(p + 4 * e); return r; }
+K_INLINE k_vf k_floats(const float *p) { k_vf r; K_EACH r.v[e] = vld1q_f32(p + 4 * e); return r; }
+K_INLINE void k_put_ints(int32_t *p, k_vi v) { K_EACH vst1q_s32(p + 4 * e, v.v[e]); }
+K_INLINE int8x16_t k_four(const k_act *p) { int32_t four; memcpy(&four, p, sizeof four); return vreinterpretq_s8_s32(vdupq_n_s32(four)); }
+K_INLINE k_va k_group(const k_act *p) { k_va r; K_EACH r.v[e] = k_four(p); return r; }
+K_INLINE k_va k_fours(const k_act *p) { k_va r; K_EACH r.v[e] = vld1q_s8(p + 16 * e); return r; }
+K_INLINE k_vw k_weights(const int8_t *p) { return k_fours(p); }
+K_INLINE k_vw k_later(k_vw w) { K_EACH w.v[e] = vreinterpretq_s8_s32(vshlq_n_s32(vreinterpretq_s32_s8(w.v[e]), 8)); return w; }
+K_INLINE k_vi k_mac(k_vi s, k_va a, k_vw w) { K_EACH s.v[e] = k_dot(s.v[e], a.v[e], w.v[e]); return s; }
+K_INLINE k_vi k_wide(int8x16_t v, int16x8_t less) {
+  int16x8_t l = vsubq_s16(vmovl_s8(vget_low_s8(v)), less), h = vsubq_s16(vmovl_high_s8(v), less);
+  return (k_vi){{vmovl_s16(vget_low_s16(l)), vmovl_high_s16(l), vmovl_s16(vget_low_s16(h)), vmovl_high_s16(h)}};
+}
+K_INLINE k_vi k_tap(const int8_t *p) { return k_wide(vld1q_s8(p), vdupq_n_s16(0)); }
+K_INLINE k_vi k_get(const k_act *p, int zero) { return k_wide(vld1q_s8(p), vdupq_n_s16((int16_t)zero)); }
+K_INLINE k_vi k_mac_tap(k_vi s, k_vi a, k_vi w) { K_EACH s.v[e] = vmlaq_s32(s.v[e], a.v[e], w.v[e]); return s; }
+K_INLINE k_vi k_plus(k_vi a, k_vi b) { K_EACH a.v[e] = vaddq_s32(a.v[e], b.v[e]); return a; }
+K_INLINE k_vi k_times(k_vi a, k_vi b) { K_EACH a.v[e] = vmulq_s32(a.v[e], b.v[e]); return a; }
+K_INLINE k_vi k_shifted(k_vi a, int bits) { K_EACH a.v[e] = vshlq_s32(a.v[e], vdupq_n_s32(-bits)); return a; }
+K_INLINE k_vf k_real(k_vi a) { k_vf r; K_EACH r.v[e] = vcvtq_f32_s32(a.v[e]); return r; }
+K_INLINE k_vf k_timesf(k_vf a, k_vf b) { K_EACH a.v[e] = vmulq_f32(a.v[e], b.v[e]); return a; }
+K_INLINE k_vi k_nearest(k_vf a) { k_vi r; K_EACH r.v[e] = vcvtnq_s32_f32(a.v[e]); return r; }
+K_INLINE k_vi k_scaled(k_vi a, k_vf s) { return k_nearest(k_timesf(k_real(a), s)); }
+K_INLINE int8x16_t k_packed(k_vi a, int low, int high, int zero) {
+  int16x8_t l = vqmovn_high_s32(vqmovn_s32(a.v[0]), a.v[1]), h = vqmovn_high_s32(vqmovn_s32(a.v[2]), a.v[3]);
+  if (zero) l = vqaddq_s16(l, vdupq_n_s16((int16_t)zero)), h = vqaddq_s16(h, vdupq_n_s16((int16_t)zero));
+  int8x16_t r = vqmovn_high_s16(vqmovn_s16(l), h);
+  if (low + zero > -128) r = vmaxq_s8(r, vdupq_n_s8((int8_t)(low + zero)));
+  if (high + zero < 127) r = vminq_s8(r, vdupq_n_s8((int8_t)(high + zero)));
+  return r;
+}
+K_INLINE void k_put_lane(k_act *to, int8x16_t v, int count) {
+  if (count >= 16) vst1q_s8(to, v);
+  else if (count == 8) vst1_s8(to, vget_low_s8(v));
+  else {
+    k_act part[16];
+    vst1q_s8(part, v);
+    memcpy(to, part, (size_t)count);
+  }
+}
+K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) { k_put_lane(to, k_packed(v, low, high, zero), count); }
+K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
+  K_EACH k_put_lane(to + e * step, k_packed(v[e], low, high, zero), count);
+}
+K_INLINE void k_put_four(k_act *to, k_vi a, k_vi b, k_vi c, k_vi d, int low, int high, int zero) {
+  int8x16x4_t four = {{k_packed(a, low, high, zero), k_packed(b, low, high, zero), k_packed(c, low, high, zero),
+                       k_packed(d, low, high, zero)}};
+  vst4q_s8(to, four);
+}
