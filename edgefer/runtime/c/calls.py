@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgefer.runtime.c import constants
-from edgefer.runtime.c.constants import Arrays, real
+from edgefer.runtime.c.constants import Arrays, Structs, real
 from edgefer.runtime.c.layers import Layers
 from edgefer.runtime.c.memory import ALIGNED, Size, aligned, is_view, places_of, sizes_of
 from edgefer.runtime.c.modes import Mode
@@ -23,7 +23,8 @@ class Calls:
     def __init__(self, graph: Graph, steps: list[Step], mode: Mode, arrays: Arrays) -> None:
         arrays.mode = mode.name
         self._graph, self._mode, self._arrays = graph, mode, arrays
-        self._layers = Layers(graph, mode, arrays)
+        self._structs = Structs()
+        self._layers = Layers(graph, mode, arrays, self._structs)
         self._sizes = sizes_of(graph, steps)
         self._places = places_of(graph, steps, self._sizes, [self._scratch(step) for step in steps])
         self.arena_bytes = (self._places.total + 2 * ALIGNED) * mode.bytes
@@ -31,15 +32,20 @@ class Calls:
         output = graph.output
         lines.append(f"k_store(arena, {self._map(output)}, output, {self._layers.tensor(output).zero_point});")
         body = "\n".join(f"  {line}" for line in lines)
-        self.source = f"\nK_FUNCTION void k_run(const int8_t *input, int8_t *output, k_act *arena) {{\n{body}\n}}\n"
+        head = "K_FUNCTION void k_run(const int8_t *input, int8_t *output, k_act *arena)"
+        self.source = f"\n{self._structs.source()}\n{head} {{\n{body}\n}}\n"
 
     def _map(self, index: int, size: Size | None = None, shift: int = 0) -> str:
-        """The C of a tensor's map, or of a part of it that begins `shift` activations behind its first."""
+        """A pointer to a tensor's map, or to a part of it that begins `shift` activations behind its first."""
         whole = self._sizes[index]
         shown = size or whole
         at = self._places.tensors[index] + whole.first + shift
         numbers = (shown.height, shown.width, shown.channels, shown.pixel, whole.row, at, self._layers.zero(index))
-        return f"(Map){{{', '.join(map(str, numbers))}}}"
+        return self._structs.add("Map", *numbers)
+
+    def _window(self, step: Step) -> str:
+        w = step.window
+        return self._structs.add("Window", w.height, w.width, w.down, w.right, w.top, w.left)
 
     def _flat(self, index: int) -> str:
         """The map as one row, where its rows lie densely."""
@@ -84,7 +90,7 @@ class Calls:
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
         dense = not any((*step.window.border, *source.border, *output.border))
         maps = [self._flat(i) if pointwise and dense else self._map(i) for i in (step.source, step.output)]
-        yield f"k_convolve(arena, {', '.join(maps)}, {_window(step)}, {groups}, {layer});"
+        yield f"k_convolve(arena, {', '.join(maps)}, {self._window(step)}, {groups}, {layer});"
 
     def _connect(self, step: Step) -> Iterator[str]:
         """A fully connected layer is a convolution whose window is the whole map."""
@@ -94,19 +100,20 @@ class Calls:
             raise refuse("the operator FULLY_CONNECTED", " of several rows")
         weights = stored.reshape(-1, source.height, source.width, source.channels)
         layer, groups = self._layers.convolution(step, weights, source.pixel, _activation(step, 0))
-        window = f"(Window){{{source.height}, {source.width}, 1, 1, 0, 0}}"
+        window = self._structs.add("Window", source.height, source.width, 1, 1, 0, 0)
         yield f"k_convolve(arena, {self._map(step.source)}, {self._map(step.output)}, {window}, {groups}, {layer});"
 
     def _depthwise(self, step: Step) -> Iterator[str]:
         weights, source, output = self._layers.weights(step), self._sizes[step.source], self._sizes[step.output]
         multiplier = output.channels // source.channels
         by_vectors = multiplier == 1 and source.pixel == output.pixel and output.pixel % 8 == 0
-        wide = np.pad(weights[0], ((0, 0), (0, 0), (0, output.pixel - output.channels))) if by_vectors else weights[0]
-        flat = weights[0].reshape(-1, output.channels).T
-        layer = self._layers.layer(
-            step, flat, self._arrays.add(np.ascontiguousarray(wide)), False, _activation(step, 4)
-        )
-        maps = f"{self._map(step.source)}, {self._map(step.output)}, {_window(step)}"
+        flat = weights[0].reshape(-1, output.channels)
+        wide = flat
+        if by_vectors:  # the last vector of a pixel reaches into the next one
+            wide = np.pad(flat, ((0, 0), (0, output.pixel - output.channels)))
+            wide = np.pad(wide.ravel(), (0, self._mode.block - 8))
+        layer = self._layers.layer(step, flat.T, self._arrays.add(wide), False, _activation(step, 4))
+        maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
         if by_vectors:
             yield f"k_depthwise(arena, {maps}, {layer});"
         else:
@@ -127,14 +134,14 @@ class Calls:
         ring, at = self._ring(channels, width), self._places.scratch[index]
         numbers = (height, width, channels, 0, ring, at, self._layers.zero(middle))
         scratch, zero = at + 4 * ring, self._layers.zero(step.operator.output)
-        behind, last_groups = "(Layer){0}", 0
+        behind, last_groups = "0", 0
         if last is not None:
             behind, last_groups = self._layers.convolution(
                 last, self._layers.weights(last), channels, _activation(last, 3)
             )
         return (
-            f"k_convolve_depthwise(arena, {self._map(first.source)}, (Map){{{', '.join(map(str, numbers))}}}, "
-            f"{self._map(step.output)}, {_window(first)}, {groups}, {before}, {step.window.down}, {layer}, "
+            f"k_convolve_depthwise(arena, {self._map(first.source)}, {self._structs.add('Map', *numbers)}, "
+            f"{self._map(step.output)}, {self._window(first)}, {groups}, {before}, {step.window.down}, {layer}, "
             f"{scratch}, {zero}, {last_groups}, {behind});"
         )
 
@@ -147,7 +154,7 @@ class Calls:
             raise refuse("the operator MAX_POOL_2D", " behind this operator")
         window = step.window
         if step.source == step.operator.inputs[0]:  # TFLite's own padding: left out
-            yield f"k_max_pool(arena, {self._map(step.source)}, {self._map(step.output)}, {_window(step)});"
+            yield f"k_max_pool(arena, {self._map(step.source)}, {self._map(step.output)}, {self._window(step)});"
             return
         shown = replace(
             source,
@@ -157,7 +164,7 @@ class Calls:
         bare = replace(step, window=replace(window, top=0, left=0, bottom=0, end=0))
         shift = -window.top * source.row - window.left * source.pixel
         around = self._map(step.source, shown, shift)
-        yield f"k_max_pool(arena, {around}, {self._map(step.output)}, {_window(bare)});"
+        yield f"k_max_pool(arena, {around}, {self._map(step.output)}, {self._window(bare)});"
 
     def _require_one_scale(self, step: Step, *indices: int) -> None:
         returned = self._layers.tensor(step.output)
@@ -300,8 +307,3 @@ _CALLS: dict[str, Callable[[Calls, Step], Iterator[str]]] = {
 def _activation(step: Step, index: int) -> int:
     options = step.operator.options
     return 0 if options is None else options.number(index, "<b")
-
-
-def _window(step: Step) -> str:
-    w = step.window
-    return f"(Window){{{w.height}, {w.width}, {w.down}, {w.right}, {w.top}, {w.left}}}"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from edgefer.runtime.c.tflite_file import Tensor
 
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
-_MARGIN = 32  # bytes that a vector may reach over an array's end
 
 
 def real(value: float | np.floating[Any]) -> str:
@@ -32,8 +31,8 @@ class Arrays:
     _values: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def add(self, values: NDArray[Any]) -> str:
-        """The name of an array with these values and some zeros behind them."""
-        flat = np.concatenate([values.ravel(), np.zeros(_MARGIN // values.itemsize, values.dtype)])
+        """The name of an array with these values."""
+        flat = values.ravel()
         key = flat.dtype.name, flat.tobytes()
         name = self._names.setdefault(key, f"array_{len(self._names)}")
         self._values[name] = flat
@@ -49,6 +48,27 @@ class Arrays:
         for modes, arrays in sorted(parts.items()):
             text += [f"#if {' || '.join(f'USE_{mode.upper()}' for mode in modes)}", *arrays, "#endif", ""]
         return "\n".join(text)
+
+
+@dataclass
+class Structs:
+    """Maps, windows and layers that a network's calls point to, by type; equal ones once."""
+
+    _values: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, kind: str, *members: int | str) -> str:
+        """A pointer to a struct of this type with these members."""
+        known = self._values.setdefault(kind, {})
+        index = known.setdefault(f"{{{', '.join(map(str, members))}}}", len(known))
+        return f"&k_{kind.lower()}s[{index}]"
+
+    def source(self) -> str:
+        """An array of each type as C."""
+        arrays = []
+        for kind, known in self._values.items():
+            lines = "\n".join(f"  {each}," for each in known)
+            arrays.append(f"static const {kind} k_{kind.lower()}s[] = {{\n{lines}\n}};\n")
+        return "".join(arrays)
 
 
 def _array(name: str, values: NDArray[Any]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.c import constants
-from edgefer.runtime.c.constants import Arrays
+from edgefer.runtime.c.constants import Arrays, Structs
 from edgefer.runtime.c.modes import Mode
 from edgefer.runtime.c.steps import Step, refuse
 from edgefer.runtime.c.tflite_file import Graph, Tensor
@@ -18,8 +18,8 @@ _NEAREST = 2**22  # below which C rounds by adding and taking off 1.5 * 2^23
 class Layers:
     """Writes layers of a graph for one mode of kernels; their arrays are added to `arrays`."""
 
-    def __init__(self, graph: Graph, mode: Mode, arrays: Arrays) -> None:
-        self._graph, self._mode, self._arrays = graph, mode, arrays
+    def __init__(self, graph: Graph, mode: Mode, arrays: Arrays, structs: Structs) -> None:
+        self._graph, self._mode, self._arrays, self._structs = graph, mode, arrays, structs
 
     def tensor(self, index: int) -> Tensor:
         """A tensor of the graph."""
@@ -42,7 +42,7 @@ class Layers:
         return low, high
 
     def layer(self, step: Step, weights: NDArray[np.int8], packed: str, zeros_counted: bool, activation: int) -> str:
-        """The C of a layer's constants. `weights` are (outputs, inputs), of which `packed` is the array's name.
+        """A pointer to a layer's constants. `weights` are (outputs, inputs), of which `packed` is the array's name.
 
         `zeros_counted`: the kernel multiplies activations as they are stored, so that the bias makes good for zero.
         """
@@ -56,11 +56,11 @@ class Layers:
         if zeros_counted:
             biases = biases - self.zero(step.operator.inputs[0]) * weights.astype(np.int64).sum(1)
         names = (
-            self._arrays.add(constants.padded(biases.astype(np.int32), 16)),
-            self._arrays.add(constants.padded(factors, 16)),
+            self._arrays.add(constants.padded(biases.astype(np.int32), self._mode.block)),
+            self._arrays.add(constants.padded(factors, self._mode.block)),
         )
         low, high = self.limits(step.operator.output, activation)
-        return f"(Layer){{{packed}, {', '.join(names)}, {low}, {high}}}"
+        return self._structs.add("Layer", packed, *names, low, high)
 
     def _biases(self, step: Step, count: int) -> NDArray[np.int64]:
         inputs = step.operator.inputs
@@ -82,7 +82,7 @@ class Layers:
         return weights
 
     def convolution(self, step: Step, weights: NDArray[np.int8], pixel: int, activation: int) -> tuple[str, int]:
-        """The C of a convolution's constants, and how many groups of inputs a row of its window has."""
+        """A pointer to a convolution's constants, and how many groups of inputs a row of its window has."""
         packed, groups = constants.convolution(weights, pixel, self._mode.block, self._mode.group)
         name = self._arrays.add(packed)
         return self.layer(step, weights.reshape(len(weights), -1), name, True, activation), groups

@@ -59,7 +59,9 @@
 #define USE_PAIRS (USE_AVX2 || USE_SSE41 || USE_WASM || USE_PLAIN)
 
 /* COMMON */
-#if defined(__GNUC__)
+#if IS_WASM
+#define ALIGNED __attribute__((aligned(16)))
+#elif defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
 #else
 #define ALIGNED

@@ -3,12 +3,13 @@
 /* One row of a convolution of stride 1 as the depthwise layer behind it reads it: per vector of channels, fours of columns
    (2b - 1, 2b, 2b + 1, 2b + 2) side by side; the columns before the first and behind the last are zero. */
 K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
-                         int zero, Layer layer) {
+                         int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high;
   int fours = (width + 1) / 2;
   for (int o = 0; o < channels; o += K_V) {
-    const int8_t *w = layer.weights + K_WEIGHTS(o, rows * groups);
-    const int32_t *b = layer.biases + o;
-    k_vf s = k_floats(layer.scales + o);
+    const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
+    const int32_t *b = layer->biases + o;
+    k_vf s = k_floats(layer->scales + o);
     k_act *to = out + o * fours * 4;
     k_vi last[3] = {k_set(0), k_set(0), k_set(0)}, a[4];
     for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
@@ -24,9 +25,9 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
             a[i] = k_scaled(one[0], s);
           }
         }
-      if (x) k_put_four(to - 4 * K_V, last[0], last[1], last[2], a[0], layer.low, layer.high, zero);
-      if (x < width) k_put_four(to, last[2], a[0], a[1], a[2], layer.low, layer.high, zero);
-      if (x + 2 < width && x + 4 > width) k_put_four(to + 4 * K_V, a[1], a[2], a[3], k_set(0), layer.low, layer.high, zero);
+      if (x) k_put_four(to - 4 * K_V, last[0], last[1], last[2], a[0], low, high, zero);
+      if (x < width) k_put_four(to, last[2], a[0], a[1], a[2], low, high, zero);
+      if (x + 2 < width && x + 4 > width) k_put_four(to + 4 * K_V, a[1], a[2], a[3], k_set(0), low, high, zero);
       last[0] = a[1], last[1] = a[2], last[2] = a[3];
     }
   }
@@ -34,17 +35,18 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
 
 /* One row of a depthwise 3x3 layer over three rows of k_expand. Weights: [w0 w1 w2 0] a row and channel. */
 K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
-                              int zero, Layer layer) {
+                              int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high;
   int fours = (width + 1) / 2, outputs = (width + stride - 1) / stride;
   for (int o = 0; o < channels; o += K_V) {
     const k_act *in[3];
     k_vw w[3], later[3];
-    k_vi b = k_ints(layer.biases + o), a[4];
-    k_vf s = k_floats(layer.scales + o);
+    k_vi b = k_ints(layer->biases + o), a[4];
+    k_vf s = k_floats(layer->scales + o);
     int count = channels - o < K_V ? channels - o : K_V;
     K_UNROLL for (int r = 0; r < 3; r++) {
       in[r] = rows[r] + o * fours * 4;
-      w[r] = k_weights(layer.weights + o * 12 + r * 64);
+      w[r] = k_weights(layer->weights + o * 12 + r * 64);
       later[r] = k_later(w[r]);
     }
     int x = 0;
@@ -55,13 +57,13 @@ K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, i
         K_UNROLL for (int r = 0; r < 3; r++) a[i] = k_mac(a[i], k_fours(in[r] + at), stride == 1 && i % 2 ? later[r] : w[r]);
         a[i] = k_scaled(a[i], s);
       }
-      k_put4(out + x * pixel + o, pixel, a, layer.low, layer.high, zero, count);
+      k_put4(out + x * pixel + o, pixel, a, low, high, zero, count);
     }
     for (; x < outputs; x++) {
       int at = stride == 1 ? x / 2 * 4 * K_V : x * 4 * K_V;
       a[0] = b;
       K_UNROLL for (int r = 0; r < 3; r++) a[0] = k_mac(a[0], k_fours(in[r] + at), stride == 1 && x % 2 ? later[r] : w[r]);
-      k_put1(out + x * pixel + o, k_scaled(a[0], s), layer.low, layer.high, zero, count);
+      k_put1(out + x * pixel + o, k_scaled(a[0], s), low, high, zero, count);
     }
   }
 }

@@ -8,3 +8,6 @@
 #ifndef K_PIXELS
 #define K_PIXELS 8
 #endif
+#ifndef K_LARGE
+#define K_LARGE K_INLINE /* compiled anew for every call; kernels that have to be small have it once */
+#endif

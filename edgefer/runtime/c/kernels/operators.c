@@ -1,10 +1,10 @@
 /* Operators, one function each; maps and arena are in activations. */
 
-K_INLINE k_act *k_row(k_act *arena, Map map, int y) { return arena + map.at + y * map.row; }
+K_INLINE k_act *k_row(k_act *arena, const Map *restrict map, int y) { return arena + map->at + y * map->row; }
 
 /* All pixels of a row for one or two vectors of outputs, `tile` at a time; the last tile overlaps the one before. */
-K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out,
-                      int step, int width, const int8_t *w, const int32_t *b, const float *scales, Layer layer, int zero,
+K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step,
+                      int width, const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero,
                       int count) {
   for (int x = 0;;) {
     k_vi a[8];
@@ -13,9 +13,9 @@ K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row
       k_vf s = k_floats(scales + v * K_V);
       k_act *to = out + x * step + v * K_V;
       K_UNROLL for (int i = 0; i < tile; i++) a[v * tile + i] = k_scaled(a[v * tile + i], s);
-      if (tile == 1) k_put1(to, a[v], layer.low, layer.high, zero, count);
+      if (tile == 1) k_put1(to, a[v], low, high, zero, count);
       else
-        K_UNROLL for (int i = 0; i < tile; i += 4) k_put4(to + i * step, step, a + v * tile + i, layer.low, layer.high, zero, count);
+        K_UNROLL for (int i = 0; i < tile; i += 4) k_put4(to + i * step, step, a + v * tile + i, low, high, zero, count);
     }
     if (x + tile >= width) return;
     x = x + 2 * tile > width ? width - tile : x + tile;
@@ -24,7 +24,7 @@ K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row
 
 /* One pixel and one vector of outputs: four sums, so that no addition waits for the one before. */
 K_INLINE void k_point(const k_act *in, int row, int rows, int groups, k_act *out, const int8_t *w, const int32_t *b,
-                      const float *scales, Layer layer, int zero, int count) {
+                      const float *scales, int low, int high, int zero, int count) {
   k_vi a[4] = {k_ints(b), k_set(0), k_set(0), k_set(0)};
   for (int r = 0; r < rows; r++, in += row) {
     const k_act *at = in;
@@ -33,125 +33,132 @@ K_INLINE void k_point(const k_act *in, int row, int rows, int groups, k_act *out
       K_UNROLL for (int i = 0; i < 4; i++) a[i] = k_mac(a[i], k_group(at + i * K_GROUP), k_weights(w + i * K_STEP));
     for (; left > 0; left--, at += K_GROUP, w += K_STEP) a[0] = k_mac(a[0], k_group(at), k_weights(w));
   }
-  k_put1(out, k_scaled(k_plus(k_plus(a[0], a[1]), k_plus(a[2], a[3])), k_floats(scales)), layer.low, layer.high, zero, count);
+  k_put1(out, k_scaled(k_plus(k_plus(a[0], a[1]), k_plus(a[2], a[3])), k_floats(scales)), low, high, zero, count);
 }
 
 /* One row of a convolution: `rows` stretches of `groups` groups of inputs a pixel; channels are a multiple of 8. */
 K_FUNCTION void k_convolve_row(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step, int width,
-                               int channels, int zero, Layer layer) {
+                               int channels, int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high;
   for (int o = 0; o < channels;) {
-    const int8_t *w = layer.weights + K_WEIGHTS(o, rows * groups);
-    const int32_t *b = layer.biases + o;
-    const float *s = layer.scales + o;
+    const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
+    const int32_t *b = layer->biases + o;
+    const float *s = layer->scales + o;
     int count = channels - o < K_V ? channels - o : K_V;
-    if (width == 1) k_point(in, row, rows, groups, out + o, w, b, s, layer, zero, count), o += K_V;
-    else if (K_VECTORS == 2 && o + 2 * K_V <= channels) {
-      if (width >= 4) k_strip(2, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, K_V);
-      else k_strip(2, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, K_V);
+    if (width == 1) k_point(in, row, rows, groups, out + o, w, b, s, low, high, zero, count), o += K_V;
+    else if (K_VECTORS == 2 && (K_V == 4 || o + 2 * K_V <= channels)) {
+      if (width >= 4) k_strip(2, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, K_V);
+      else k_strip(2, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, K_V);
       o += 2 * K_V;
     } else {
-      if (K_PIXELS == 8 && width >= 8) k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
-      else if (width >= 4) k_strip(1, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
-      else k_strip(1, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, layer, zero, count);
+      if (K_PIXELS == 8 && width >= 8) k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
+      else if (width >= 4) k_strip(1, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
+      else k_strip(1, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
       o += K_V;
     }
   }
 }
 
-K_FUNCTION void k_convolve(k_act *arena, Map in, Map out, Window window, int groups, Layer layer) {
-  for (int y = 0; y < out.h; y++)
-    k_convolve_row(k_row(arena, in, y * window.down - window.top) - window.left * in.pixel, window.right * in.pixel,
-                   in.row, window.h, groups, k_row(arena, out, y), out.pixel, out.w, out.pixel, out.zero, layer);
+K_FUNCTION void k_convolve(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
+                           int groups, const Layer *restrict layer) {
+  for (int y = 0; y < out->h; y++)
+    k_convolve_row(k_row(arena, in, y * window->down - window->top) - window->left * in->pixel, window->right * in->pixel,
+                   in->row, window->h, groups, k_row(arena, out, y), out->pixel, out->w, out->pixel, out->zero, layer);
 }
 
 /* A convolution of stride 1 whose only reader is a depthwise 3x3 layer with one pixel of padding: its map of `middle`'s
    height, width and channels is never whole; three rows of it are, in `middle.at` and three times `middle.row`, and a
    fourth of zeros. `row` is for a row of the depthwise layer, of which a convolution of 1x1 follows, if there is one. */
-K_INLINE void k_convolve_depthwise(k_act *arena, Map in, Map middle, Map out, Window window, int groups, Layer first,
-                                   int stride, Layer second, int scratch, int scratch_zero, int last_groups, Layer last) {
+K_LARGE void k_convolve_depthwise(k_act *arena, const Map *restrict in, const Map *restrict middle, const Map *restrict out,
+                                  const Window *restrict window, int groups, const Layer *restrict first, int stride,
+                                  const Layer *restrict second, int scratch, int scratch_zero, int last_groups,
+                                  const Layer *restrict last) {
   k_act *ring[4];
   int made = 0;
-  for (int i = 0; i < 4; i++) ring[i] = arena + middle.at + i * middle.row;
-  for (int i = 0; i < middle.row; i++) ring[3][i] = (k_act)middle.zero;
-  for (int y = 0; y < out.h; y++) {
+  for (int i = 0; i < 4; i++) ring[i] = arena + middle->at + i * middle->row;
+  for (int i = 0; i < middle->row; i++) ring[3][i] = (k_act)middle->zero;
+  for (int y = 0; y < out->h; y++) {
     int centre = y * stride;
-    for (; made < middle.h && made <= centre + 1; made++)
-      k_expand(k_row(arena, in, made - window.top) - window.left * in.pixel, in.pixel, in.row, window.h, groups,
-               ring[made % 3], middle.w, middle.c, middle.zero, first);
+    for (; made < middle->h && made <= centre + 1; made++)
+      k_expand(k_row(arena, in, made - window->top) - window->left * in->pixel, in->pixel, in->row, window->h, groups,
+               ring[made % 3], middle->w, middle->c, middle->zero, first);
     const k_act *rows[3] = {y ? ring[(centre - 1) % 3] : ring[3], ring[centre % 3],
-                            centre + 1 < middle.h ? ring[(centre + 1) % 3] : ring[3]};
-    if (last_groups) {
-      k_depthwise_row(rows, arena + scratch, middle.w, stride, middle.c, middle.c, scratch_zero, second);
-      k_convolve_row(arena + scratch, middle.c, 0, 1, last_groups, k_row(arena, out, y), out.pixel, out.w, out.pixel,
-                     out.zero, last);
-    } else k_depthwise_row(rows, k_row(arena, out, y), middle.w, stride, middle.c, out.pixel, out.zero, second);
+                            centre + 1 < middle->h ? ring[(centre + 1) % 3] : ring[3]};
+    k_act *to = last_groups ? arena + scratch : k_row(arena, out, y);
+    k_depthwise_row(rows, to, middle->w, stride, middle->c, last_groups ? middle->c : out->pixel,
+                    last_groups ? scratch_zero : out->zero, second);
+    if (last_groups)
+      k_convolve_row(to, middle->c, 0, 1, last_groups, k_row(arena, out, y), out->pixel, out->w, out->pixel, out->zero, last);
   }
 }
 
 /* Pixels next to each other of one vector of channels of a depthwise layer. */
-K_INLINE void k_depthwise_tile(int tile, const k_act *in, Map from, Window window, const int8_t *w, k_vi b, k_vf s, k_act *out,
-                               Map to, Layer layer, int count) {
+K_INLINE void k_depthwise_tile(int tile, const k_act *in, const Map *restrict from, const Window *restrict window,
+                               const int8_t *w, k_vi b, k_vf s, k_act *out, const Map *restrict to, const Layer *restrict layer,
+                               int count) {
   k_vi a[4];
   K_UNROLL for (int i = 0; i < tile; i++) a[i] = b;
-  for (int r = 0; r < window.h; r++)
-    for (int k = 0; k < window.w; k++) {
-      k_vi t = k_tap(w + (r * window.w + k) * to.pixel);
-      const k_act *at = in + r * from.row + k * from.pixel;
+  for (int r = 0; r < window->h; r++)
+    for (int k = 0; k < window->w; k++) {
+      k_vi t = k_tap(w + (r * window->w + k) * to->pixel);
+      const k_act *at = in + r * from->row + k * from->pixel;
       K_UNROLL for (int i = 0; i < tile; i++)
-        a[i] = k_mac_tap(a[i], k_get(at + i * window.right * from.pixel, from.zero), t);
+        a[i] = k_mac_tap(a[i], k_get(at + i * window->right * from->pixel, from->zero), t);
     }
   K_UNROLL for (int i = 0; i < tile; i++) a[i] = k_scaled(a[i], s);
-  if (tile == 1) k_put1(out, a[0], layer.low, layer.high, to.zero, count);
-  else k_put4(out, to.pixel, a, layer.low, layer.high, to.zero, count);
+  if (tile == 1) k_put1(out, a[0], layer->low, layer->high, to->zero, count);
+  else k_put4(out, to->pixel, a, layer->low, layer->high, to->zero, count);
 }
 
 /* A depthwise layer of any window; channels are a multiple of 8 in both maps. */
-K_FUNCTION void k_depthwise(k_act *arena, Map in, Map out, Window window, Layer layer) {
-  for (int y = 0; y < out.h; y++)
-    for (int c = 0; c < out.pixel; c += K_V) {
-      const k_act *at = k_row(arena, in, y * window.down - window.top) - window.left * in.pixel + c;
-      k_vi b = k_ints(layer.biases + c);
-      k_vf s = k_floats(layer.scales + c);
-      int count = out.pixel - c < K_V ? out.pixel - c : K_V, tile = out.w >= 4 ? 4 : 1;
+K_FUNCTION void k_depthwise(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
+                            const Layer *restrict layer) {
+  for (int y = 0; y < out->h; y++)
+    for (int c = 0; c < out->pixel; c += K_V) {
+      const k_act *at = k_row(arena, in, y * window->down - window->top) - window->left * in->pixel + c;
+      k_vi b = k_ints(layer->biases + c);
+      k_vf s = k_floats(layer->scales + c);
+      int count = out->pixel - c < K_V ? out->pixel - c : K_V, tile = out->w >= 4 ? 4 : 1;
       for (int x = 0;;) {
-        const k_act *from = at + x * window.right * in.pixel;
-        k_act *to = k_row(arena, out, y) + x * out.pixel + c;
-        if (tile == 4) k_depthwise_tile(4, from, in, window, layer.weights + c, b, s, to, out, layer, count);
-        else k_depthwise_tile(1, from, in, window, layer.weights + c, b, s, to, out, layer, count);
-        if (x + tile >= out.w) break;
-        x = x + 2 * tile > out.w ? out.w - tile : x + tile;
+        const k_act *from = at + x * window->right * in->pixel;
+        k_act *to = k_row(arena, out, y) + x * out->pixel + c;
+        if (tile == 4) k_depthwise_tile(4, from, in, window, layer->weights + c, b, s, to, out, layer, count);
+        else k_depthwise_tile(1, from, in, window, layer->weights + c, b, s, to, out, layer, count);
+        if (x + tile >= out->w) break;
+        x = x + 2 * tile > out->w ? out->w - tile : x + tile;
       }
     }
 }
 
 /* A depthwise layer of any number of channels, each of which makes `multiplier` outputs. */
-K_FUNCTION void k_depthwise_any(k_act *arena, Map in, Map out, Window window, int multiplier, Layer layer) {
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++)
-      for (int c = 0; c < out.c; c++) {
-        int32_t sum = layer.biases[c];
-        for (int r = 0; r < window.h; r++)
-          for (int k = 0; k < window.w; k++)
-            sum += (k_row(arena, in, y * window.down - window.top + r)[(x * window.right - window.left + k) * in.pixel + c / multiplier] - in.zero) *
-                   layer.weights[(r * window.w + k) * out.c + c];
-        k_row(arena, out, y)[x * out.pixel + c] =
-            (k_act)(limit(nearest((float)sum * layer.scales[c]), layer.low, layer.high) + out.zero);
+K_LARGE void k_depthwise_any(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
+                             int multiplier, const Layer *restrict layer) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++)
+      for (int c = 0; c < out->c; c++) {
+        int32_t sum = layer->biases[c];
+        for (int r = 0; r < window->h; r++)
+          for (int k = 0; k < window->w; k++)
+            sum += (k_row(arena, in, y * window->down - window->top + r)[(x * window->right - window->left + k) * in->pixel + c / multiplier] - in->zero) *
+                   layer->weights[(r * window->w + k) * out->c + c];
+        k_row(arena, out, y)[x * out->pixel + c] =
+            (k_act)(limit(nearest((float)sum * layer->scales[c]), layer->low, layer->high) + out->zero);
       }
 }
 
-K_FUNCTION void k_max_pool(k_act *arena, Map in, Map out, Window window) {
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++) {
-      k_act *to = k_row(arena, out, y) + x * out.pixel;
+K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++) {
+      k_act *to = k_row(arena, out, y) + x * out->pixel;
       int first = 1;
-      for (int r = 0; r < window.h; r++)
-        for (int k = 0; k < window.w; k++) {
-          int v = y * window.down - window.top + r, u = x * window.right - window.left + k;
-          if (v < 0 || v >= in.h || u < 0 || u >= in.w) continue;
-          const k_act *at = k_row(arena, in, v) + u * in.pixel;
-          if (first) memcpy(to, at, (size_t)out.pixel * sizeof *to);
+      for (int r = 0; r < window->h; r++)
+        for (int k = 0; k < window->w; k++) {
+          int v = y * window->down - window->top + r, u = x * window->right - window->left + k;
+          if (v < 0 || v >= in->h || u < 0 || u >= in->w) continue;
+          const k_act *at = k_row(arena, in, v) + u * in->pixel;
+          if (first) memcpy(to, at, (size_t)out->pixel * sizeof *to);
           else
-            for (int c = 0; c < out.pixel; c++) to[c] = at[c] > to[c] ? at[c] : to[c];
+            for (int c = 0; c < out->pixel; c++) to[c] = at[c] > to[c] ? at[c] : to[c];
           first = 0;
         }
     }
@@ -167,90 +174,95 @@ K_INLINE k_vi k_get_part(const k_act *at, int zero, int count) {
 }
 
 /* XNNPACK's sum: integers with `shift` bits of fraction. */
-K_FUNCTION void k_add(k_act *arena, Map a, Map b, Map out, int a_factor, int b_factor, int shift, int low, int high) {
+K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, int a_factor,
+                      int b_factor, int shift, int low, int high) {
   k_vi f = k_set(a_factor), g = k_set(b_factor), half = k_set(1 << (shift - 1));
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++)
-      for (int c = 0; c < out.c; c += K_V) {
-        int count = out.c - c < K_V ? out.c - c : K_V;
-        k_vi p = k_times(k_get_part(k_row(arena, a, y) + x * a.pixel + c, a.zero, count), f);
-        k_vi q = k_times(k_get_part(k_row(arena, b, y) + x * b.pixel + c, b.zero, count), g);
-        k_put1(k_row(arena, out, y) + x * out.pixel + c, k_shifted(k_plus(k_plus(p, q), half), shift), low, high, out.zero, count);
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++)
+      for (int c = 0; c < out->c; c += K_V) {
+        int count = out->c - c < K_V ? out->c - c : K_V;
+        k_vi p = k_times(k_get_part(k_row(arena, a, y) + x * a->pixel + c, a->zero, count), f);
+        k_vi q = k_times(k_get_part(k_row(arena, b, y) + x * b->pixel + c, b->zero, count), g);
+        k_put1(k_row(arena, out, y) + x * out->pixel + c, k_shifted(k_plus(k_plus(p, q), half), shift), low, high, out->zero, count);
       }
 }
 
 /* A product, rounded once; b has out's shape, or one pixel, or one value. */
-K_FUNCTION void k_multiply(k_act *arena, Map a, Map b, Map out, float scale, int low, int high) {
+K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
+                        int low, int high) {
   k_vf s = k_setf(scale);
-  int down = b.h > 1, right = b.w > 1;
-  for (int c = 0; c < out.c; c += K_V) {
-    int count = out.c - c < K_V ? out.c - c : K_V;
-    for (int y = 0; y < out.h; y++)
-      for (int x = 0; x < out.w; x++) {
-        const k_act *g = k_row(arena, b, y * down) + x * right * b.pixel;
-        k_vi other = b.c > 1 || out.c == 1 ? k_get_part(g + c, b.zero, count) : k_set(g[0] - b.zero);
-        k_vi one = k_get_part(k_row(arena, a, y) + x * a.pixel + c, a.zero, count);
-        k_put1(k_row(arena, out, y) + x * out.pixel + c, k_nearest(k_timesf(k_timesf(k_real(one), k_real(other)), s)), low, high,
-               out.zero, count);
+  int down = b->h > 1, right = b->w > 1;
+  for (int c = 0; c < out->c; c += K_V) {
+    int count = out->c - c < K_V ? out->c - c : K_V;
+    for (int y = 0; y < out->h; y++)
+      for (int x = 0; x < out->w; x++) {
+        const k_act *g = k_row(arena, b, y * down) + x * right * b->pixel;
+        k_vi other = b->c > 1 || out->c == 1 ? k_get_part(g + c, b->zero, count) : k_set(g[0] - b->zero);
+        k_vi one = k_get_part(k_row(arena, a, y) + x * a->pixel + c, a->zero, count);
+        k_put1(k_row(arena, out, y) + x * out->pixel + c, k_nearest(k_timesf(k_timesf(k_real(one), k_real(other)), s)), low, high,
+               out->zero, count);
       }
   }
 }
 
 /* The mean of all pixels as XNNPACK has it: the sum of what is stored, and a bias that is rounded with it. */
-K_FUNCTION void k_mean(k_act *arena, Map in, Map out, float scale, int in_zero, float bias, int out_zero, int low, int high) {
-  int pixels = in.h * in.w;
-  for (int c = 0; c < in.c; c += K_V) {
+K_FUNCTION void k_mean(k_act *arena, const Map *restrict in, const Map *restrict out, float scale, int in_zero, float bias,
+                       int out_zero, int low, int high) {
+  int pixels = in->h * in->w;
+  for (int c = 0; c < in->c; c += K_V) {
     int32_t sums[K_V];
-    int count = in.c - c < K_V ? in.c - c : K_V;
+    int count = in->c - c < K_V ? in->c - c : K_V;
     k_vi sum = k_set(0);
-    for (int y = 0; y < in.h; y++)
-      for (int x = 0; x < in.w; x++)
-        sum = k_plus(sum, k_get_part(k_row(arena, in, y) + x * in.pixel + c, in.zero, count));
+    for (int y = 0; y < in->h; y++)
+      for (int x = 0; x < in->w; x++)
+        sum = k_plus(sum, k_get_part(k_row(arena, in, y) + x * in->pixel + c, in->zero, count));
     k_put_ints(sums, sum);
     for (int i = 0; i < count; i++)
-      arena[out.at + c + i] =
-          (k_act)(limit(nearest((float)(sums[i] + pixels * in_zero) * scale + bias) - out_zero, low, high) + out.zero);
+      arena[out->at + c + i] =
+          (k_act)(limit(nearest((float)(sums[i] + pixels * in_zero) * scale + bias) - out_zero, low, high) + out->zero);
   }
 }
 
 /* A function of one value: `table` has its result, as stored in int8, for -128 to 127. */
-K_FUNCTION void k_table(k_act *arena, Map in, Map out, const int8_t *table, int in_zero, int out_zero) {
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++)
-      for (int c = 0; c < out.c; c++)
-        k_row(arena, out, y)[x * out.pixel + c] =
-            (k_act)(table[k_row(arena, in, y)[x * in.pixel + c] - in.zero + in_zero + 128] - out_zero + out.zero);
+K_FUNCTION void k_table(k_act *arena, const Map *restrict in, const Map *restrict out, const int8_t *table, int in_zero,
+                        int out_zero) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++)
+      for (int c = 0; c < out->c; c++)
+        k_row(arena, out, y)[x * out->pixel + c] =
+            (k_act)(table[k_row(arena, in, y)[x * in->pixel + c] - in->zero + in_zero + 128] - out_zero + out->zero);
 }
 
 /* out's values are in's, which are `rows`, `columns` and `values` apart for a row, pixel and channel of out. */
-K_FUNCTION void k_move(k_act *arena, Map in, Map out, int rows, int columns, int values) {
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++)
-      for (int c = 0; c < out.c; c++)
-        k_row(arena, out, y)[x * out.pixel + c] = arena[in.at + y * rows + x * columns + c * values];
+K_FUNCTION void k_move(k_act *arena, const Map *restrict in, const Map *restrict out, int rows, int columns, int values) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++)
+      for (int c = 0; c < out->c; c++)
+        k_row(arena, out, y)[x * out->pixel + c] = arena[in->at + y * rows + x * columns + c * values];
 }
 
 /* The same values in another shape. */
-K_FUNCTION void k_reshape(k_act *arena, Map in, Map out) {
-  for (int n = 0, y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++)
-      for (int c = 0; c < out.c; c++, n++)
-        k_row(arena, out, y)[x * out.pixel + c] =
-            k_row(arena, in, n / (in.w * in.c))[n / in.c % in.w * in.pixel + n % in.c];
+K_FUNCTION void k_reshape(k_act *arena, const Map *restrict in, const Map *restrict out) {
+  for (int n = 0, y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++)
+      for (int c = 0; c < out->c; c++, n++)
+        k_row(arena, out, y)[x * out->pixel + c] =
+            k_row(arena, in, n / (in->w * in->c))[n / in->c % in->w * in->pixel + n % in->c];
 }
 
 /* TensorFlow Lite's softmax of every pixel: exp of the differences to the largest value by a table. */
-K_FUNCTION void k_softmax(k_act *arena, Map in, Map out, const float *table, float scale, int low, int high) {
-  for (int y = 0; y < out.h; y++)
-    for (int x = 0; x < out.w; x++) {
-      const k_act *at = k_row(arena, in, y) + x * in.pixel;
+K_FUNCTION void k_softmax(k_act *arena, const Map *restrict in, const Map *restrict out, const float *table, float scale,
+                          int low, int high) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++) {
+      const k_act *at = k_row(arena, in, y) + x * in->pixel;
       int top = at[0];
       float sum = 0, factor;
-      for (int c = 1; c < in.c; c++) top = at[c] > top ? at[c] : top;
-      for (int c = 0; c < in.c; c++) sum += table[top - at[c]];
+      for (int c = 1; c < in->c; c++) top = at[c] > top ? at[c] : top;
+      for (int c = 0; c < in->c; c++) sum += table[top - at[c]];
       factor = 1 / (sum * scale);
-      for (int c = 0; c < in.c; c++)
-        k_row(arena, out, y)[x * out.pixel + c] = (k_act)(limit(nearest(table[top - at[c]] * factor), low, high) + out.zero);
+      for (int c = 0; c < in->c; c++)
+        k_row(arena, out, y)[x * out->pixel + c] = (k_act)(limit(nearest(table[top - at[c]] * factor), low, high) + out->zero);
     }
 }
 
@@ -259,14 +271,14 @@ K_FUNCTION void k_clear(k_act *arena, int from, int count, int zero) {
   for (int i = 0; i < count; i++) arena[from + i] = (k_act)zero;
 }
 
-K_FUNCTION void k_load(k_act *arena, const int8_t *input, Map out, int zero_point) {
-  for (int y = 0; y < out.h; y++)
-    for (int i = 0, n = out.w * out.c; i < n; i++) k_row(arena, out, y)[i] = (k_act)(input[y * n + i] - zero_point + out.zero);
+K_FUNCTION void k_load(k_act *arena, const int8_t *input, const Map *restrict out, int zero_point) {
+  for (int y = 0; y < out->h; y++)
+    for (int i = 0, n = out->w * out->c; i < n; i++) k_row(arena, out, y)[i] = (k_act)(input[y * n + i] - zero_point + out->zero);
 }
 
-K_FUNCTION void k_store(const k_act *arena, Map in, int8_t *output, int zero_point) {
-  for (int y = 0; y < in.h; y++)
-    for (int x = 0; x < in.w; x++)
-      for (int c = 0; c < in.c; c++)
-        output[(y * in.w + x) * in.c + c] = (int8_t)(arena[in.at + y * in.row + x * in.pixel + c] - in.zero + zero_point);
+K_FUNCTION void k_store(const k_act *arena, const Map *restrict in, int8_t *output, int zero_point) {
+  for (int y = 0; y < in->h; y++)
+    for (int x = 0; x < in->w; x++)
+      for (int c = 0; c < in->c; c++)
+        output[(y * in->w + x) * in->c + c] = (int8_t)(arena[in->at + y * in->row + x * in->pixel + c] - in->zero + zero_point);
 }

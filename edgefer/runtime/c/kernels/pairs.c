@@ -19,23 +19,24 @@ K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) 
 /* One row of a convolution of stride 1 as the depthwise layer behind it reads it: per vector of channels, pairs of
    columns (2b - 1, 2b) side by side; the columns before the first and behind the last are 0. */
 K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
-                         int zero, Layer layer) {
+                         int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high;
   int pairs = (width + 3) / 2;
   (void)zero;
   for (int o = 0; o < channels; o += K_V) {
-    const int8_t *w = layer.weights + K_WEIGHTS(o, rows * groups);
-    const int32_t *b = layer.biases + o;
-    k_vf s = k_floats(layer.scales + o);
+    const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
+    const int32_t *b = layer->biases + o;
+    k_vf s = k_floats(layer->scales + o);
     k_act *to = out + o * pairs * 2;
     k_vi last = k_set(0), a[8];
     int x = 0;
     for (; x + 8 <= width; x += 8, to += 8 * K_V) {
       k_tile(a, 1, 8, in + x * pixel, pixel, row, rows, groups, w, b);
       K_UNROLL for (int i = 0; i < 8; i++) a[i] = k_scaled(a[i], s);
-      k_put_pair(to, last, a[0], layer.low, layer.high);
-      k_put_pair(to + 2 * K_V, a[1], a[2], layer.low, layer.high);
-      k_put_pair(to + 4 * K_V, a[3], a[4], layer.low, layer.high);
-      k_put_pair(to + 6 * K_V, a[5], a[6], layer.low, layer.high);
+      k_put_pair(to, last, a[0], low, high);
+      k_put_pair(to + 2 * K_V, a[1], a[2], low, high);
+      k_put_pair(to + 4 * K_V, a[3], a[4], low, high);
+      k_put_pair(to + 6 * K_V, a[5], a[6], low, high);
       last = a[7];
     }
     for (; x < 2 * pairs; x += 2, to += 2 * K_V) {
@@ -48,7 +49,7 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
         k_tile(a, 1, 1, in + (x + 1) * pixel, pixel, row, rows, groups, w, b);
         second = k_scaled(a[0], s);
       }
-      k_put_pair(to, last, first, layer.low, layer.high);
+      k_put_pair(to, last, first, low, high);
       last = second;
     }
   }
@@ -66,29 +67,37 @@ K_INLINE void k_depthwise_two(const k_act *const *in, int offset, int stride, co
   }
 }
 
+/* All outputs of a row for one vector of channels. */
+K_INLINE void k_depthwise_strip(const k_act *const *in, int outputs, int stride, const k_vw *w, k_vi b, k_vf s, k_act *to,
+                                int pixel, int low, int high, int zero) {
+  k_vi a[2];
+  int x = 0;
+  for (; x + 2 <= outputs; x += 2, to += 2 * pixel) {
+    k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 1);
+    k_put2(to, to + pixel, k_scaled(a[0], s), k_scaled(a[1], s), low, high);
+  }
+  if (x < outputs) {
+    k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 0);
+    k_put1(to, k_scaled(a[0], s), low, high, zero, K_V);
+  }
+}
+
 /* One row of a depthwise 3x3 layer over three rows of k_expand. Weights: [w0 w1][w2 0] a row and channel. */
-K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
-                              int zero, Layer layer) {
+K_LARGE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
+                              int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high;
   int pairs = (width + 3) / 2, outputs = (width + stride - 1) / stride;
-  (void)zero;
   for (int o = 0; o < channels; o += K_V) {
     const k_act *in[3];
     k_vw w[6];
-    k_vi b = k_ints(layer.biases + o), a[2];
-    k_vf s = k_floats(layer.scales + o);
+    k_vi b = k_ints(layer->biases + o);
+    k_vf s = k_floats(layer->scales + o);
     K_UNROLL for (int r = 0; r < 3; r++) {
       in[r] = rows[r] + o * pairs * 2;
-      w[2 * r] = k_weights(layer.weights + o / 8 * 96 + r * 32 + o % 8 * 2);
-      w[2 * r + 1] = k_weights(layer.weights + o / 8 * 96 + r * 32 + 16 + o % 8 * 2);
+      w[2 * r] = k_weights(layer->weights + o / 8 * 96 + r * 32 + o % 8 * 2);
+      w[2 * r + 1] = k_weights(layer->weights + o / 8 * 96 + r * 32 + 16 + o % 8 * 2);
     }
-    int x = 0;
-    for (; x + 2 <= outputs; x += 2) {
-      k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 1);
-      k_put2(out + x * pixel + o, out + (x + 1) * pixel + o, k_scaled(a[0], s), k_scaled(a[1], s), layer.low, layer.high);
-    }
-    if (x < outputs) {
-      k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 0);
-      k_put1(out + x * pixel + o, k_scaled(a[0], s), layer.low, layer.high, zero, K_V);
-    }
+    if (stride == 1) k_depthwise_strip(in, outputs, 1, w, b, s, out + o, pixel, low, high, zero);
+    else k_depthwise_strip(in, outputs, 2, w, b, s, out + o, pixel, low, high, zero);
   }
 }

@@ -6,3 +6,6 @@
 #define K_WEIGHTS(o, n) ((o) / 8 * (n) * 16 + (o) % 8 * 2)
 #define K_VECTORS 2
 #define K_PIXELS 8
+#ifndef K_LARGE
+#define K_LARGE K_INLINE /* compiled anew for every call; kernels that have to be small have it once */
+#endif

@@ -2,6 +2,7 @@
 #define K_V 4
 #define K_INLINE static inline ALWAYS
 #define K_FUNCTION static UNUSED __attribute__((noinline))
+#define K_LARGE K_FUNCTION
 #define K_UNROLL UNROLL
 typedef int16_t k_act;
 typedef v128_t k_vi;
