@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgefer.pipeline.ranges import Method
     from edgefer.runtime.bench_record import BenchRecord
     from edgefer.runtime.bundle import Bundle
+    from edgefer.runtime.signature import Signer
 
 StrPath = str | os.PathLike[str]
 
@@ -107,6 +108,8 @@ def verify(
     layout: str | None = None,
     cache: StrPath | None = None,
     detector: str | None = None,
+    trusted: StrPath | None = None,
+    min_version: int | None = None,
     progress: Progress = SILENT,
 ) -> BundleCheck:
     """Check a bundle's files, contract and golden pair; with `data` also its accuracy against the float model.
@@ -115,12 +118,16 @@ def verify(
     float_baseline  an fp32 bundle or a .safetensors file to compare with; None: the shipped weights
     device, engine  run the model there, with another set of engines
     detector        finds the face in each image of `data`, which then are whole photographs; None: they are faces
+    trusted         a file or folder of public keys, one of which must have signed the bundle; None: that is not asked
+    min_version     as which version at least
 
     Raises EdgeferError: MissingFile, BrokenBundle, GoldenMismatch, AccuracyDropped or MissingEngine; with `data` what
-    reading it raises; on a device what reaching it raises.
+    reading it raises; on a device what reaching it raises; with `trusted` NotSigned, NotTrusted, BadSignature, Outdated
+    or BadKey.
     """
     from edgefer.data.listing import ReadOptions
     from edgefer.devices.verification import VerifyOptions, verify_bundles
+    from edgefer.runtime.signature import trust_of
 
     options = VerifyOptions(
         bundles=(Path(bundle),),
@@ -131,10 +138,22 @@ def verify(
         split=split,
         float_baseline=_path(float_baseline),
         threads=threads,
+        trust=trust_of(trusted, min_version),
     )
     verification = verify_bundles(options, progress)
     verification.require()
     return verification.checks[0]
+
+
+def sign(bundle: StrPath, key: StrPath, version: int = 1, *, passphrase: str | None = None) -> Signer:
+    """Sign a bundle as this version, with the private key that `edgefer key new` wrote.
+
+    Its passphrase, if it has one, is that of EDGEFER_KEY_PASSPHRASE where that is set. Raises EdgeferError:
+    MissingFile, BadKey, BrokenBundle for one that is not as it was built, WrongOptions, OutputFailed or MissingEngine.
+    """
+    from edgefer.pipeline.signing import load_key, sign_bundle
+
+    return sign_bundle(Path(bundle), load_key(Path(key), lambda: passphrase), version)
 
 
 def bench(
@@ -150,6 +169,8 @@ def bench(
     samples: int | None = None,
     processes: int = 3,
     instructions: bool = True,
+    trusted: StrPath | None = None,
+    min_version: int | None = None,
     progress: Progress = SILENT,
 ) -> BenchRecord:
     """Measure bundles in fresh processes: latency, memory, CPU and static metrics.
@@ -162,11 +183,14 @@ def bench(
     samples         per process; None: 1000, but no longer than 10 s
     processes       fresh processes for each bundle
     instructions    count instructions per frame too, in an emulator
+    trusted         a file or folder of public keys, one of which must have signed each bundle; min_version: as which
+                    version at least; checked here, before anything is sent to a device
 
     Raises EdgeferError: WrongOptions, MissingFile, BrokenBundle, MissingEngine, WorkerFailed; what reaching a device
     raises; Throttled if a board slowed itself down. Ctrl-C raises KeyboardInterrupt.
     """
     from edgefer.devices import bench as benches
+    from edgefer.runtime.signature import trust_of
 
     selectors = [bundles] if isinstance(bundles, str | os.PathLike) else bundles
     options = benches.BenchOptions(
@@ -177,6 +201,7 @@ def bench(
         settings=benches.settings(threads, fps, () if batch is None else (batch,), end_to_end, samples),
         processes=processes,
         instructions=instructions,
+        trust=trust_of(trusted, min_version),
     )
     outcome = benches.bench_devices(options, progress)
     if outcome.stopped is not None:
@@ -206,6 +231,8 @@ def compare(
     weights: StrPath | None = None,
     layout: str | None = None,
     cache: StrPath | None = None,
+    trusted: StrPath | None = None,
+    min_version: int | None = None,
     progress: Progress = SILENT,
 ) -> GateRecord:
     """Compare two bundles, folders of bundles or git refs, as `edgefer gate` does; `outcome` is the answer.
@@ -217,6 +244,7 @@ def compare(
     exact_only        leave latency out; `instructions` per frame are counted in an emulator
     data              gate accuracy and agreement on its `split` too
     arch, targets     what to build of a git ref, with `weights` within the repository
+    trusted           public keys, as for `bench`: of bundles that are given; those of a git ref are built here
 
     A regression is no exception: `outcome` is "ok", "regressed" or "inconclusive". Raises EdgeferError: WrongOptions,
     MissingFile, BrokenBundle, NotSetUp, BadRecord, ExportFailed or WorkerFailed.
@@ -224,6 +252,7 @@ def compare(
     from edgefer.data.listing import ReadOptions
     from edgefer.gate.compare import GateOptions
     from edgefer.gate.compare import compare as run
+    from edgefer.runtime.signature import trust_of
 
     options = GateOptions(
         head=os.fspath(head),
@@ -242,6 +271,7 @@ def compare(
         arch=arch,
         targets=tuple(targets),
         weights=_path(weights),
+        trust=trust_of(trusted, min_version),
     )
     return run(options, progress)
 

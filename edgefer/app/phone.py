@@ -19,6 +19,7 @@ from edgefer.runtime.bundle import LABELS_FILE, Bundle, read_bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.files import PACKAGE
 from edgefer.runtime.manifest import Manifest
+from edgefer.runtime.signature import Trust
 
 # What the page of an iOS folder says of the engine, by the bundle's format.
 _IOS_ENGINES = {
@@ -49,11 +50,15 @@ _KEYWORDS = (  # of Kotlin and of Java, in which Android's tools generate classe
 
 @dataclass(frozen=True)
 class PhoneOptions:
-    """What `edgefer app android` and `ios` are asked for; out: default <platform>/<bundle>; package: of Kotlin code."""
+    """What `edgefer app android` and `ios` are asked for; out: default <platform>/<bundle>; package: of Kotlin code.
+
+    trust  what the bundle's signature has to be; None: not looked at
+    """
 
     bundle: Path
     out: Path | None = None
     package: str = DEFAULT_PACKAGE
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def write_android(options: PhoneOptions) -> PhoneApp:
     Raises WrongOptions for a bundle of another format or a package's name that is none, OutputFailed if the folder
     holds something else, BrokenBundle if the bundle's labels don't fit its output.
     """
-    bundle = read_bundle(options.bundle)
+    bundle = read_bundle(options.bundle, options.trust)
     manifest = bundle.manifest
     if manifest.format != "tflite":
         raise WrongOptions(
@@ -116,7 +121,7 @@ def write_android(options: PhoneOptions) -> PhoneApp:
 
 def write_ios(options: PhoneOptions) -> PhoneApp:
     """Write a folder for Xcode around a TFLite bundle with float input and output or a Core ML one."""
-    bundle = read_bundle(options.bundle)
+    bundle = read_bundle(options.bundle, options.trust)
     manifest, tensors = bundle.manifest, (bundle.manifest.contract.input, bundle.manifest.contract.output)
     if manifest.format not in _IOS_ENGINES or any(tensor.dtype != "float32" for tensor in tensors):
         found = " and ".join(dict.fromkeys(tensor.dtype for tensor in tensors))

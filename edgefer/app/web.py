@@ -28,6 +28,7 @@ from edgefer.runtime.detectors import DETECTORS, face_map
 from edgefer.runtime.errors import NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import PACKAGE
 from edgefer.runtime.manifest import Manifest
+from edgefer.runtime.signature import SIGNATURE, Trust
 
 PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"
@@ -38,11 +39,15 @@ _CODE = ("app.js", "camera.js", "golden.js", "preprocess.js", "page.css", "servi
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What `edgefer app web` is asked for; out: default web/<bundle>; detector: one of PAGE_DETECTORS."""
+    """What `edgefer app web` is asked for; out: default web/<bundle>; detector: one of PAGE_DETECTORS.
+
+    trust  what the bundle's signature has to be; None: not looked at
+    """
 
     bundle: Path
     out: Path | None = None
     detector: str = "blazeface"
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def write_page(options: WebOptions) -> Page:
     Raises WrongOptions for a bundle that no browser runs, NotSetUp if an engine or the detector was not fetched,
     OutputFailed if the folder holds something else.
     """
-    bundle = read_bundle(options.bundle)
+    bundle = read_bundle(options.bundle, options.trust)
     manifest = bundle.manifest
     _require_runnable(manifest)
     detector = _detector(options.detector, manifest)
@@ -135,7 +140,7 @@ def _detector(name: str, manifest: Manifest) -> PageDetector | None:
 
 
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
-    names = (MANIFEST, *bundle.manifest.files)
+    names = (MANIFEST, *([SIGNATURE] if bundle.is_signed else []), *bundle.manifest.files)
     return {f"bundle/{name}": bundle.path(name).read_bytes() for name in names}
 
 

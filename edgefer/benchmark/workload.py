@@ -20,6 +20,7 @@ from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import MissingEngine, MissingFile
 from edgefer.runtime.protocol import Answer, Blocks, Check, Request
+from edgefer.runtime.signature import Trust
 from edgefer.runtime.workload import GPU_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -55,22 +56,22 @@ class Workload:
         return TORCH_WORKER if self.bundle is None else protocol.WORKER
 
 
-def open_workload(folder: Path) -> Workload:
+def open_workload(folder: Path, trust: Trust | None = None) -> Workload:
     """The bundle in a folder, opened and checked; raises what read_bundle raises."""
-    return Workload(read_bundle(folder))
+    return Workload(read_bundle(folder, trust))
 
 
-def select(selectors: Sequence[str], dist: Path) -> list[Workload]:
+def select(selectors: Sequence[str], dist: Path, trust: Trust | None = None) -> list[Workload]:
     """Bundles in `dist` (all of them if there are no selectors) by name or glob, or by their folder; each is opened.
 
     <arch>.torch-eager is the baseline, which no glob matches. Raises MissingFile with the command that
-    builds what is not there, UnknownName for a target or network that is none, BrokenBundle.
+    builds what is not there, UnknownName for a target or network that is none, what read_bundle raises.
     """
     folders = sorted(path.parent for path in dist.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
     if not selectors and not folders:
         raise MissingFile(f"no bundles in {dist}: `{_command(['ean'], ['tflite-int8'], dist)}` makes one.")
     chosen = dict.fromkeys(each for selector in selectors or ["*"] for each in _matching(selector, folders, dist))
-    return [Workload(network=each) if isinstance(each, str) else open_workload(each) for each in chosen]
+    return [Workload(network=each) if isinstance(each, str) else open_workload(each, trust) for each in chosen]
 
 
 def _matching(selector: str, folders: Sequence[Path], dist: Path) -> Sequence[Path | str]:
@@ -115,8 +116,11 @@ class Task:
     def request(self) -> Request:
         """What is said to the worker."""
         workload = self.workload
-        folder = None if workload.bundle is None else str(workload.bundle.folder.resolve())
-        return Request(folder, workload.network, self.settings, self.count, self.check, workload.provider)
+        bundle, settings = workload.bundle, self.settings
+        if bundle is None:
+            return Request(None, workload.network, settings, self.count, self.check, workload.provider)
+        folder = str(bundle.folder.resolve())
+        return Request(folder, None, settings, self.count, self.check, workload.provider, bundle.sha256)
 
 
 def ask(task: Task, environment: Mapping[str, str] | None = None) -> Answer:

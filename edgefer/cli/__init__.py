@@ -22,6 +22,7 @@ from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
 from edgefer.cli.predict import predict
+from edgefer.cli.sign import key, sign
 from edgefer.cli.streams import accept_any_text
 from edgefer.cli.sweep import sweep
 from edgefer.cli.train import train
@@ -39,6 +40,8 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
     "From weights to a device": {
         build: "Build bundles from weights, the shipped ones or yours.",
         verify: "Check a bundle, and with a data set its accuracy.",
+        sign: "Sign bundles, so that others can tell them from forgeries.",
+        key: "Make the keys for that, and show whose they are.",
         predict: "Tell the expressions in pictures, videos and of a camera.",
         app: "Turn a bundle into a web page, and serve it.",
         bench: "Measure latency, memory and size of bundles.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefer.cli.common import PATH, json_option, print_json
+from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
     from edgefer.app.phone import PhoneApp
@@ -39,6 +40,7 @@ def app() -> None:
     metavar="NAME",
     help="What finds the face: blazeface, or none: a photo, or the middle of the camera's picture, is the face.",
 )
+@trust_options
 @json_option
 def web(as_json: bool, **options: Any) -> None:
     """Write a folder that is a page: camera or photo in, expression out, all in the browser.
@@ -104,6 +106,7 @@ def serve(folder: Path, port: int, lan: bool, as_json: bool) -> None:
     metavar="NAME",
     help="The package of the Kotlin code.",
 )
+@trust_options
 @json_option
 def android(as_json: bool, **options: Any) -> None:
     """Write a Gradle module for an Android app: a TFLite bundle's model, labels, Kotlin code and tests.
@@ -124,6 +127,7 @@ def android(as_json: bool, **options: Any) -> None:
 @app.command()
 @click.argument("bundle", type=PATH, metavar="BUNDLE")
 @click.option("--out", type=PATH, metavar="FOLDER", help="Where to; default: ios/ and the bundle's name.")
+@trust_options
 @json_option
 def ios(as_json: bool, **options: Any) -> None:
     """Write a folder for an iOS app in Xcode: a TFLite bundle's model, labels, Swift code and a test.

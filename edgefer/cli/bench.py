@@ -10,6 +10,7 @@ import click
 
 from edgefer.cli.common import PATH, engine_option, json_option, print_json, require_packages, usage_errors
 from edgefer.cli.progress import display
+from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
     from edgefer.devices.schedule import Outcome
@@ -98,6 +99,7 @@ class BenchCommand(click.Command):
 @_markdown_option
 @_csv_option
 @click.option("--save-baseline", type=PATH, metavar="FILE", help="Write the record (as --out) for `edgefer gate`.")
+@trust_options
 @json_option
 def bench(
     threads: int,

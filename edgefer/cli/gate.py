@@ -9,6 +9,7 @@ import click
 
 from edgefer.cli.common import PATH, json_option, print_json, reading_options, split_option, usage_errors
 from edgefer.cli.progress import display
+from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
     from edgefer.gate.report import GateRecord
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 )
 @click.option("--weights", type=PATH, metavar="FILE", help="For git refs: the weights, a path within the repository.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write the report as Markdown.")
+@trust_options
 @json_option
 def gate(sides: tuple[str, ...], markdown: Path | None, as_json: bool, **options: Any) -> None:
     """Tell whether HEAD is slower, larger or less accurate than BASE on this machine, or costs an emulated board more.

@@ -12,6 +12,7 @@ import click
 
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
+from edgefer.cli.trust import trust_options
 from edgefer.runtime.errors import one_line
 from edgefer.runtime.terminal_table import csv_cell
 
@@ -46,6 +47,7 @@ _NAMED = 3  # files that are left out are named, so many of them
 @click.option("--show", is_flag=True, help="Show them in a window; q ends.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line for each face as CSV, and nothing else.")
+@trust_options
 @json_option
 def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: Any) -> None:
     """Tell the expressions of the faces in pictures, folders, globs, videos, streams or of a camera.
@@ -65,6 +67,8 @@ def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: An
 
     if not sources and options["camera"] is None:
         raise click.UsageError("give pictures, folders, videos, an address or -, or --camera N.")
+    if options["trust"] is not None and options["bundle"] is None:
+        raise click.UsageError("--trusted is about the bundle of --bundle: the shipped EAN is built here, unsigned.")
     if as_csv and as_json:
         raise click.UsageError("give one of --json and --csv.")
     with usage_errors(), display() as shown:
@@ -74,7 +78,7 @@ def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: An
 
 
 def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: type[_Printer]) -> Summary:
-    from edgefer.runtime.classifier import load
+    from edgefer.runtime.classifier import load_trusted
     from edgefer.runtime.predict_run import RunOptions, load_detectors, run
     from edgefer.runtime.sources import list_sources
 
@@ -83,7 +87,7 @@ def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: ty
         names = one_line(", ".join(map(str, listing.others[:_NAMED]))) + (", ..." if listing.others[_NAMED:] else "")
         shown.progress.note(f"left out, because it is no picture or video: {names} ({len(listing.others):,} in all)")
     detectors = load_detectors(options["detector"], listing.sources, options["threads"])
-    classifier = load(options["bundle"] or _shipped(shown), options["threads"])
+    classifier = load_trusted(options["bundle"] or _shipped(shown), options["trust"], options["threads"])
     printer = kind(shown.print, classifier.labels, "bundle" if classifier.contract.face_maps else "edgefer")
     summary = run(
         classifier,

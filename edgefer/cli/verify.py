@@ -17,9 +17,11 @@ from edgefer.cli.common import (
     split_option,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
     from edgefer.devices.verification import BundleCheck
+    from edgefer.runtime.bundle import Bundle
     from edgefer.runtime.verify import AccuracyCheck, ResizeCheck
 
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     help="What accuracy is compared with: an fp32 bundle or a .safetensors file; default: the shipped weights.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
+@trust_options
 @json_option
 def verify(as_json: bool, detector: str | None, **options: Any) -> None:
     """Check a bundle's files, contract and golden pairs; with --data also its accuracy against float.
@@ -78,7 +81,14 @@ def _golden_line(check: BundleCheck, device: str | None) -> str:
     return (
         f"{manifest.name}: {len(manifest.files)} files, contract and golden pair hold on "
         f"{where} (off by {golden.difference:.6f}, {golden.tolerance} allowed); {_resize_words(golden.resize)}"
+        f"{_signature_words(check.bundle)}"
     )
+
+
+def _signature_words(bundle: Bundle) -> str:
+    if bundle.signer is not None:
+        return f"; signed by {bundle.signer.words}"
+    return "; its signature was not checked, --trusted does that" if bundle.is_signed else ""
 
 
 def _resize_words(check: ResizeCheck | None) -> str:

@@ -13,6 +13,7 @@ from edgefer.runtime import machine, peak
 from edgefer.runtime.bench_record import BenchRecord, Settings
 from edgefer.runtime.errors import EdgeferError, Throttled, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.signature import Trust
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class BenchOptions:
     selectors  <arch>.<target>, globs of it, or folders of bundles; none: all bundles in `dist`
     devices    none: this machine's processor; all_devices: every one that is configured
     settings   measured one after the other; `protocol` is the paper's way that they are, if any
+    trust      what the signatures of bundles have to be, here, before any is sent to a device
     """
 
     selectors: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class BenchOptions:
     processes: int = 3
     instructions: bool = True
     roofline: bool = False
+    trust: Trust | None = None
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together."""
@@ -73,7 +76,7 @@ def bench_devices(options: BenchOptions, progress: Progress = SILENT) -> Outcome
     """
     options.check()
     names = registry.names(options.devices, options.all_devices)
-    workloads = tuple(workload.select(options.selectors, options.dist))
+    workloads = tuple(workload.select(options.selectors, options.dist, options.trust))
     for name in names:
         progress.step(name, "waiting for its turn", 0, None)
     jobs = [

@@ -27,12 +27,16 @@ from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, 
 from edgefer.runtime.metrics import Detection
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.protocol import Answer, Check
+from edgefer.runtime.signature import Trust
 from edgefer.runtime.verify import AccuracyCheck, FloatBaseline, GoldenCheck, Sameness
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """The options of `edgefer verify`; `float_baseline` is an fp32 bundle or a .safetensors file."""
+    """The options of `edgefer verify`; `float_baseline` is an fp32 bundle or a .safetensors file.
+
+    trust  what the signatures of bundles have to be, that of `float_baseline` too; None: not looked at
+    """
 
     bundles: tuple[Path, ...]
     device: str | None = None
@@ -42,6 +46,7 @@ class VerifyOptions:
     split: str = "PrivateTest"
     float_baseline: Path | None = None
     threads: int = 1
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class BundleCheck:
             "folder": str(self.folder),
             "bundle": self.bundle and self.bundle.manifest.name,
             "bundle_sha256": self.bundle and self.bundle.sha256,
+            "signer": self.bundle and self.bundle.signer and self.bundle.signer.record(),
             "golden": self.golden and asdict(self.golden),
             "left_out": self.left_out,
             "accuracy": self.accuracy and _accuracy_record(self.accuracy),
@@ -109,7 +115,7 @@ def verify_bundles(
     runner = _Runner(device, options.threads, progress)
     checks = []
     for folder in options.bundles:
-        checks.append(_check_golden(folder, runner))
+        checks.append(_check_golden(folder, options.trust, runner))
         if checks[-1].golden is not None:
             tell(checks[-1])
     failures = [check.failure for check in checks if check.failure is not None]
@@ -156,10 +162,10 @@ class _Runner:
         return lambda line: self.progress.step(task, line, 0, None)
 
 
-def _check_golden(folder: Path, runner: _Runner) -> BundleCheck:
+def _check_golden(folder: Path, trust: Trust | None, runner: _Runner) -> BundleCheck:
     check = BundleCheck(folder)
     try:
-        check = replace(check, bundle=read_bundle(folder))
+        check = replace(check, bundle=read_bundle(folder, trust))
         assert check.bundle is not None
         return replace(check, golden=runner.golden(check.bundle))
     except EdgeferError as error:

@@ -18,6 +18,7 @@ from edgefer.runtime import protocol, shell
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed, WrongOptions
 from edgefer.runtime.process import defer_signals
+from edgefer.runtime.signature import Trust
 
 _EDGEFER = ("-c", "from edgefer.cli import main; main()")
 Built = Callable[[str], AbstractContextManager[Path]]
@@ -46,33 +47,34 @@ def is_ref(side: str) -> bool:
 
 
 @contextmanager
-def open_side(side: str, built: Built) -> Iterator[Side]:
+def open_side(side: str, built: Built, trust: Trust | None = None) -> Iterator[Side]:
     """The side for as long as the block lasts; `built` makes a folder of bundles of a git ref.
 
-    Raises MissingFile, BrokenBundle, or what `built` raises.
+    `trust` is about bundles that are given, not about those that are built here. Raises MissingFile, BrokenBundle, what
+    `built` raises, and with `trust` what Trust.check raises.
     """
     bundles: AbstractContextManager[Path] = nullcontext(Path(side))
     if is_ref(side):
-        bundles = built(side)
+        bundles, trust = built(side), None
     elif not Path(side).exists():
         raise MissingFile(f"{side} is no bundle, no folder of bundles and no git ref: {_why_no_commit(side)}.")
     with bundles as folder:
-        yield read_side(folder)
+        yield read_side(folder, trust)
 
 
-def read_side(folder: Path) -> Side:
+def read_side(folder: Path, trust: Trust | None = None) -> Side:
     """The bundle in `folder`, or the bundles in its subfolders; raises MissingFile or BrokenBundle.
 
     Bundles are compared by name, so two of one name are a WrongOptions: one of them would not be compared.
     """
     if (folder / MANIFEST).is_file() or folder.is_file():
-        bundle = read_bundle(folder)
+        bundle = read_bundle(folder, trust)
         return Side({bundle.manifest.name: bundle}, True)
     folders = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
     if not folders:
         raise MissingFile(f"no bundles in {folder}: `edgefer build --out {folder}` makes one.")
     bundles: dict[str, Bundle] = {}
-    for bundle in map(read_bundle, folders):
+    for bundle in (read_bundle(each, trust) for each in folders):
         other = bundles.setdefault(bundle.manifest.name, bundle)
         if other is not bundle:
             raise WrongOptions(

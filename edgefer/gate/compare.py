@@ -24,6 +24,7 @@ from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import BadRecord, NotSetUp, WrongOptions
 from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.signature import Trust
 
 FEWEST = 12  # processes, for a permutation test that can tell anything
 
@@ -37,6 +38,7 @@ class GateOptions:
     devices    none: this machine's processor, or the emulated board of the baseline
     threshold  percent that is still not slower; tolerance, percent (points of accuracy) of a static metric
     processes  of a round before the first look; budget, at most
+    trust      what the signatures of bundles that are given have to be; those of git refs are built here
     """
 
     head: str
@@ -55,6 +57,7 @@ class GateOptions:
     arch: str | None = None
     targets: tuple[str, ...] = ()
     weights: Path | None = None
+    trust: Trust | None = None
 
     @property
     def limits(self) -> Limits:
@@ -104,7 +107,7 @@ def compare(options: GateOptions, progress: Progress = SILENT) -> GateRecord:
         opened = []
         for side in options.sides:
             progress.step("", f"opening {side}", 0, None)
-            opened.append(stack.enter_context(open_side(side, partial(built, build=build))))
+            opened.append(stack.enter_context(open_side(side, partial(built, build=build), options.trust)))
         if recorded is not None:
             verdicts = run.against(recorded, opened[0], tools, options.limits)
             counts = len(run.baseline_results(recorded)), len(opened[0].bundles)

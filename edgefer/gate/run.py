@@ -209,7 +209,7 @@ def _float_baseline(bundle: Bundle, test: Dataset) -> verify.FloatBaseline | Non
 def _beside(bundle: Bundle) -> Path | None:
     weights = bundle.manifest.weights_sha256
     for path in sorted(bundle.folder.resolve().parent.glob(f"*/{MANIFEST}")):
-        other = read_bundle(path.parent).manifest
+        other = read_bundle(path.parent, bundle.trust).manifest
         if other.precision == "fp32" and other.weights_sha256 == weights:
             return path.parent
     return None

@@ -17,7 +17,8 @@ def run_float_baseline(bundle: Bundle, test: Dataset, source: Path | None) -> Fl
     """The float model that `bundle` came from, run on the faces of `test`.
 
     `source` is an fp32 bundle, a .safetensors file, or None for the shipped weights. Raises BadWeights if it
-    is not of the weights that the bundle was made from; of a network of the user's own it must be a bundle.
+    is not of the weights that the bundle was made from; of a network of the user's own it must be a bundle. Where the
+    bundle's signature was checked, that of an fp32 bundle is too.
     """
     if source is not None and source.is_dir():
         return _of_bundle(bundle, test, source)
@@ -38,7 +39,7 @@ def run_float_baseline(bundle: Bundle, test: Dataset, source: Path | None) -> Fl
 
 
 def _of_bundle(bundle: Bundle, test: Dataset, folder: Path) -> FloatBaseline:
-    float_bundle = read_bundle(folder)
+    float_bundle = read_bundle(folder, bundle.trust)
     if float_bundle.manifest.precision != "fp32":
         raise BadWeights(
             f"{folder} is {float_bundle.manifest.precision}: compare with an fp32 bundle or a .safetensors file."

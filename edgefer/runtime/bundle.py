@@ -19,6 +19,7 @@ from edgefer.runtime.files import require_folder, sha256, staged_folder
 from edgefer.runtime.leftovers import restore
 from edgefer.runtime.manifest import SCHEMAS, BuildRecord, DeviceManifest, FileEntry, Manifest
 from edgefer.runtime.names import NAMES_ARE, is_name
+from edgefer.runtime.signature import KEY_LIMIT, SIGNATURE, Signer, Trust
 
 T = TypeVar("T", DeviceManifest, BuildRecord)
 MANIFEST, LABELS_FILE, README = "manifest.json", "labels.txt", "README.md"
@@ -34,12 +35,20 @@ RESIZE_PICTURE, RESIZE_INPUT, RESIZE_OUTPUT = "golden/large.png", "golden/large-
 class Bundle:
     """A bundle on disk whose files are all there and unchanged.
 
-    sha256 is that of its manifest.json, which holds the checksums of all its files.
+    sha256 is that of its manifest.json, which holds the checksums of all its files. trust is what its signature had to
+    be when it was opened, signer who made it; None: that was not asked.
     """
 
     folder: Path
     manifest: Manifest
     sha256: str
+    trust: Trust | None = None
+    signer: Signer | None = None
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a signature lies there, whosever it is."""
+        return (self.folder / SIGNATURE).is_file()
 
     def path(self, name: str) -> Path:
         """A file of the bundle by its name in the manifest."""
@@ -98,19 +107,23 @@ def _written(folder: Path) -> set[str]:
     try:
         content = records.parse_json(_record_text(folder, MANIFEST), str(folder / MANIFEST))
         ours = str(records.schema_of(content)).startswith(SCHEMAS)
-        return {MANIFEST, *content["files"]} if ours else set()
+        return {MANIFEST, SIGNATURE, *content["files"]} if ours else set()
     except (BrokenBundle, MissingFile, BadRecord, LookupError, TypeError):
         return set()
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Open a bundle and check every file; raises MissingFile or BrokenBundle."""
+def read_bundle(folder: Path, trust: Trust | None = None) -> Bundle:
+    """Open a bundle and check every file; raises MissingFile or BrokenBundle.
+
+    With `trust` its signature is checked first, before anything of it is parsed; raises what Trust.check raises.
+    """
     restore(folder)
     if folder.is_file():
         raise MissingFile(f"{folder} is a file: give the bundle's folder.")
     if not folder.is_dir():
         raise MissingFile(f"no bundle at {folder}: `edgefer build --arch ean --target tflite-int8` makes one.")
     text = _record_text(folder, MANIFEST)
+    signer = None if trust is None else trust.check(folder, text.encode(), _signature_text(folder))
     try:
         manifest = records.parse_any((DeviceManifest, Manifest), text, str(folder / MANIFEST), _REMEDY, plain_text=True)
         _require_bounds(folder, manifest)
@@ -123,18 +136,24 @@ def read_bundle(folder: Path) -> Bundle:
         raise BrokenBundle(str(error)) from error
     except BadRecord as error:
         raise BrokenBundle(f"{folder} is damaged: {error}") from error
-    return Bundle(folder, manifest, hashlib.sha256(text.encode()).hexdigest())
+    return Bundle(folder, manifest, hashlib.sha256(text.encode()).hexdigest(), trust, signer)
 
 
-def _record_text(folder: Path, name: str) -> str:
+def _signature_text(folder: Path) -> str | None:
+    """What manifest.sig holds, None if there is none; raises BrokenBundle as `_record_text`."""
+    path = folder / SIGNATURE
+    return _record_text(folder, SIGNATURE, KEY_LIMIT) if path.exists() or path.is_symlink() else None
+
+
+def _record_text(folder: Path, name: str, limit: int = MANIFEST_LIMIT) -> str:
     """What a JSON file of the bundle holds; raises BrokenBundle unless it is a regular file of a sensible size."""
     path, made_by = folder / name, "give a bundle that edgefer build made"
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or not _inside(folder, name):
             raise BrokenBundle(f"{path} is no regular file in the bundle: {made_by}.")
-        if status.st_size > MANIFEST_LIMIT:
-            raise BrokenBundle(f"{path} has {status.st_size:,} bytes, at most {MANIFEST_LIMIT:,} are read: {made_by}.")
+        if status.st_size > limit:
+            raise BrokenBundle(f"{path} has {status.st_size:,} bytes, at most {limit:,} are read: {made_by}.")
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenBundle(f"{folder} has no readable {name}: {made_by}.") from error
@@ -170,7 +189,7 @@ def _check(folder: Path, manifest: DeviceManifest) -> None:
             raise BrokenBundle(f"{folder}: {name} is missing: copy or build the bundle again.")
         if path.stat().st_size != entry.bytes or sha256(path) != entry.sha256:
             raise BrokenBundle(f"{folder}: {name} is not the file that was built: copy or build the bundle again.")
-    foreign = sorted(_files_in(folder) - manifest.files.keys() - {MANIFEST})
+    foreign = sorted(_files_in(folder) - manifest.files.keys() - {MANIFEST, SIGNATURE})
     if foreign:
         raise BrokenBundle(f"{folder}: {foreign[0]} is not in the manifest: remove it.")
 

@@ -20,6 +20,7 @@ from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
 from edgefer.runtime.image_file import UnusableImage, fitting_depth, peak, read_picture, upright
 from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face, rgb_image, to_rgb
+from edgefer.runtime.signature import Trust, trust_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -130,18 +131,32 @@ class Classifier:
         return f"<Classifier {self.manifest.name} on {self.engine}>"
 
 
-def load(folder: str | os.PathLike[str], threads: int = 1, provider: str | None = None) -> Classifier:
+def load(
+    folder: str | os.PathLike[str],
+    threads: int = 1,
+    provider: str | None = None,
+    trusted: str | os.PathLike[str] | None = None,
+    min_version: int | None = None,
+) -> Classifier:
     """Open the bundle in `folder` and load its model.
 
-    threads   of the engine
-    provider  a way to a GPU that the bundle's engine has ("cuda", "tensorrt", "gpu", "vulkan"); None: the processor
+    threads      of the engine
+    provider     a way to a GPU that the bundle's engine has ("cuda", "tensorrt", "gpu", "vulkan"); None: the processor
+    trusted      a file or folder of public keys, one of which must have signed the bundle; None: that is not asked
+    min_version  as which version at least
 
     The files' checksums are compared with the manifest's, and the model's tensors with the contract's. Raises
-    MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider.
+    MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider; with
+    `trusted` NotSigned, NotTrusted, BadSignature, Outdated, or BadKey for the keys.
     """
+    return load_trusted(Path(folder), trust_of(trusted, min_version), threads, provider)
+
+
+def load_trusted(folder: Path, trust: Trust | None, threads: int = 1, provider: str | None = None) -> Classifier:
+    """The same for keys that were read."""
     if threads < 1:
         raise WrongOptions(f"{threads} threads: give at least 1.")
-    bundle = read_bundle(Path(folder))
+    bundle = read_bundle(folder, trust)
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
 
 

@@ -265,6 +265,36 @@ class CompilerFailed(EdgeferError):
     exit_code = 31
 
 
+class BadKey(EdgeferError):
+    """A file of a key that is none, is of another kind, or has another passphrase; a folder without one."""
+
+    exit_code = 32
+
+
+class NotSigned(EdgeferError):
+    """A bundle without a signature, where one is demanded."""
+
+    exit_code = 33
+
+
+class NotTrusted(EdgeferError):
+    """A bundle that is signed by a key which is none of the trusted ones."""
+
+    exit_code = 34
+
+
+class BadSignature(EdgeferError):
+    """A signature that is not the key's for this manifest: one of the two was changed after signing."""
+
+    exit_code = 35
+
+
+class Outdated(EdgeferError):
+    """A bundle that is rightly signed, as a lower version than is demanded."""
+
+    exit_code = 36
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

@@ -43,7 +43,8 @@ class Request:
     """The bundle in `folder`, or (None) the network called `eager` in torch, under `settings`.
 
     count or check: what to do instead of timing. provider: the way to the hardware, of those that
-    the bundle's format has in engines.ENGINES; None is the processor.
+    the bundle's format has in engines.ENGINES; None is the processor. sha256: the bundle's, as the host opened it, so
+    that no other one is measured, whatever happened to its folder since; None: not known.
     """
 
     folder: str | None
@@ -52,6 +53,7 @@ class Request:
     count: Blocks | None = None
     check: Check | None = None
     provider: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

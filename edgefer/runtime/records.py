@@ -194,6 +194,15 @@ def dumps(record: object, ascii_only: bool = False) -> str:
         raise BadRecord(f"no record can hold {where}: what was computed is not a finite number.") from error
 
 
+def canonical(record: object) -> bytes:
+    """A record as the one JSON that it has: keys sorted, no spaces, all but ASCII escaped; what is signed is that.
+
+    Raises ValueError for a number that is not finite.
+    """
+    text = json.dumps(plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii")
+
+
 def _not_finite(content: Any, path: str) -> Iterator[str]:
     """The numbers that are not finite, as `path = value`."""
     if isinstance(content, float) and not isfinite(content):

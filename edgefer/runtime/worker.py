@@ -25,7 +25,6 @@ from edgefer.runtime import (
     workload,
 )
 from edgefer.runtime.bench_record import MachineState, Memory, Run, RunWarning, Settings, WarningKind
-from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadData, BadRecord, EdgeferError, one_line
 from edgefer.runtime.process import die_with_parent
@@ -43,7 +42,7 @@ def check_bundle(request: Request, check: Check) -> Checked:
 
     Raises what read_bundle and verify.check_golden raise, BadData for faces that can't be read.
     """
-    bundle = read_bundle(workload.folder_of(request))
+    bundle = workload.open_bundle(request)
     golden = verify.check_golden(bundle, request.settings.threads, request.provider)
     if check.faces is None:
         return golden, None

@@ -17,7 +17,7 @@ from edgefer.runtime import contract, engines, verify
 from edgefer.runtime.bench_record import Gpu, RunWarning, Settings, WarningKind
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.contract import Contract
-from edgefer.runtime.errors import BadRecord, MissingEngine, NotSetUp
+from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingEngine, NotSetUp
 from edgefer.runtime.golden import PICTURE_SIDE, golden_picture
 from edgefer.runtime.protocol import Request
 from edgefer.runtime.sampling import Step
@@ -55,22 +55,24 @@ def prepare(request: Request) -> Load:
 
     Raises what read_bundle, open_model and engines.load raise.
     """
-    folder = folder_of(request)
     if request.provider is not None:
         os.environ.update(GPU_ENVIRONMENT)
         require_batch(request.folder, request.settings)
-        return partial(_load, read_bundle(folder), request.settings, request.provider)
-    bundle = read_bundle(folder)
+        return partial(_load, open_bundle(request), request.settings, request.provider)
+    bundle = open_bundle(request)
     with suppress(MissingEngine, KeyError):  # engines.load explains a package that is missing
         engines.import_runner(bundle.manifest.format)
     return partial(_load, bundle, request.settings)
 
 
-def folder_of(request: Request) -> Path:
-    """The folder of the request's bundle; raises BadRecord if it names none."""
+def open_bundle(request: Request) -> Bundle:
+    """The request's bundle; raises BadRecord if it names none, BrokenBundle for another one than the host opened."""
     if request.folder is None:
         raise BadRecord(f"the request names no bundle but {request.eager}: this worker measures bundles only.")
-    return Path(request.folder)
+    bundle = read_bundle(Path(request.folder))
+    if request.sha256 not in (None, bundle.sha256):
+        raise BrokenBundle(f"{bundle.folder} was changed after it was opened: run the command again.")
+    return bundle
 
 
 def _load(bundle: Bundle, settings: Settings, provider: str | None = None) -> LoadedWorkload:

@@ -15,7 +15,8 @@ import pytest
 from edgefer.gate import base_and_head
 from edgefer.gate.base_and_head import Build, Side
 from edgefer.runtime import shell
-from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile, WrongOptions
+from edgefer.runtime.errors import BrokenBundle, ExportFailed, MissingFile, NotSigned, WrongOptions
+from edgefer.runtime.signature import Trust, make_public_key
 from tests.gate.made import bundle
 
 BUILD = Build("ean", ["onnx-fp32"])
@@ -68,6 +69,19 @@ def test_a_ref_is_checked_out_and_built(repository: Path, monkeypatch: pytest.Mo
         assert [float(each) for each in seconds] == [0.001, 0.002]
         assert [each.single for each in found] == [False, False]
     assert clean(repository)
+
+
+def test_bundles_that_are_given_have_to_be_signed_those_built_here_do_not(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_and_head, "_build", copy)
+    trust = Trust((make_public_key("release", bytes(32)),))
+    with base_and_head.open_side("fast", BUILT, trust) as found:
+        assert found.bundles["ean.onnx-fp32"].signer is None
+    given = bundle(repository.parent / "given", seconds=0.001)
+    for place in (given, given.parent):
+        with pytest.raises(NotSigned), base_and_head.open_side(str(place), BUILT, trust):
+            pass
     assert git(repository, "status", "--short").split()[0] == "D"
 
 

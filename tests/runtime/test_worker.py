@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from edgefer.benchmark.workload import Task, Workload, measure, open_workload
 from edgefer.runtime import protocol, records, worker, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
-from edgefer.runtime.protocol import Request
+from edgefer.runtime.protocol import Check, Request
 from tests.runtime.made import need_vulkan
 
 FEW = Settings(samples=5, warmup=2)
@@ -46,7 +47,7 @@ LOADED = """
 import json, sys
 from pathlib import Path
 from edgefer.runtime import worker
-from edgefer.runtime.protocol import Request
+from edgefer.runtime.protocol import Check, Request
 from edgefer.runtime.bench_record import Settings
 answer = worker.answer(Request(sys.argv[1], None, Settings(samples=2, warmup=1)))
 assert answer.failure is None, answer.failure
@@ -154,6 +155,18 @@ def test_a_batch_on_a_gpu_is_one_inference_or_refused(dist: Path) -> None:
     with pytest.raises(NotSetUp, match=r"ean.ncnn-fp32: the bundle's batch is 1"):
         measure(bundle, replace(FEW, mode="batch", batch=4))
     assert len(measure(bundle, replace(FEW, mode="batch", batch=1)).samples) == 5
+
+
+def test_a_bundle_that_is_exchanged_after_it_was_opened_is_not_run(dist: Path, tmp_path: Path) -> None:
+    shutil.copytree(dist / "ean.onnx-fp32", tmp_path / "bundle")
+    opened = open_workload(tmp_path / "bundle")
+    shutil.rmtree(tmp_path / "bundle")
+    shutil.copytree(dist / "ean.onnx-int8", tmp_path / "bundle")
+    for request in (Task(opened, FEW).request, Task(opened, FEW, check=Check()).request):
+        failure = worker.answer(request).failure
+        assert (
+            failure is not None and failure.kind == "BrokenBundle" and "changed after it was opened" in failure.message
+        )
 
 
 def test_whatever_an_engine_raises_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
