@@ -10,11 +10,13 @@ import numpy as np
 
 from edgefer.runtime.c import constants
 from edgefer.runtime.c.constants import Arrays, Structs, real
-from edgefer.runtime.c.layers import Layers
+from edgefer.runtime.c.layers import Layers, require_near
 from edgefer.runtime.c.memory import ALIGNED, Size, aligned, is_view, places_of, sizes_of
 from edgefer.runtime.c.modes import Mode
 from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
+
+ARENA = 2**26  # bytes at most
 
 
 class Calls:
@@ -28,6 +30,8 @@ class Calls:
         self._sizes = sizes_of(graph, steps)
         self._places = places_of(graph, steps, self._sizes, [self._scratch(step) for step in steps])
         self.arena_bytes = (self._places.total + 2 * ALIGNED) * mode.bytes
+        if self.arena_bytes > ARENA:
+            raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
         lines = [*self._load(), *(line for index, step in enumerate(steps) for line in self._step(index, step))]
         output = graph.output
         lines.append(f"k_store(arena, {self._map(output)}, output, {self._layers.tensor(output).zero_point});")
@@ -84,8 +88,6 @@ class Calls:
 
     def _convolve(self, step: Step) -> Iterator[str]:
         weights, source, output = self._layers.weights(step), self._sizes[step.source], self._sizes[step.output]
-        if weights.shape[3] != source.channels:
-            raise refuse("the operator CONV_2D", " in groups")
         layer, groups = self._layers.convolution(step, weights, source.pixel, _activation(step, 3))
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
         dense = not any((*step.window.border, *source.border, *output.border))
@@ -95,9 +97,6 @@ class Calls:
     def _connect(self, step: Step) -> Iterator[str]:
         """A fully connected layer is a convolution whose window is the whole map."""
         source, stored = self._sizes[step.source], self._layers.weights(step)
-        inputs = source.height * source.width * source.channels
-        if stored.shape[1] != inputs:
-            raise refuse("the operator FULLY_CONNECTED", " of several rows")
         weights = stored.reshape(-1, source.height, source.width, source.channels)
         layer, groups = self._layers.convolution(step, weights, source.pixel, _activation(step, 0))
         window = self._structs.add("Window", source.height, source.width, 1, 1, 0, 0)
@@ -146,7 +145,6 @@ class Calls:
         )
 
     def _pool(self, step: Step) -> Iterator[str]:
-        self._require_one_scale(step, step.operator.inputs[0])
         if _activation(step, 5):
             raise refuse("the operator MAX_POOL_2D", " with a fused activation")
         source = self._sizes[step.source]
@@ -173,52 +171,38 @@ class Calls:
                 raise refuse(f"the operator {step.kind}", " that changes its scale")
 
     def _add(self, step: Step) -> Iterator[str]:
-        one, other = (self._operand(step, index) for index in step.operator.inputs)
+        one, other = step.operator.inputs
         output = self._layers.tensor(step.output)
-        if {self._sizes[i].height * self._sizes[i].width * self._sizes[i].channels for i in (one, other)} != {
-            int(np.prod(output.shape))
-        }:
-            raise refuse("the operator ADD", " of different shapes")
         ratios = [self._layers.tensor(index).scales[0] / output.scales[0] for index in (one, other)]
         shift = 127 + 20 - (struct.unpack("<I", struct.pack("<f", max(ratios)))[0] >> 23)
+        if not 1 <= shift <= 30:  # XNNPACK's bounds lie within
+            raise refuse("the operator ADD", f" with scales {max(ratios):g} times its output's")
         factors = [int(np.rint(float(ratio) * 2.0**shift)) for ratio in ratios]
         low, high = self._layers.limits(step.output, _activation(step, 0))
         maps = ", ".join(self._map(index) for index in (one, other, step.output))
         yield f"k_add(arena, {maps}, {factors[0]}, {factors[1]}, {shift}, {low}, {high});"
 
-    def _operand(self, step: Step, index: int) -> int:
-        if index not in self._sizes:
-            raise refuse(f"the operator {step.kind}", " with a constant")
-        return index
-
     def _multiply(self, step: Step) -> Iterator[str]:
-        one, other = (self._operand(step, index) for index in step.operator.inputs)
-        shapes = [shape_of(self._layers.tensor(index)) for index in (one, other)]
-        output = shape_of(self._layers.tensor(step.output))
-        if shapes[0] != output:
-            one, other, shapes = other, one, shapes[::-1]
-        if shapes[0] != output or any(n not in (1, whole) for n, whole in zip(shapes[1], output, strict=True)):
-            raise refuse("the operator MUL", " of two shapes that both are stretched")
+        one, other = step.operator.inputs
+        if shape_of(self._layers.tensor(one)) != shape_of(self._layers.tensor(step.output)):
+            one, other = other, one
         scale = (
             self._layers.tensor(one).scales[0]
             * self._layers.tensor(other).scales[0]
             / self._layers.tensor(step.output).scales[0]
         )
+        require_near(step, 255 * 255 * float(scale))
         low, high = self._layers.limits(step.output, _activation(step, 0))
         maps = ", ".join(self._map(index) for index in (one, other, step.output))
         yield f"k_multiply(arena, {maps}, {real(scale)}, {low}, {high});"
 
     def _mean(self, step: Step) -> Iterator[str]:
-        height, width, channels = shape_of(self._layers.tensor(step.source))
-        axes = self._layers.tensor(step.operator.inputs[1]).data
-        rank = len(self._layers.tensor(step.source).shape)
-        wanted = axes is not None and {(int(axis) % rank) + 4 - rank for axis in axes.ravel()} - {0} == {1, 2}
-        if not wanted or shape_of(self._layers.tensor(step.output))[2] != channels:
-            raise refuse("the operator MEAN", " over other axes than height and width")
+        height, width, _ = shape_of(self._layers.tensor(step.source))
         given, returned = self._layers.tensor(step.source), self._layers.tensor(step.output)
         pixels = height * width
         scale = given.scales[0] / returned.scales[0] * (np.float32(1) / np.float32(pixels))  # XNNPACK's order
         bias = np.float32(returned.zero_point) - np.float32(given.zero_point * pixels) * scale
+        require_near(step, 2 * 255 * pixels * float(scale) + abs(float(bias)))
         low, high = self._layers.limits(step.output)
         numbers = f"{real(scale)}, {given.zero_point}, {real(bias)}, {returned.zero_point}, {low}, {high}"
         yield f"k_mean(arena, {self._map(step.source)}, {self._map(step.output)}, {numbers});"
@@ -232,17 +216,18 @@ class Calls:
     def _softmax(self, step: Step) -> Iterator[str]:
         given, returned = self._layers.tensor(step.source), self._layers.tensor(step.output)
         beta = 1.0 if step.operator.options is None else step.operator.options.real(0, 0.0)
+        if not 0 < beta <= 1000:
+            raise refuse("the operator SOFTMAX", f" with beta {beta:g}")
+        require_near(step, 1 / float(returned.scales[0]))
         table = self._arrays.add(constants.exponentials(float(given.scales[0] * np.float32(beta))))
         low, high = self._layers.limits(step.output)
         maps = f"{self._map(step.source)}, {self._map(step.output)}"
         yield f"k_softmax(arena, {maps}, {table}, {real(returned.scales[0])}, {low}, {high});"
 
     def _transpose(self, step: Step) -> Iterator[str]:
-        self._require_one_scale(step, step.source)
         order = self._layers.tensor(step.operator.inputs[1]).data
+        assert order is not None
         source = self._sizes[step.source]
-        if order is None:
-            raise refuse("the operator TRANSPOSE", " in a computed order")
         missing = 4 - len(order)
         axes = [*range(missing), *(int(axis) + missing for axis in order)]
         apart = {0: 0, 1: source.row, 2: source.pixel, 3: 1}
@@ -252,7 +237,6 @@ class Calls:
         yield f"k_move(arena, {self._map(step.source)}, {self._map(step.output)}, {steps});"
 
     def _reshape(self, step: Step) -> Iterator[str]:
-        self._require_one_scale(step, step.source)
         yield f"k_reshape(arena, {self._map(step.source)}, {self._map(step.output)});"
 
     def _part(self, index: int, output: int, shift: int) -> str:
@@ -264,7 +248,7 @@ class Calls:
 
     def _concatenate(self, step: Step) -> Iterator[str]:
         inputs, output = step.operator.inputs, self._sizes[step.output]
-        self._require_one_scale(step, *(self._operand(step, index) for index in inputs))
+        self._require_one_scale(step, *inputs)
         options, rank = step.operator.options, len(self._layers.tensor(step.output).shape)
         axis = 0 if options is None else options.number(0)
         axis = axis % rank + 4 - rank
@@ -278,10 +262,8 @@ class Calls:
 
     def _pad(self, step: Step) -> Iterator[str]:
         """A padding that is no convolution's: a copy with zeros around."""
-        self._require_one_scale(step, step.source)
         size, data = self._sizes[step.output], self._layers.tensor(step.operator.inputs[1]).data
-        if data is None:
-            raise refuse("the operator PAD", " by computed amounts")
+        assert data is not None
         before = [0] * (4 - len(data)) + [int(amount) for amount, _ in data]
         yield f"k_clear(arena, {self._places.tensors[step.output]}, {size.total}, {self._layers.zero(step.output)});"
         yield self._part(step.source, step.output, before[1] * size.row + before[2] * size.pixel + before[3])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from edgefer.runtime.c.tflite_file import Tensor
 
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
+_STEEP = 1000.0  # from which on a float32 has 0 or 1 for the sigmoid
 
 
 def real(value: float | np.floating[Any]) -> str:
@@ -73,7 +73,9 @@ class Structs:
 
 def _array(name: str, values: NDArray[Any]) -> str:
     numbers = [real(v) for v in values] if values.dtype == np.float32 else map(str, values.tolist())
-    body = textwrap.fill(", ".join(numbers), 118, break_long_words=False, break_on_hyphens=False)
+    words = list(numbers)
+    step = 8 if values.dtype == np.float32 else 24
+    body = ",\n".join(", ".join(words[i : i + step]) for i in range(0, len(words), step))
     return f"static const {_TYPES[values.dtype.name]} {name}[{values.size}] ALIGNED = {{\n{body}}};"
 
 
@@ -111,6 +113,7 @@ def sigmoid(given: Tensor, returned: Tensor) -> NDArray[np.int8]:
     stored = []
     for q in range(-128, 128):
         x = float(np.float32(given.scales[0]) * np.float32(q - given.zero_point))
+        x = min(max(x, -_STEEP), _STEEP)
         probability = _float32(1 / (1 + Decimal(-x).exp()))
         stored.append(np.rint(probability / np.float32(returned.scales[0])) + returned.zero_point)
     table: NDArray[np.int8] = np.clip(np.array(stored), -128, 127).astype(np.int8)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefer.runtime.c.calls import Calls
+from edgefer.runtime.c.checks import check
 from edgefer.runtime.c.constants import Arrays
 from edgefer.runtime.c.modes import MODES, PAIRS, SIGNED, UNSIGNED, Mode
 from edgefer.runtime.c.steps import shape_of, steps_of
@@ -57,6 +58,7 @@ def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
     `fuse` off leaves the peepholes out: the same answers from one call an operator.
     """
     graph = read(content)
+    check(graph)
     steps = steps_of(graph, fuse)
     arrays = Arrays()
     calls = {mode.name: Calls(graph, steps, mode, arrays) for mode in MODES}

@@ -15,6 +15,12 @@ _RELU, _RELU6 = 1, 3
 _NEAREST = 2**22  # below which C rounds by adding and taking off 1.5 * 2^23
 
 
+def require_near(step: Step, most: float) -> None:
+    """Raise ExportFailed unless the largest number that a step rounds is one that C rounds rightly."""
+    if not most < _NEAREST:
+        raise refuse(f"the operator {step.operator.name}", f": its scales make numbers up to {most:g} of it")
+
+
 class Layers:
     """Writes layers of a graph for one mode of kernels; their arrays are added to `arrays`."""
 
@@ -51,8 +57,9 @@ class Layers:
         biases = self._biases(step, len(weights))
         factors = np.broadcast_to(given.scales[0] * scales / returned.scales[0], len(weights)).astype(np.float32)
         heavy = np.abs(weights.astype(np.int64)).sum(1) * 255 + np.abs(biases)
-        if heavy.max() >= 2**31 or (heavy * factors).max() >= _NEAREST:
-            raise refuse(f"the operator {step.operator.name}", ": its sums or scales are too large")
+        if heavy.max() >= 2**31:
+            raise refuse(f"the operator {step.operator.name}", ": its sums are too large")
+        require_near(step, float((heavy * factors).max()))
         if zeros_counted:
             biases = biases - self.zero(step.operator.inputs[0]) * weights.astype(np.int64).sum(1)
         names = (
@@ -67,16 +74,13 @@ class Layers:
         if len(inputs) < 3 or inputs[2] < 0:
             return np.zeros(count, np.int64)
         data = self.tensor(inputs[2]).data
-        if data is None:
-            raise refuse(f"the operator {step.operator.name}", " with a computed bias")
+        assert data is not None
         return data.ravel().astype(np.int64)
 
     def weights(self, step: Step) -> NDArray[np.int8]:
-        """A layer's weights; raises ExportFailed for others than int8 constants around 0."""
-        tensor = self.tensor(step.operator.inputs[1])
-        if tensor.data is None or tensor.dtype != "int8" or tensor.zero_point:
-            raise refuse(f"the operator {step.operator.name}", " with other weights than int8 constants around 0")
-        weights: NDArray[np.int8] = tensor.data
+        """A layer's weights; raises ExportFailed if -128 is among them."""
+        weights = self.tensor(step.operator.inputs[1]).data
+        assert weights is not None
         if (weights == -128).any():  # TFLite's specification has none; NEON adds two products in 16 bits
             raise refuse(f"the operator {step.operator.name}", " with weights of -128")
         return weights

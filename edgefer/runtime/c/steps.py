@@ -9,10 +9,6 @@ from dataclasses import dataclass, replace
 from edgefer.runtime.c.tflite_file import Graph, Operator, Table, Tensor
 from edgefer.runtime.errors import ExportFailed
 
-SUPPORTED = (
-    "ADD", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL",
-    "PAD", "RESHAPE", "SOFTMAX", "TRANSPOSE",
-)  # fmt: skip
 FUSED = "CONV_DEPTHWISE"
 _WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
 BY_ROWS = 8192  # activations of a fused layer's map from which the 1x1 convolution behind it is computed row by row
@@ -71,13 +67,7 @@ def shape_of(tensor: Tensor) -> tuple[int, int, int]:
 
 
 def steps_of(graph: Graph, fuse: bool = True) -> list[Step]:
-    """The operators as steps; raises ExportFailed with the name of what there is no template for."""
-    for operator in graph.operators:
-        if operator.name not in SUPPORTED:
-            raise refuse(f"the operator {operator.name}", f" (known: {', '.join(SUPPORTED)})")
-        touched = (graph.tensors[i] for i in (operator.inputs[0], operator.output))
-        if any(tensor.dtype != "int8" or len(tensor.scales) != 1 for tensor in touched):
-            raise refuse(f"the operator {operator.name}", " of other tensors than int8 with one scale")
+    """The operators of a graph that `checks.check` has passed, as steps."""
     steps = list(_without_padding(graph))
     return list(_fused(graph, steps)) if fuse else steps
 
@@ -105,8 +95,7 @@ def _without_padding(graph: Graph) -> Iterator[Step]:
 
 def _amounts(graph: Graph, pad: Operator) -> tuple[tuple[int, int], ...]:
     data = graph.tensors[pad.inputs[1]].data
-    if data is None:
-        raise refuse("the operator PAD", " by computed amounts")
+    assert data is not None
     amounts = [(int(before), int(after)) for before, after in data]
     return ((0, 0),) * (4 - len(amounts)) + tuple(amounts)
 
@@ -150,7 +139,7 @@ def _fused(graph: Graph, steps: list[Step]) -> Iterator[Step]:
     gone: set[int] = set()
     fused: dict[int, Step] = {}
     for step in steps:
-        first = makers.get(step.source)
+        first = makers.get(step.source) if step.source not in fused else None
         if _is_fusible(graph, step, first, readers):
             assert first is not None
             fused[step.output] = Step(FUSED, step.operator, first.source, step.output, step.window, first)
@@ -166,17 +155,18 @@ def _is_fusible(graph: Graph, step: Step, first: Step | None, readers: Counter[i
     if step.kind != "DEPTHWISE_CONV_2D" or first is None or first.kind != "CONV_2D" or readers[step.source] != 1:
         return False
     window, before = step.window, first.window
-    channels = shape_of(graph.tensors[step.source])[2]
-    multiplied = shape_of(graph.tensors[step.output])[2] != channels
-    stride = window.down == window.right and window.down in (1, 2)
+    height, width, channels = shape_of(graph.tensors[step.source])
+    stride = window.down
+    wanted = -(-height // stride), -(-width // stride), channels  # what the kernels write, without a multiplier
     return (
         (window.height, window.width, window.top, window.left) == (3, 3, 1, 1)
         and window.bottom <= 1
         and window.end <= 1
-        and stride
+        and stride == window.right
+        and stride in (1, 2)
         and (before.down, before.right) == (1, 1)
         and channels % 8 == 0
-        and not multiplied
+        and shape_of(graph.tensors[step.output]) == wanted
     )
 
 

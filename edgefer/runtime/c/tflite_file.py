@@ -6,6 +6,7 @@ a file without them is the same graph.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ TYPES: dict[int, tuple[str, Any]] = {
     9: ("int8", "<i1"),
 }
 IDENTIFIER = b"TFL3"
+# Of files that networks for C come from; vectors may lie one upon another, so that a short file can name endless ones.
+BYTES, TABLES, AXES, INPUTS = 2**26, 10_000, 8, 256
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,15 @@ class Graph:
     output: int
 
 
+def _damaged(reason: object) -> ExportFailed:
+    return ExportFailed(f"the TFLite file is damaged ({reason}): build or copy it again.")
+
+
 class Table:
-    """A table of a flatbuffer: fields are found through its vtable, absent ones have their default."""
+    """A table of a flatbuffer: fields are found through its vtable, absent ones have their default.
+
+    Whatever is asked of it raises ExportFailed where that leads out of the file.
+    """
 
     def __init__(self, content: bytes, position: int) -> None:
         self._content, self._position = content, position
@@ -79,9 +89,12 @@ class Table:
         self._size = self._number("<H", self._vtable)
 
     def _number(self, kind: str, at: int) -> int:
-        if at < 0:
-            raise struct.error("an offset leads out of the file")
-        number: int = struct.unpack_from(kind, self._content, at)[0]
+        return int(self._unpacked(kind, at))
+
+    def _unpacked(self, kind: str, at: int) -> float:
+        if not 0 <= at <= len(self._content) - struct.calcsize(kind):
+            raise _damaged("an offset leads out of it")
+        number: float = struct.unpack_from(kind, self._content, at)[0]
         return number
 
     def _field(self, index: int) -> int:
@@ -98,7 +111,7 @@ class Table:
     def real(self, index: int, default: float) -> float:
         """A float32."""
         at = self._field(index)
-        return float(struct.unpack_from("<f", self._content, at)[0]) if at else default
+        return float(self._unpacked("<f", at)) if at else default
 
     def _target(self, at: int) -> int:
         return at + self._number("<I", at)
@@ -115,6 +128,8 @@ class Table:
             return []
         begin = self._target(at)
         count = self._number("<I", begin)
+        if count > TABLES:
+            raise _damaged(f"{count:,} tables in one vector, at most {TABLES:,} are read")
         return [Table(self._content, self._target(begin + 4 + 4 * i)) for i in range(count)]
 
     def vector(self, index: int, dtype: str) -> NDArray[Any]:
@@ -123,48 +138,51 @@ class Table:
         if not at:
             return np.zeros(0, dtype)
         begin = self._target(at)
-        return np.frombuffer(self._content, dtype, self._number("<I", begin), begin + 4)
+        return self._array(dtype, self._number("<I", begin), begin + 4)
+
+    def _array(self, dtype: str, count: int, begin: int) -> NDArray[Any]:
+        if begin + count * np.dtype(dtype).itemsize > len(self._content):
+            raise _damaged("a vector leads out of it")
+        return np.frombuffer(self._content, dtype, count, begin) if count else np.zeros(0, dtype)
+
+    def short_vector(self, index: int, most: int) -> tuple[int, ...]:
+        """A vector of at most so many int32."""
+        values = self.vector(index, "<i4")
+        if len(values) > most:
+            raise _damaged(f"{len(values):,} numbers where at most {most} are read")
+        return tuple(values.tolist())
 
     def buffer(self) -> NDArray[np.uint8]:
         """The bytes of a Buffer: within it, or for large files behind the flatbuffer."""
         begin, size = self.number(1, "<Q"), self.number(2, "<Q")
-        return np.frombuffer(self._content, np.uint8, size, begin) if begin > 1 else self.vector(0, "<u1")
+        return self._array("<u1", size, begin) if begin > 1 else self.vector(0, "<u1")
 
 
 def read(content: bytes) -> Graph:
     """The graph of a TFLite file; raises ExportFailed for what is none, or has several subgraphs, inputs or outputs."""
+    if len(content) > BYTES:
+        raise ExportFailed(f"the TFLite file has {len(content):,} bytes: C is generated from at most {BYTES:,}.")
     if content[4:8] != IDENTIFIER:
         raise ExportFailed(f"this is no TFLite file (its bytes 4 to 8 are {content[4:8]!r}, not {IDENTIFIER!r}).")
-    try:
-        return _graph(Table(content, struct.unpack_from("<I", content, 0)[0]))
-    except (struct.error, ValueError, IndexError, OverflowError) as error:
-        raise ExportFailed(f"the TFLite file is damaged ({error}): build or copy it again.") from error
+    return _graph(Table(content, int.from_bytes(content[:4], "little")))
 
 
 def _graph(model: Table) -> Graph:
     graphs = model.tables(2)
-    buffers = [buffer.buffer() for buffer in model.tables(4)]
-    codes = [_operator_name(code) for code in model.tables(1)]
-    inputs, outputs = graphs[0].vector(1, "<i4"), graphs[0].vector(2, "<i4")
+    inputs, outputs = (graphs[0].short_vector(index, INPUTS) if graphs else () for index in (1, 2))
     if (len(graphs), len(inputs), len(outputs)) != (1, 1, 1):
         raise ExportFailed(
             f"the TFLite file has {len(graphs)} subgraphs, {len(inputs)} inputs and {len(outputs)} outputs: C is "
             "generated from files with one of each."
         )
+    buffers = [buffer.buffer() for buffer in model.tables(4)]
+    codes = [_operator_name(code) for code in model.tables(1)]
     tensors = tuple(_tensor(tensor, buffers) for tensor in graphs[0].tables(0))
-    operators = tuple(
-        Operator(
-            codes[operator.number(0, "<I")],
-            tuple(int(i) for i in operator.vector(1, "<i4")),
-            int(operator.vector(2, "<i4")[0]),
-            operator.table(4),
-        )
-        for operator in graphs[0].tables(3)
-    )
-    graph = Graph(tensors, operators, int(inputs[0]), int(outputs[0]))
+    operators = tuple(_operator(operator, codes) for operator in graphs[0].tables(3))
+    graph = Graph(tensors, operators, inputs[0], outputs[0])
     used = {graph.input, graph.output, *(i for each in operators for i in (*each.inputs, each.output) if i != -1)}
-    if not used <= set(range(len(tensors))):
-        raise ValueError(f"it names tensors up to {max(used)} and has {len(tensors)}")
+    if not all(0 <= index < len(tensors) for index in used) or any(each.output < 0 for each in operators):
+        raise _damaged(f"it names tensors from {min(used)} to {max(used)} and has {len(tensors)}")
     return graph
 
 
@@ -173,14 +191,29 @@ def _operator_name(code: Table) -> str:
     return OPERATORS.get(number, f"number {number} of the schema")
 
 
+def _operator(table: Table, codes: list[str]) -> Operator:
+    code, outputs = table.number(0, "<I"), table.short_vector(2, INPUTS)
+    if code >= len(codes):
+        raise _damaged(f"an operator of code {code} of {len(codes)}")
+    if len(outputs) != 1:
+        raise ExportFailed(f"an operator {codes[code]} has {len(outputs)} outputs: C is generated for one each.")
+    return Operator(codes[code], table.short_vector(1, INPUTS), outputs[0], table.table(4))
+
+
 def _tensor(table: Table, buffers: list[NDArray[np.uint8]]) -> Tensor:
-    shape = tuple(int(n) for n in table.vector(0, "<i4"))
-    number = table.number(1, "<b")
+    shape = table.short_vector(0, AXES)
+    number, index = table.number(1, "<b"), table.number(2, "<I")
     dtype, stored = TYPES.get(number, (f"type {number} of the schema", "<u1"))
     quantization = table.table(4)
     scales = np.zeros(0, np.float32) if quantization is None else quantization.vector(2, "<f4")
     zero_points = np.zeros(0, np.int64) if quantization is None else quantization.vector(3, "<i8")
-    data = buffers[table.number(2, "<I")]
+    if index >= len(buffers):
+        raise _damaged(f"a tensor in buffer {index} of {len(buffers)}")
+    data = buffers[index]
+    if len(data) and (min(shape, default=1) < 0 or len(data) != math.prod(shape) * np.dtype(stored).itemsize):
+        raise _damaged(f"{len(data)} bytes for a tensor of {dtype} and the shape {shape}")
+    if len(zero_points) and (zero_points != zero_points[0]).any():
+        raise ExportFailed("a tensor of the TFLite file has several zero points: C is generated for one each.")
     return Tensor(
         shape=shape,
         dtype=dtype,
