@@ -45,13 +45,14 @@ class Guest:
 class Emulator:
     """A dynamic qemu-user; cpu is the model it emulates, getppid the number of the system call that marks.
 
-    guest is None where the worker is this very Python.
+    guest is None where the worker is this very Python. package is Debian's that has it.
     """
 
     program: str
     cpu: str
     getppid: int
     guest: Guest | None = None
+    package: str = "qemu-user"
 
     @property
     def version(self) -> str | None:
@@ -72,7 +73,10 @@ def _takes_plugins(program: str) -> bool:
 @cache
 def _version(program: str) -> str | None:
     words = (shell.run_or_none([program, "--version"]) or "").split()
-    return words[2] if words[1:2] == ["version"] and len(words) > 2 else None
+    told = (
+        words.index("version") + 1 if "version" in words else len(words)
+    )  # "QEMU emulator version 7.2" without a user
+    return words[told] if told < len(words) else None
 
 
 # Haswell: AVX2, the newest that QEMU 7.2 emulates. It has no AVX-512, so an engine takes its AVX2 kernels.

@@ -25,7 +25,6 @@ from edgefer.runtime.files import cache_folder, write_atomic
 from edgefer.runtime.protocol import Blocks
 
 SOURCE = Path(__file__).with_name("tcg_count.c")
-INSTALL = "install qemu-user and a C compiler"
 BLOCKS = Blocks(blocks=4, frames=5)  # the first ones meet caches that are cold
 COMPILE = Blocks(blocks=1, frames=1)  # so that Python has compiled all modules: doing that moves memory too
 # Where the heap ends depends on everything before. An engine that frees memory there gives it back to the system in
@@ -65,7 +64,7 @@ def count(workload: Workload, device: str = "x86") -> Counted:
 def lacking(qemu: Emulator) -> str | None:
     """Why nothing can be counted on this machine: no such emulator, none with plugins, or no compiler for ours."""
     if shutil.which(qemu.program) is None or _compiler() is None:
-        return INSTALL
+        return f"install {qemu.package} and a C compiler"
     if not qemu.takes_plugins:
         return f"not counted: {qemu.program} {qemu.version or ''} is built without plugins, as Debian 13's is"
     return None
@@ -74,21 +73,21 @@ def lacking(qemu: Emulator) -> str | None:
 def count_in(qemu: Emulator, workload: Workload) -> Counted:
     """As `count`, of what runs in the emulator anyway; a failure is the reason why there is no count."""
     try:
-        plugin = _plugin(qemu)
+        counter = plugin(qemu)
         if qemu.guest is not None:
             emulator.ask(Task(workload, Settings(), COMPILE), qemu)
-        counts = [once(workload, qemu, plugin) for _ in range(2)]
+        counts = [once(workload, qemu, counter) for _ in range(2)]
     except EdgeferError as error:
         return Counted(None, 0, f"not counted: {qemu.program} can't run it ({error})")
     (low, versions), (high, _) = sorted(counts, key=lambda each: each[0])
     return Counted(low, high - low, None, versions)
 
 
-def once(workload: Workload, qemu: Emulator, plugin: Path) -> tuple[int, dict[str, str]]:
+def once(workload: Workload, qemu: Emulator, counter: Path) -> tuple[int, dict[str, str]]:
     """The count of one process in the emulator, and the versions that it is of; raises WorkerFailed."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "blocks"
-        options = ["-plugin", f"{plugin},marker={qemu.getppid},out={out}"]
+        options = ["-plugin", f"{counter},marker={qemu.getppid},out={out}"]
         answer = emulator.ask(Task(workload, Settings(), BLOCKS), qemu, options, **MALLOC)
         blocks = [int(word) for word in out.read_text().split()]
     versions = answer.versions | ({"qemu": qemu.version} if qemu.version else {})
@@ -99,7 +98,7 @@ def _compiler() -> str | None:
     return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
-def _plugin(qemu: Emulator) -> Path:
+def plugin(qemu: Emulator) -> Path:
     """The compiled plugin, kept in the user's cache under a checksum of its source; raises WorkerFailed."""
     source = SOURCE.read_bytes()
     version = _plugin_version(qemu.version)

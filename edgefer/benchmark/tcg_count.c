@@ -1,9 +1,11 @@
-/* A plugin for qemu-user: counts the guest's instructions between two calls of one system call, per call.
+/* A plugin for QEMU: counts the guest's instructions between two calls of one system call, per call.
  *
  *     cc -shared -fPIC -O2 tcg_count.c -o tcg_count.so
  *     qemu-x86_64 -plugin tcg_count.so,marker=110,out=FILE -d plugin PROGRAM
+ *     qemu-system-arm -plugin tcg_count.so,out=FILE -d plugin ...
  *
- * FILE gets a line for each marker: instructions of all threads since the one before. Distributions ship
+ * FILE gets a line for each marker: instructions of all threads since the one before; and without a marker, as a machine
+ * without system calls has none, one line at the end: all instructions. Distributions ship
  * neither the plugin header nor a counting plugin, so the prototypes stand here. They are the same in all versions
  * of the plugin API: 1 is of QEMU 4.2 to 8.2, 9.0 and newer want 2 or more (-DVERSION=2).
  */
@@ -23,6 +25,7 @@ extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (
 extern void qemu_plugin_register_vcpu_syscall_cb(
     qemu_plugin_id_t, void (*)(qemu_plugin_id_t, unsigned, int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                                uint64_t, uint64_t, uint64_t));
+extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 
 #ifndef VERSION
@@ -54,14 +57,21 @@ static void called(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a
     last = now;
 }
 
+static void ended(qemu_plugin_id_t id, void *nothing) {
+    (void)id, (void)nothing;
+    fprintf(out, "%" PRIu64 "\n", counted);
+    fflush(out);
+}
+
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "marker=", 7) == 0) marker = atoll(argv[i] + 7);
         if (strncmp(argv[i], "out=", 4) == 0) out = fopen(argv[i] + 4, "w");
     }
-    if (marker < 0 || out == NULL) return 1;
+    if (out == NULL) return 1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_vcpu_syscall_cb(id, called);
+    if (marker < 0) qemu_plugin_register_atexit_cb(id, ended, NULL);
+    else qemu_plugin_register_vcpu_syscall_cb(id, called);
     return 0;
 }

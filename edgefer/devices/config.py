@@ -101,6 +101,32 @@ class EmulatedProcessor:
 
 
 @dataclass(frozen=True)
+class Microcontroller:
+    """A processor with nothing but memory around it, under qemu-system-arm (microcontrollers.toml).
+
+    machine, cpu  QEMU's names
+    flags         of gcc, for the processor's instructions
+    flash, ram    what the machine has where firmware lies, in KiB
+    """
+
+    name: str
+    title: str
+    machine: str
+    cpu: str
+    flags: list[str]
+    flash: int
+    ram: int
+    source: str
+    kind: ClassVar[str] = "emulated"
+    access: ClassVar[str] = "in qemu-system-arm, on this machine"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return f"{self.title}, {self.machine}: instructions, flash and RAM of c-int8 bundles, no times"
+
+
+@dataclass(frozen=True)
 class LocalDevice:
     """This machine's own processor or GPU (local.toml)."""
 
@@ -160,7 +186,7 @@ def board_fault(board: RemoteBoard) -> tuple[str, str] | None:
     return None
 
 
-Row = BoardKind | EmulatedProcessor | LocalDevice | RemoteBoard
+Row = BoardKind | EmulatedProcessor | Microcontroller | LocalDevice | RemoteBoard
 
 
 def _rows(kind: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
@@ -187,6 +213,12 @@ def board_kinds() -> dict[str, BoardKind]:
 def emulated_processors() -> dict[str, EmulatedProcessor]:
     """Emulated boards by name."""
     return _shipped("emulated", EmulatedProcessor)
+
+
+@cache
+def microcontrollers() -> dict[str, Microcontroller]:
+    """Emulated microcontrollers by name."""
+    return _shipped("microcontrollers", Microcontroller)
 
 
 @cache
@@ -232,7 +264,7 @@ def save_remote_boards(boards: Iterable[RemoteBoard]) -> None:
 
 def all_rows() -> dict[str, Row]:
     """Everything by name; the user's boards come first and may not take a name that edgefer has."""
-    return {**remote_boards(), **local_devices(), **emulated_processors(), **board_kinds()}
+    return {**remote_boards(), **local_devices(), **emulated_processors(), **microcontrollers(), **board_kinds()}
 
 
 def row(name: str) -> Row:

@@ -9,6 +9,7 @@ from edgefer.devices.board.device import SshBoard
 from edgefer.devices.device import Device, ThisMachine
 from edgefer.devices.emulated.device import EmulatedBoard
 from edgefer.devices.gpu import LocalGpu
+from edgefer.devices.microcontroller.device import EmulatedMicrocontroller
 from edgefer.runtime import machine
 from edgefer.runtime.errors import NotSetUp, UnknownName
 
@@ -45,6 +46,8 @@ def device(name: str | None, engine: str | None = None) -> Device:
         return SshBoard(config.remote_boards()[name], engine)
     if name in config.emulated_processors():
         return EmulatedBoard(config.emulated_processors()[name], engine)
+    if name in config.microcontrollers():
+        return EmulatedMicrocontroller(config.microcontrollers()[name], engine)
     if name == gpu.NAME:
         return LocalGpu()
     if name in config.local_devices():  # another machine's processor

@@ -151,7 +151,7 @@ def gate_devices(asked: Sequence[str], recorded: BenchRecord | None) -> list[str
     Raises UnknownName; NotSetUp for other devices, where BASE and HEAD can't run close together; BadRecord for a
     baseline of another one.
     """
-    here, emulated = machine.local_device(), config.emulated_processors()
+    here, emulated = machine.local_device(), {**config.emulated_processors(), **config.microcontrollers()}
     names = list(dict.fromkeys(asked))
     for name in names:
         if name != here and name not in emulated:

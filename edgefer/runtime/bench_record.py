@@ -120,7 +120,8 @@ class Memory:
     """Resident bytes of the worker: the engine imported, the model loaded, sampling over; the highest ever.
 
     arena is what the engine itself says that its tensors take; gpu, bytes of the GPU's memory that were taken
-    since before the model was loaded.
+    since before the model was loaded. Of a microcontroller: stack, the most that a call took; flash, of code and
+    constants.
     """
 
     before_load: int | None
@@ -129,6 +130,13 @@ class Memory:
     peak: int | None
     arena: int | None
     gpu: int | None = None
+    stack: int | None = None
+    flash: int | None = None
+
+    @property
+    def ram(self) -> int | None:
+        """What a network takes of a microcontroller's memory: arena and stack; None on other devices."""
+        return None if self.arena is None or self.stack is None else self.arena + self.stack
 
     @property
     def model(self) -> int | None:

@@ -77,9 +77,13 @@ class AccuracyCheck:
 
 def check_golden(bundle: Bundle, threads: int = 1, provider: str | None = None) -> GoldenCheck:
     """Run the golden pairs; raises BrokenBundle (contract), GoldenMismatch, or what open_model raises."""
+    return check_golden_of(bundle, open_model(bundle, threads, provider))
+
+
+def check_golden_of(bundle: Bundle, model: engines.Model) -> GoldenCheck:
+    """The same with an opened model, which may run somewhere else."""
     manifest = bundle.manifest
     golden, agreed = manifest.golden, manifest.contract
-    model = open_model(bundle, threads, provider)
     golden_input = _array(bundle, golden.input, agreed.input)
     prepared = contract.to_input(contract.to_pixels(_picture(bundle, golden.picture), agreed), agreed)
     if not np.array_equal(prepared, golden_input):

@@ -33,7 +33,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A qemu and a compiler that are never started."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(emulator, "_takes_plugins", lambda program: True)
-    monkeypatch.setattr(instructions, "_plugin", lambda qemu: Path("plugin.so"))
+    monkeypatch.setattr(instructions, "plugin", lambda qemu: Path("plugin.so"))
     monkeypatch.setattr(instructions, "ask", lambda task, environment: None)
 
 

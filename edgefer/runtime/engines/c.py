@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,10 @@ class CModel:
     layout: Layout = "NHWC"
 
     def __init__(self, path: Path) -> None:
-        content = path.with_suffix(".tflite").read_bytes()
-        sources, name = _generated(path, content)
-        graph = read(content)
-        self.input, self.output = (
-            _spec("input", graph.tensors[graph.input]),
-            _spec("output", graph.tensors[graph.output]),
-        )
+        network = read_network(path)
+        name, self.input, self.output = network.name, network.input, network.output
         forced = _forced()
-        loaded = ctypes.CDLL(str(library(sources, forced)))
+        loaded = ctypes.CDLL(str(library(network.sources, forced)))
         self.provider = f"{_kernel(loaded, name, forced)} kernels"
         self.engine = f"C {find_compiler().title}"
         self.arena = int(loaded[f"edgefer_{name}_arena"]())
@@ -57,8 +53,26 @@ class CModel:
         return returned
 
 
+@dataclass(frozen=True)
+class Network:
+    """A network's C, generated here; its function is edgefer_<name>."""
+
+    sources: dict[str, bytes]
+    name: str
+    input: TensorSpec
+    output: TensorSpec
+
+
+def read_network(path: Path) -> Network:
+    """The C of the TFLite file beside `path`, model.c; raises ValueError if the folder has other C."""
+    content = path.with_suffix(".tflite").read_bytes()
+    sources, name = _generated(path, content)
+    graph = read(content)
+    given, returned = (graph.tensors[index] for index in (graph.input, graph.output))
+    return Network(sources, name, _spec("input", given), _spec("output", returned))
+
+
 def _generated(path: Path, content: bytes) -> tuple[dict[str, bytes], str]:
-    """The C of the TFLite file and its function's name; raises ValueError if the folder has other C."""
     brought = {name: (path.parent / name).read_bytes() for name in (SOURCE, HEADER)}
     declared = _DECLARED.search(brought[HEADER])
     if declared is None:
