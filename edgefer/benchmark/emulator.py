@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from edgefer.benchmark.workload import Task
-from edgefer.runtime import protocol, shell
+from edgefer.runtime import files, protocol, shell
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
 
@@ -107,13 +107,13 @@ def ask(task: Task, emulator: Emulator, options: Sequence[str] = (), **variables
             python, environment = [sys.executable], this_python()
         else:
             python, environment = _link(emulator.guest, folder)
-        line += protocol.command(task.workload.worker, python)
+        line += shell.module_command(task.workload.worker, python)
         return protocol.ask(request, line, environment, folder, **variables)
 
 
 def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
     """What runs Python, and its environment: only links in `folder`, so that no path tells whose cache it is."""
-    links = {"root": guest.root, "packages": guest.packages, "self/edgefer": protocol.PACKAGE}
+    links = {"root": guest.root, "packages": guest.packages, "self/edgefer": files.PACKAGE}
     (folder / "self").mkdir()
     for name, target in links.items():
         (folder / name).symlink_to(target)
@@ -130,7 +130,7 @@ def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
 
 def this_python() -> dict[str, str]:
     """The environment of a worker in this Python, the same whoever starts it, as far as that goes."""
-    environment = protocol.environment()
+    environment = shell.environment()
     return STEADY | {name: environment[name] for name in KEPT if name in environment}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgefer.arch import ARCHS, Arch, get_arch
 from edgefer.pipeline.targets import all_targets, get_target
-from edgefer.runtime import protocol
+from edgefer.runtime import protocol, shell
 from edgefer.runtime.bench_record import Run, Settings
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import MissingEngine, MissingFile
@@ -124,17 +124,17 @@ class Task:
 
 
 def ask(task: Task, environment: Mapping[str, str] | None = None) -> Answer:
-    """A fresh worker's answer, on this machine; `environment` is another one than protocol.environment().
+    """A fresh worker's answer, on this machine; `environment` is another one than shell.environment().
 
     Raises what protocol.ask raises, MissingEngine without torch.
     """
     workload = task.workload
     if workload.bundle is None and find_spec("torch") is None:
         raise MissingEngine.of("torch", "train")
-    variables = dict(protocol.environment() if environment is None else environment)
+    variables = dict(shell.environment() if environment is None else environment)
     if workload.provider is not None:  # torch may look at these when it is imported, before the worker could set them
         variables |= GPU_ENVIRONMENT
-    return protocol.ask(task.request, protocol.command(workload.worker), variables)
+    return protocol.ask(task.request, shell.module_command(workload.worker), variables)
 
 
 def measure(workload: Workload, settings: Settings) -> Run:

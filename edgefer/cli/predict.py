@@ -78,7 +78,7 @@ def predict(sources: tuple[str, ...], as_csv: bool, as_json: bool, **options: An
 
 
 def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: type[_Printer]) -> Summary:
-    from edgefer.runtime.classifier import load_trusted
+    from edgefer.runtime.classifier import load_apart
     from edgefer.runtime.predict_run import RunOptions, load_detectors, run
     from edgefer.runtime.sources import list_sources
 
@@ -87,17 +87,17 @@ def _run(shown: Display, texts: Sequence[str], options: dict[str, Any], kind: ty
         names = one_line(", ".join(map(str, listing.others[:_NAMED]))) + (", ..." if listing.others[_NAMED:] else "")
         shown.progress.note(f"left out, because it is no picture or video: {names} ({len(listing.others):,} in all)")
     detectors = load_detectors(options["detector"], listing.sources, options["threads"])
-    classifier = load_trusted(options["bundle"] or _shipped(shown), options["trust"], options["threads"])
-    printer = kind(shown.print, classifier.labels, "bundle" if classifier.contract.face_maps else "edgefer")
-    summary = run(
-        classifier,
-        detectors,
-        listing.sources,
-        RunOptions(options["mirror"], options["smoothing"], options["out"], options["show"]),
-        printer.tell,
-        printer.fail,
-        shown.progress,
-    )
+    with load_apart(options["bundle"] or _shipped(shown), options["trust"], options["threads"]) as classifier:
+        printer = kind(shown.print, classifier.labels, "bundle" if classifier.contract.face_maps else "edgefer")
+        summary = run(
+            classifier,
+            detectors,
+            listing.sources,
+            RunOptions(options["mirror"], options["smoothing"], options["out"], options["show"]),
+            printer.tell,
+            printer.fail,
+            shown.progress,
+        )
     printer.end(summary)
     return summary
 

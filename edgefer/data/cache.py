@@ -1,7 +1,7 @@
 """Decoded faces of a large set, kept in a file: written once, whole or not at all, then memory-mapped.
 
 A folder of its own per source, layout and size holds faces.npy and index.json. The index's key is `files_digest`:
-when an image changes, the folder is written anew in place of the old one.
+when an image changes, the folder is written anew in place of the old one, and so it is when its bytes changed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +20,7 @@ from edgefer.data.decode import DecodedFaces, SixteenBit, decoded
 from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
 from edgefer.runtime import records
 from edgefer.runtime.detectors import face_map
-from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, one_line
+from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, UnknownSchema, one_line
 from edgefer.runtime.files import cache_folder, locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
@@ -33,6 +34,8 @@ class Index:
     """What lies beside the faces: of which files they are, and number -> line for each that can't be read."""
 
     schema: str = field(default="edgefer/faces/2", kw_only=True)  # 1: not turned by EXIF
+    # zlib's, of the faces and of the other fields: finds damage, not forgery; earlier versions wrote none
+    crc32: int | None = field(default=None, kw_only=True)
     key: str
     source: str
     problems: dict[str, str]
@@ -51,7 +54,7 @@ def faces(listing: Listing, size: int, options: ReadOptions) -> DecodedFaces:
         key if options.detector is None else f"{key} {options.detector} {options.framing or face_map(options.detector)}"
     )
     key = f"{key} with links" if options.follow_links else key
-    kept = _open(target, key, len(listing), size)
+    kept = _open(target, key, len(listing), size, options)
     if kept is not None:
         return kept
     least = len(listing) * size * size
@@ -80,18 +83,34 @@ def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"
 
 
-def _open(target: Path, key: str, images: int, size: int) -> DecodedFaces | None:
-    """What the cache holds, if it is whole and of these files."""
+def _open(target: Path, key: str, images: int, size: int, options: ReadOptions | None = None) -> DecodedFaces | None:
+    """What the cache holds, if it is whole and of these files; `options.say` hears of one that is damaged."""
     try:
         index = records.read(Index, target / INDEX)
+        if index.key != key:
+            return None
         pixels = np.load(target / FACES, mmap_mode="r", allow_pickle=False)
+        problems = {int(number): line for number, line in index.problems.items()}
+        fits = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == images - len(index.problems)
+        whole = fits and pixels.shape[1:3] == (size, size) and index.crc32 in (None, _crc32(target / FACES, index))
+    except UnknownSchema:
+        return None
     except (MissingFile, BadRecord, OSError, ValueError, EOFError):
+        whole = False
+    if not whole:
+        if options is not None and target.exists():
+            options.say(one_line(f"{target} is damaged: its faces are decoded again."))
         return None
-    whole = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == images - len(index.problems)
-    if index.key != key or not whole or pixels.shape[1:3] != (size, size):
-        return None
-    problems = {int(number): line for number, line in index.problems.items()}
     return DecodedFaces(pixels, problems, index.sixteen_bit, index.not_found)
+
+
+def _crc32(faces: Path, index: Index) -> int:
+    """The checksum of the file of faces, and of the index without its own."""
+    value = zlib.crc32(records.dumps(replace(index, crc32=None)).encode())
+    with faces.open("rb") as file:
+        while part := file.read(CHUNK):
+            value = zlib.crc32(part, value)
+    return value
 
 
 def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOptions) -> None:
@@ -108,7 +127,8 @@ def _write(target: Path, listing: Listing, size: int, key: str, options: ReadOpt
                     writer.append(face.pixels)
                     sixteen_bit = sixteen_bit.plus(face.peak)
                     not_found += [] if face.found else [number]
-        records.write(stage / INDEX, Index(key, listing.root.name, problems, sixteen_bit, not_found))
+        index = Index(key, listing.root.name, problems, sixteen_bit, not_found)
+        records.write(stage / INDEX, replace(index, crc32=_crc32(stage / FACES, index)))
 
 
 def _require_room(root: Path, least: int) -> None:

@@ -135,7 +135,7 @@ def verify_bundles(
 
 @dataclass(frozen=True)
 class _Runner:
-    """What runs the models: a device, or (None) this process."""
+    """What runs the models: a device, or (None) a process of this machine."""
 
     device: Device | None
     threads: int
@@ -143,7 +143,8 @@ class _Runner:
 
     def golden(self, bundle: Bundle) -> GoldenCheck:
         if self.device is None:
-            return verify.check_golden(bundle, self.threads)
+            with verify.open_apart(bundle, self.threads) as model:
+                return verify.check_golden_of(bundle, model)
         return golden_on(self.device, bundle, self.threads, self._step(bundle, "golden pair"))
 
     def outputs(self, bundle: Bundle, test: Dataset) -> tuple[NDArray[np.float32], Sameness | None]:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefer.runtime import protocol, shell
+from edgefer.runtime import shell
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import ExportFailed, MissingFile, OutputFailed, WrongOptions
 from edgefer.runtime.process import defer_signals
@@ -169,7 +169,7 @@ def _build(ref: str, build: Build, tree: Path, out: Path) -> None:
         line += ["--target", target]
     if build.weights is not None:
         line += ["--weights", str(tree / build.weights)]
-    done = shell.run(line, environment=protocol.environment(), folder=tree)
+    done = shell.run(line, environment=shell.environment(), folder=tree)
     if done.code != 0:
         raise ExportFailed(f"{ref} can't be built: {done.last_line().removeprefix('edgefer: ')}")
 

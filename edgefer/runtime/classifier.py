@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,15 +150,18 @@ def load(
     MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider; with
     `trusted` NotSigned, NotTrusted, BadSignature, Outdated, or BadKey for the keys.
     """
-    return load_trusted(Path(folder), trust_of(trusted, min_version), threads, provider)
-
-
-def load_trusted(folder: Path, trust: Trust | None, threads: int = 1, provider: str | None = None) -> Classifier:
-    """The same for keys that were read."""
     if threads < 1:
         raise WrongOptions(f"{threads} threads: give at least 1.")
-    bundle = read_bundle(folder, trust)
+    bundle = read_bundle(Path(folder), trust_of(trusted, min_version))
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
+
+
+@contextmanager
+def load_apart(folder: Path, trust: Trust | None, threads: int = 1) -> Iterator[Classifier]:
+    """The same for keys that were read, with the model in a process of its own; see verify.open_apart."""
+    bundle = read_bundle(folder, trust)
+    with verify.open_apart(bundle, threads) as model:
+        yield Classifier(bundle, model)
 
 
 def read_image(image: Any) -> Pixels:

@@ -194,7 +194,7 @@ class SeveralFailures(EdgeferError):
 
 
 class WorkerFailed(EdgeferError):
-    """A measuring process that ended without an answer."""
+    """A process that measures or runs a model, and ended without an answer."""
 
     exit_code = 20
 

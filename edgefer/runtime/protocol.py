@@ -5,8 +5,6 @@ A worker is a fresh process per request; `ask` starts it.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,6 @@ from edgefer.runtime.bench_record import Machine, Run, Settings
 from edgefer.runtime.errors import BadRecord, EdgeferError, WorkerFailed, of_kind
 from edgefer.runtime.verify import GoldenCheck
 
-PACKAGE = Path(__file__).parents[1]
 WORKER = "edgefer.runtime.worker"
 
 
@@ -110,11 +107,6 @@ class JobReport:
     log: str
 
 
-def command(module: str = WORKER, python: Sequence[str] = (sys.executable,)) -> list[str]:
-    """The command line that runs a worker's module, without this folder on its path."""
-    return [*python, "-P", "-m", module]
-
-
 def ask(
     request: Request,
     line: Sequence[str] | None = None,
@@ -124,13 +116,13 @@ def ask(
 ) -> Answer:
     """Start a worker, give it the request, return its answer; raises its failure, or WorkerFailed.
 
-    `line` is another command than `command()`, `base` another environment than `environment()`, `folder` another
-    working folder; `variables` are added to the environment.
+    `line` is another command than the worker's, `base` another environment than `shell.environment()`, `folder`
+    another working folder; `variables` are added to the environment.
     """
     done = shell.run(
-        command() if line is None else line,
+        shell.module_command(WORKER) if line is None else line,
         records.dumps(request),
-        {**(environment() if base is None else base), **variables},
+        {**(shell.environment() if base is None else base), **variables},
         folder,
     )
     try:
@@ -149,12 +141,6 @@ def sound(answer: Answer) -> Answer:
     if answer.failure is not None:
         raise raised(answer.failure)
     return answer
-
-
-def environment() -> dict[str, str]:
-    """This process's, so changed that a worker imports this very edgefer."""
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *([path] if path else [])])}
 
 
 def raised(failure: Failure) -> EdgeferError:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgefer.runtime import ending, protocol, shell
+from edgefer.runtime import ending, shell
 
 MODULE = "edgefer.runtime.self_test"
 TOLERANCE = 0.01  # of a probability; engines may compute in half precision
@@ -50,9 +50,9 @@ def _expected() -> float:
 
 def start(name: str, python: Sequence[str] = (sys.executable,)) -> shell.Done:
     """Run it in a fresh process of this machine."""
-    line = [*protocol.command(MODULE, python), name]
+    line = [*shell.module_command(MODULE, python), name]
     try:
-        return shell.run(line, environment=protocol.environment(), timeout=SECONDS)
+        return shell.run(line, environment=shell.environment(), timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return shell.Done(1, "", f"no answer within {SECONDS:g} s")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from edgefer.runtime.files import PACKAGE
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,17 @@ class Done:
 def last_line(text: str, otherwise: str = "it said nothing") -> str:
     """The last line of what a program wrote; `otherwise` if that is empty."""
     return (text.strip().splitlines() or [otherwise])[-1]
+
+
+def module_command(module: str, python: Sequence[str] = (sys.executable,)) -> list[str]:
+    """The command line that runs a module of edgefer's, without the working folder on its path."""
+    return [*python, "-P", "-m", module]
+
+
+def environment() -> dict[str, str]:
+    """This process's, so changed that a Python finds this very edgefer."""
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *([path] if path else [])])}
 
 
 def run(

@@ -7,12 +7,14 @@ network itself, and only then torch is needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime import contract, engines, metrics
+from edgefer.runtime import contract, engine_process, engines, metrics
 from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import AccuracyDropped, BadData, BrokenBundle, GoldenMismatch
 from edgefer.runtime.golden import PICTURE_LIMIT
@@ -136,11 +138,31 @@ def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) ->
     the engine raises, here and while it runs the model, is a BrokenBundle.
     """
     manifest = bundle.manifest
+    model = engines.load(bundle.path(manifest.model), manifest.format, threads, provider, partial(_broken, bundle))
+    _require_promised(bundle, model)
+    return model
 
-    def explain(what: str) -> BrokenBundle:
-        return BrokenBundle(f"{manifest.name}: {what}: it needs {manifest.needs}.")
 
-    model = engines.load(bundle.path(manifest.model), manifest.format, threads, provider, explain)
+@contextmanager
+def open_apart(bundle: Bundle, threads: int = 1) -> Iterator[engine_process.ModelProcess]:
+    """Load the model in a process of its own, for the block: a file that kills its engine kills that process.
+
+    Raises what open_model raises, and WorkerFailed, here and where the model is run, if the process ends.
+    """
+    manifest = bundle.manifest
+    path, explain = bundle.path(manifest.model), partial(_broken, bundle)
+    with engine_process.load(path, manifest.format, threads, explain, manifest.name) as model:
+        _require_promised(bundle, model)
+        yield model
+
+
+def _broken(bundle: Bundle, what: str) -> BrokenBundle:
+    return BrokenBundle(f"{bundle.manifest.name}: {what}: it needs {bundle.manifest.needs}.")
+
+
+def _require_promised(bundle: Bundle, model: engines.Model) -> None:
+    """Raise BrokenBundle if the model's tensors are not what the contract says."""
+    manifest = bundle.manifest
     for what, actual, promised in (
         ("input", model.input, manifest.contract.input),
         ("output", model.output, manifest.contract.output),
@@ -152,7 +174,6 @@ def open_model(bundle: Bundle, threads: int = 1, provider: str | None = None) ->
                 f"{manifest.name}: the contract promises the {what} {promised}, the model has {actual}: "
                 "build the bundle again."
             )
-    return model
 
 
 def _array(bundle: Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.generic]:
@@ -185,9 +206,9 @@ def _picture(bundle: Bundle, name: str) -> NDArray[np.uint8]:
 
 
 def run_faces(bundle: Bundle, pixels: PixelRows, tick: Callable[[], None] = lambda: None) -> NDArray[np.float32]:
-    """Probabilities (N, classes) of the artifact, one face at a time as on a device."""
-    model, agreed = open_model(bundle), bundle.manifest.contract
-    return np.concatenate(list(_each(model, agreed, pixels, tick)))
+    """Probabilities (N, classes) of the artifact, one face at a time as on a device; raises what open_apart raises."""
+    with open_apart(bundle) as model:
+        return np.concatenate(list(_each(model, bundle.manifest.contract, pixels, tick)))
 
 
 def _each(

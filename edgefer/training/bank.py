@@ -22,15 +22,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import records
-from edgefer.runtime.errors import BadBank, BadRecord, BadSetting, MissingFile, UnknownSchema
+from edgefer.runtime.errors import BadBank, BadRecord, BadSetting, BadWeights, MissingFile, UnknownSchema
 from edgefer.runtime.files import locked, require_folder, sha256, write_atomic
-from edgefer.training import augment, losses
+from edgefer.training import augment, losses, weights
 from edgefer.training.recipes import Augmentation
 from edgefer.training.torch_settings import precision
 
@@ -135,7 +135,7 @@ def build_bank(
             part = parts / f"{number}.safetensors"
             if not _is_whole(part, settings, number, len(teachers)):
                 logits = _view_epoch(settings, number, faces, teachers)
-                write_atomic(part, save({"logits": logits}))
+                write_atomic(part, weights.serialize({"logits": logits}, {}))
             tick(number + 1, total)
         stacked = torch.stack([_part(parts / f"{number}.safetensors") for number in range(total)], dim=1)
         # One key: safetensors writes several in any order, and two builds are to give the same bytes.
@@ -169,14 +169,13 @@ def _is_whole(part: Path, settings: BankSettings, number: int, teachers: int) ->
         return False
     try:
         shape = _part(part).shape
-    except (SafetensorError, KeyError):
+    except (BadWeights, KeyError):
         return False
     return shape[:2] == (teachers, settings.faces["images"]["Training"]) and number < len(settings.view_epochs)
 
 
 def _part(path: Path) -> Tensor:
-    logits: Tensor = load_file(path)["logits"]
-    return logits
+    return weights.read_tensors(path)["logits"]
 
 
 def _view_epoch(settings: BankSettings, number: int, faces: Dataset, teachers: Sequence[losses.Teacher]) -> Tensor:
@@ -222,7 +221,10 @@ def open_bank(path: Path, faces: Dataset, arch: Arch) -> Bank:
     ):
         if has != needs:
             raise BadBank(f"{path} is a bank of another {what} than this training's: {_AGAIN} for this data and arch.")
-    logits = _part(path)
+    try:
+        logits = _part(path)
+    except (BadWeights, KeyError) as error:
+        raise BadBank(f"{path} holds no logits ({error}): {_AGAIN}.") from error
     shape = (len(settings.teachers), len(settings.view_epochs), len(faces), len(faces.names))
     if tuple(logits.shape) != shape or _digest(logits) != settings.sha256:
         raise BadBank(f"{path} does not hold the logits that it was written with: {_AGAIN}.")

@@ -1,14 +1,15 @@
 """One file an epoch, so that a killed training goes on where it was.
 
 The file is written by this module and read with torch's weights_only loader, which builds tensors
-and plain containers and runs no code from it.
+and plain containers and runs no code from it. Behind torch's own bytes stands their checksum.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-import pickle
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ import torch
 
 from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import write_atomic
+from edgefer.runtime.process import library_errors
 from edgefer.runtime.records import Epoch
 from edgefer.training.loop import State
 from edgefer.training.recipes import recorded_settings
 
 TO_ZERO = ("linear", "cosine")  # schedules whose every rate depends on the number of epochs
 CHECKSUM = 64  # hexadecimal digits of a SHA-256
+_MARK = b"\nedgefer checkpoint, SHA-256 "
+_END, _END_SIZE = b"PK\x05\x06", 22  # the last record of a zip archive, where it has no comment
+_AGAIN = "remove it to start again"
 
 
 def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
@@ -39,28 +44,65 @@ def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
         "curve": [asdict(epoch) for epoch in state.curve],
     }
     torch.save(parts, content)
-    write_atomic(path, content.getvalue())
+    written = content.getvalue()
+    write_atomic(path, written + _mark(written))
 
 
-def load_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
-    """Fill `state` from the file; raises BadCheckpoint if it is broken or of other settings."""
-    try:
-        parts = torch.load(path, map_location="cpu", weights_only=True)
+def _mark(content: bytes) -> bytes:
+    return _MARK + hashlib.sha256(content).hexdigest().encode()
+
+
+def load_checkpoint(
+    path: Path, state: State, settings: dict[str, Any], note: Callable[[str], None] = lambda _: None
+) -> None:
+    """Fill `state` from the file; raises BadCheckpoint if it is broken or of other settings.
+
+    `note` hears of a file of an earlier edgefer, which has no checksum.
+    """
+
+    def explain(reason: str) -> BadCheckpoint:
+        return BadCheckpoint(f"{path} can't be read ({reason}): {_AGAIN}.")
+
+    with library_errors(explain):  # torch raises whatever broken bytes provoke
+        parts = torch.load(io.BytesIO(_content(path, note)), map_location="cpu", weights_only=True)
         saved = {**parts["settings"], "recipe": recorded_settings(parts["settings"]["recipe"])}
-        teacher = parts["teacher"] if "teacher" in parts else parts["master"]  # the older name
-    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        raise BadCheckpoint(f"{path} can't be read: remove it to start again.") from error
+        _require_settings(path, parts, saved, settings)
+        _fill(state, parts)
+
+
+def _content(path: Path, note: Callable[[str], None]) -> bytes:
+    """Torch's own bytes of a checkpoint, as they were written; raises BadCheckpoint."""
+    content = path.read_bytes()
+    size = len(_MARK) + CHECKSUM
+    checked, mark = content[:-size], content[-size:]
+    if mark == _mark(checked):
+        return checked
+    if content[-_END_SIZE:][:4] != _END:  # an earlier edgefer's file ends with the archive
+        raise BadCheckpoint(f"{path} can't be read, it is not as it was written: {_AGAIN}.")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadCheckpoint(f"{path} can't be read, {damaged} in it is not as it was written: {_AGAIN}.")
+    note(f"{path} is of an earlier edgefer and has no checksum of the whole; its parts' own hold")
+    return content
+
+
+def _require_settings(path: Path, parts: dict[str, Any], saved: dict[str, Any], settings: dict[str, Any]) -> None:
     if saved != settings and not _goes_on_longer(parts["round"], len(parts["curve"]), saved, settings):
         other = "; ".join(text for key in {**settings, **saved} for text in _other(key, saved, settings))
         raise BadCheckpoint(
             f"{path} belongs to a training with another {other}: "
             "use the same settings, another --out, or remove it to start again."
         )
+
+
+def _fill(state: State, parts: dict[str, Any]) -> None:
     state.network.load_state_dict(parts["network"])
     state.optimizer.load_state_dict(parts["optimizer"])
     if state.average is not None:
         state.average.load_state_dict(parts["average"])
-    state.best, state.teacher, state.round = parts["best"], teacher, parts["round"]
+    state.best, state.round = parts["best"], parts["round"]
+    state.teacher = parts["teacher"] if "teacher" in parts else parts["master"]  # the older name
     state.curve = [Epoch(**epoch) for epoch in parts["curve"]]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as to_safetensors
 
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
@@ -80,7 +79,7 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.
         loop.start_from(state, pretrained.network.state_dict())
     saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
-        checkpoint.load_checkpoint(saved, state, settings)
+        checkpoint.load_checkpoint(saved, state, settings, listener.note)
     for epoch in state.curve:
         listener.epoch(epoch)
     try:
@@ -118,7 +117,7 @@ def _kept(plan: Plan, state: loop.State, out: Path) -> str:
 
 def _write_weights(plan: Plan, state: loop.State, path: Path) -> None:
     tensors = {key: value.contiguous() for key, value in state.best.items()}
-    write_atomic(path, to_safetensors(tensors, metadata={"arch": plan.arch.name}))
+    write_atomic(path, weights.serialize(tensors, {"arch": plan.arch.name}))
 
 
 def _training_data(plan: Plan, data: Dataset) -> loop.TrainingData:

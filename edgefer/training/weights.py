@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from edgefer.arch import Arch, get_arch
 from edgefer.runtime import records
-from edgefer.runtime.errors import BadWeights, MissingFile
+from edgefer.runtime.errors import BadWeights, EdgeferError, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.training import torch_file
 
 Tensors = dict[str, Tensor]
+CHECKSUM = "edgefer_sha256"  # in the metadata: of the file, with zeros in its own place
+_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -49,20 +53,47 @@ def weights_path(arch: Arch, path: Path | None) -> Path:
     return path
 
 
+def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A .safetensors file that holds its own checksum."""
+    content = save(dict(tensors), dict(metadata))
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start]) | {"__metadata__": {**metadata, CHECKSUM: "0" * _DIGITS}}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the values stay aligned
+    whole = len(text).to_bytes(8, "little") + text + content[start:]
+    return whole.replace(_entry("0" * _DIGITS), _entry(hashlib.sha256(whole).hexdigest()), 1)
+
+
+def _entry(digest: str) -> bytes:
+    return f'"{CHECKSUM}":"{digest}"'.encode()
+
+
+def _require_unchanged(path: Path, content: bytes) -> None:
+    """Raise BadWeights if the file holds a checksum and it is of other bytes."""
+    before, key, after = content.partition(_entry("")[:-1])
+    digest, rest = after[:_DIGITS], after[_DIGITS:]
+    if key and hashlib.sha256(before + key + b"0" * _DIGITS + rest).hexdigest().encode() != digest:
+        raise BadWeights(f"{path} is not as it was written, its checksum is of other bytes: get or train it again.")
+
+
 def read_tensors(path: Path) -> Tensors:
     """The tensors of a .safetensors file; raises MissingFile or BadWeights."""
     try:
-        return dict(load_file(path))
+        content = path.read_bytes()
+        _require_unchanged(path, content)
+        return dict(load(content))
+    except EdgeferError:
+        raise
     except OSError as error:
         raise MissingFile(
             f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
         ) from error
-    except SafetensorError as error:
+    except Exception as error:  # SafetensorError, and what torch raises of types and sizes that it has not
         kind = torch_file.describe(path)
         if kind is not None:
             advice = torch_file.advice(path, kind)
             raise BadWeights(f"{path} is {kind}, edgefer reads safetensors: {advice}.") from error
-        raise BadWeights(f"{path} is not a whole safetensors file ({error}): get or train it again.") from error
+        raise BadWeights(f"{path} is not a whole safetensors file ({error!s:.200}): get or train it again.") from error
 
 
 def arch_of_weights(path: Path) -> Arch:
@@ -150,4 +181,8 @@ def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:
     if not beside.is_file():
         return None
     record = records.read(records.TrainingRecord, beside)
-    return record if record.weights_sha256 == sha256(path) and record.arch == arch.name else None
+    if record.weights_sha256 == sha256(path) and record.arch == arch.name:
+        return record
+    if path.parent == shipped_folder("weights"):
+        raise BadWeights(f"{path} is not the file that edgefer ships: install edgefer again.")
+    return None

@@ -152,7 +152,7 @@ def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.Monk
     lines: list[tuple[list[str], dict[str, str]]] = []
 
     def ask(request: object, line: list[str], base: dict[str, str], folder: Path) -> Answer:
-        assert (folder / "self/edgefer").readlink() == protocol.PACKAGE
+        assert (folder / "self/edgefer").readlink() == files.PACKAGE
         lines.append((line, base))
         return Answer(None, None, {}, None)
 

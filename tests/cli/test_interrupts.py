@@ -56,5 +56,5 @@ def test_interrupt_between_two_renames_waits(
 
 
 def test_interrupt_of_a_command_that_reads(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "check_golden", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(verify, "check_golden_of", lambda *_: signal.raise_signal(signal.SIGTERM))
     run("verify", made / FP32).fails(143, "terminated")

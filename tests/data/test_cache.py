@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -202,6 +203,18 @@ def _other_shape(folder: Path) -> None:
     np.save(folder / cache.FACES, np.zeros((18, 4, 4, 1), np.uint8))
 
 
+def _flipped(folder: Path) -> None:
+    faces = folder / cache.FACES
+    content = bytearray(faces.read_bytes())
+    content[-9] ^= 4
+    faces.write_bytes(content)
+
+
+def _flipped_index(folder: Path) -> None:
+    index = folder / cache.INDEX
+    index.write_text(index.read_text().replace('"not_found": []', '"not_found": [1]'))
+
+
 def _no_index(folder: Path) -> None:
     (folder / cache.INDEX).unlink()
 
@@ -210,13 +223,32 @@ def _broken_index(folder: Path) -> None:
     (folder / cache.INDEX).write_text('{"schema": 1}')
 
 
-@pytest.mark.parametrize("damage", [_cut, _pickle, _other_shape, _no_index, _broken_index])
-def test_a_damaged_cache_is_written_again(root: Path, large: Path, damage: Any) -> None:
+@pytest.mark.parametrize("damage", [_cut, _pickle, _other_shape, _flipped, _flipped_index, _no_index])
+def test_a_damaged_cache_is_written_again_and_told_of(root: Path, large: Path, heard: Heard, damage: Any) -> None:
     load(root, SIZE)
     (folder,) = (p for p in large.iterdir() if p.is_dir())
     damage(folder)
+    for _ in range(2):
+        assert same(load(root, SIZE, reading(heard)), in_memory(root))
+    assert heard.said[0] == f"{folder} is damaged: its faces are decoded again." and len(heard.said) == 2
+
+
+def test_a_cache_of_another_schema_is_written_again(root: Path, large: Path) -> None:
+    load(root, SIZE)
+    (folder,) = (p for p in large.iterdir() if p.is_dir())
+    _broken_index(folder)
     assert same(load(root, SIZE), in_memory(root))
+
+
+def test_a_cache_of_an_earlier_version_is_read(root: Path, large: Path) -> None:
+    load(root, SIZE)
+    (folder,) = (p for p in large.iterdir() if p.is_dir())
+    index = json.loads((folder / cache.INDEX).read_text())
+    del index["crc32"]
+    (folder / cache.INDEX).write_text(json.dumps(index))
+    before = (folder / cache.FACES).stat().st_ino
     assert same(load(root, SIZE), in_memory(root))
+    assert (folder / cache.FACES).stat().st_ino == before
 
 
 def test_what_stops_it_leaves_nothing_and_the_next_one_starts_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ def answering(dist: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer],
     def put(answer: Answer) -> None:
         module = SimpleNamespace(load=lambda path, threads: Made(real, answer))
         monkeypatch.setattr(engines, "import_runner", lambda name: module)
+        monkeypatch.setattr(verify, "open_apart", lambda bundle: nullcontext(verify.open_model(bundle)))
 
     return put
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.runtime import proc, protocol, shell
+from edgefer.runtime import proc, shell
 
 ROOM = 0.15  # by which the guest's memory may differ from a native process's: 0.01 was measured
 MEMORY = """
@@ -25,7 +25,7 @@ def test_memory_in_the_emulator_is_that_outside() -> None:
     """qemu-x86_64 against no emulator, the same Python: what is left out is QEMU, and nothing else."""
     if platform.machine() != "x86_64" or shutil.which("qemu-x86_64") is None:
         pytest.skip("needs an x86-64 machine with qemu-x86_64 (Debian: qemu-user)")
-    line, known = [sys.executable, "-c", MEMORY], {**protocol.environment(), "OPENBLAS_NUM_THREADS": "1"}
+    line, known = [sys.executable, "-c", MEMORY], {**shell.environment(), "OPENBLAS_NUM_THREADS": "1"}
     native = int(shell.run(line, environment=known).out.split()[0])
     inside_it = shell.run(["qemu-x86_64", "-cpu", "Haswell", *line], environment=known).out.split()
     whole, own = int(inside_it[0]), int(inside_it[1])

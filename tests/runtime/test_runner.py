@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgefer.runtime import machine, protocol, records, runner
+from edgefer.runtime import machine, records, runner, shell
 from edgefer.runtime.bench_record import RunWarning, Settings, WarningKind
 from edgefer.runtime.protocol import Answer, JobReport, RemoteJob, Request
 from edgefer.runtime.records import parse
@@ -36,7 +36,7 @@ def job_folder(tmp_path: Path, requests: list[Request], load_wait: float = 0.0) 
 def do(what: str, folder: Path) -> JobReport:
     line = [sys.executable, "-m", "edgefer.runtime.runner", what]
     done = subprocess.run(
-        line, cwd=folder, env=protocol.environment(), capture_output=True, text=True, check=True, timeout=60
+        line, cwd=folder, env=shell.environment(), capture_output=True, text=True, check=True, timeout=60
     )
     return parse(JobReport, done.stdout.partition(runner.MARKER)[2], "report")
 
@@ -136,7 +136,7 @@ def test_the_doubt_joins_the_warnings_unless_the_run_noticed() -> None:
 def test_waiting_needs_nothing_but_python() -> None:
     code = "import sys; from edgefer.runtime import runner; print(sorted(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=protocol.environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=shell.environment(), capture_output=True, text=True, check=True
     )
     loaded: Any = json.loads(done.stdout.replace("'", '"'))
     assert not {"numpy", "cattrs", "edgefer.runtime.records"} & set(loaded)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from edgefer.benchmark.workload import Task, Workload, measure, open_workload
-from edgefer.runtime import protocol, records, worker, workload
+from edgefer.runtime import protocol, records, shell, worker, workload
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, NoGpu, NotSetUp, UnknownName, WorkerFailed
 from edgefer.runtime.protocol import Check, Request
@@ -93,7 +93,7 @@ def run_script(script: str, dist: Path, target: str) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        env=protocol.environment(),
+        env=shell.environment(),
     )
 
 
@@ -191,11 +191,21 @@ def test_a_dead_worker_is_one_clear_line() -> None:
 def test_standard_output_is_the_answer_alone(dist: Path) -> None:
     wanted = records.dumps(Task(bundle_of(dist, "tflite-fp32"), FEW).request)
     done = subprocess.run(
-        protocol.command(), input=wanted, capture_output=True, text=True, check=True, env=protocol.environment()
+        shell.module_command(protocol.WORKER),
+        input=wanted,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=shell.environment(),
     )
     assert json.loads(done.stdout)["failure"] is None
     bad = subprocess.run(
-        protocol.command(), input="?", capture_output=True, text=True, check=True, env=protocol.environment()
+        shell.module_command(protocol.WORKER),
+        input="?",
+        capture_output=True,
+        text=True,
+        check=True,
+        env=shell.environment(),
     )
     assert json.loads(bad.stdout)["failure"]["kind"] == "BadRecord"
 
