@@ -41,10 +41,8 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
     """Cut, with a part taken out, with a part twice, or with bytes that are others."""
     start, end = sorted(draw.choices(range(len(content)), k=2))
     middle = content[start : start + min(end - start, 64)]
-    return draw.choice(
-        [content[:start], content[:start] + content[end:], content[:start] + middle + content[start:]]
-        + [content[:start] + draw.randbytes(len(middle)) + content[start + len(middle) :]]
-    )
+    others = content[:start] + draw.randbytes(len(middle)) + content[start + len(middle) :]
+    return draw.choice((content[:start], content[:start] + content[end:], content[:end] + content[start:], others))
 
 
 def refused(content: bytes, path: Path, state: loop.State) -> None:
