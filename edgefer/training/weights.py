@@ -60,7 +60,7 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> byt
     header = json.loads(content[8:start]) | {"__metadata__": {**metadata, CHECKSUM: "0" * _DIGITS}}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the values stay aligned
-    whole = len(text).to_bytes(8, "little") + text + content[start:]
+    whole: bytes = len(text).to_bytes(8, "little") + text + content[start:]
     return whole.replace(_entry("0" * _DIGITS), _entry(hashlib.sha256(whole).hexdigest()), 1)
 
 
