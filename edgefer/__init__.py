@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgefer.runtime import __version__ as __version__
 
 if TYPE_CHECKING:
-    from edgefer.api import bench, build, compare, sign, verify
+    from edgefer.api import bench, build, compare, recommend, sign, verify
     from edgefer.runtime.classifier import Classification, Classifier, load
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.progress import Progress
@@ -25,6 +25,7 @@ __all__ = [
     "build",
     "compare",
     "load",
+    "recommend",
     "sign",
     "verify",
 ]
@@ -33,6 +34,7 @@ _MODULES = {
     "bench": "edgefer.api",
     "build": "edgefer.api",
     "compare": "edgefer.api",
+    "recommend": "edgefer.api",
     "sign": "edgefer.api",
     "verify": "edgefer.api",
     "Classification": "edgefer.runtime.classifier",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edgefer.runtime.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from edgefer.benchmark.recommendation import Recommendation
     from edgefer.devices.verification import BundleCheck
     from edgefer.gate.report import GateRecord
     from edgefer.pipeline.ranges import Method
@@ -210,6 +211,64 @@ def bench(
         raise failure
     (record,) = outcome.records.values()
     return record
+
+
+def recommend(
+    arch: str,
+    *,
+    device: str | None = None,
+    engine: str | None = None,
+    max_kb: float | None = None,
+    max_ms: float | None = None,
+    min_accuracy: float | None = None,
+    targets: Sequence[str] = (),
+    weights: StrPath | None = None,
+    calibration: StrPath | None = None,
+    dist: StrPath = "dist",
+    threads: Sequence[int] = (),
+    processes: int = 3,
+    samples: int | None = None,
+    data: StrPath | None = None,
+    split: str = "PrivateTest",
+    verified: StrPath | None = None,
+    record: StrPath | None = None,
+    fresh: bool = False,
+    progress: Progress = SILENT,
+) -> Recommendation:
+    """Measure a network's targets on a device; `best` names one for latency, size, memory and accuracy.
+
+    max_kb, max_ms, min_accuracy  limits: 1,000 bytes of the model, milliseconds a frame, percent; None: none
+    targets, threads  none: all targets that run there, on one thread and on all cores
+    dist              bundles are taken from here, or built into it from `weights` with `calibration`
+    data, verified    accuracy on this data set's `split`, or what `edgefer verify --data --json` printed
+    record, fresh     where measurements are kept, to go on with; measure all again
+
+    Where no bundle meets the limits, `require()` of the result raises NothingFits. Raises EdgeferError: WrongOptions,
+    UnknownName, MissingFile, BadWeights or NotSetUp; what reading data and reaching a device raises.
+    """
+    from edgefer.benchmark.recommendation import Limits
+    from edgefer.devices.recommend import RecommendOptions
+    from edgefer.devices.recommend import recommend as run
+
+    options = RecommendOptions(
+        arch=arch,
+        device=device,
+        engine=engine,
+        targets=tuple(targets),
+        weights=_path(weights),
+        calibration=_path(calibration),
+        dist=Path(dist),
+        threads=tuple(threads),
+        processes=processes,
+        samples=samples,
+        limits=Limits(max_kb, max_ms, min_accuracy),
+        data=_path(data),
+        split=split,
+        verified=_path(verified),
+        record=_path(record),
+        fresh=fresh,
+    )
+    return run(options, progress)
 
 
 def compare(

@@ -22,6 +22,7 @@ from edgefer.cli.lists import archs, recipes, targets
 from edgefer.cli.papers import tables
 from edgefer.cli.plot import plot
 from edgefer.cli.predict import predict
+from edgefer.cli.recommend import recommend
 from edgefer.cli.sign import key, sign
 from edgefer.cli.streams import accept_any_text
 from edgefer.cli.sweep import sweep
@@ -45,6 +46,7 @@ SECTIONS: dict[str, dict[click.Command, str]] = {
         predict: "Tell the expressions in pictures, videos and of a camera.",
         app: "Turn a bundle into a web page, and serve it.",
         bench: "Measure latency, memory and size of bundles.",
+        recommend: "Name the best target of a network for a device.",
         gate: "Tell whether a change made bundles slower or worse.",
     },
     "Data and training": {

@@ -40,6 +40,9 @@ class Device(run.Device, Protocol):
         A board over SSH is not asked: that it lacks something shows when it is reached.
         """
 
+    def refusal(self, format: str) -> str | None:
+        """Why no bundle of a format runs there; None if one may."""
+
     def setup(self, offline: bool, say: Say) -> str:
         """Bring what a run needs; returns what is there now, for people. Again is quick.
 
@@ -74,7 +77,12 @@ class ThisMachine:
         return list(workloads)
 
     def require_ready(self) -> None:
-        """Nothing is missing: whether an engine is installed shows when it is used."""
+        """Nothing is missing."""
+
+    def refusal(self, format: str) -> str | None:
+        """None: whether its engine is installed shows when it is used."""
+        del format
+        return None
 
     def setup(self, offline: bool, say: Say) -> str:
         """Nothing."""

@@ -75,6 +75,10 @@ class LocalGpu:
                 "driver, or leave --device gpu out to measure the processor."
             )
 
+    def refusal(self, format: str) -> str | None:
+        """For formats without a way to a GPU."""
+        return None if engines.ENGINES[format].providers else no_provider(format)
+
     def setup(self, offline: bool, say: Say) -> str:
         """Nothing."""
         del offline, say
@@ -117,7 +121,9 @@ class LocalGpu:
             except MISSING as error:
                 refused.append(f"{workload.provider}: {error}")
         if not answers:
-            raise NoGpu(f"{task.workload.name} runs on no GPU here: {' '.join(refused) or no_provider(bundle)}")
+            raise NoGpu(
+                f"{task.workload.name} runs on no GPU here: {' '.join(refused) or no_provider(bundle.manifest.format)}"
+            )
         return max(answers, key=lambda answer: answer.golden.difference if answer.golden else 0.0)
 
     def count(self, workload: Workload) -> Counted:
@@ -132,7 +138,7 @@ class LocalGpu:
         for workload in workloads:
             variants = by_provider(workload)
             if not variants and workload.bundle is not None:
-                refused.setdefault(no_provider(workload.bundle), []).append(workload.name)
+                refused.setdefault(no_provider(workload.bundle.manifest.format), []).append(workload.name)
             for variant in variants:
                 error = self._refusal(variant)
                 if error is None:
@@ -165,6 +171,6 @@ def by_provider(workload: Workload) -> list[Workload]:
     return [replace(workload, provider=provider) for provider in providers]
 
 
-def no_provider(bundle: Bundle) -> str:
+def no_provider(format: str) -> str:
     """Why a bundle of a format without providers runs on no GPU."""
-    return f"edgefer has no GPU provider for {bundle.manifest.format}; measure another format of the network."
+    return f"edgefer has no GPU provider for {format}; measure another format of the network."

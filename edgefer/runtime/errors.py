@@ -295,6 +295,12 @@ class Outdated(EdgeferError):
     exit_code = 36
 
 
+class NothingFits(EdgeferError):
+    """No bundle of a network meets the limits that were set for a device."""
+
+    exit_code = 37
+
+
 def of_kind(kind: str, message: str) -> EdgeferError:
     """The failure that another process told of: an object of the class called `kind`, else an EdgeferError."""
     named = globals().get(kind)

@@ -39,6 +39,10 @@ class SshBoard:
     def require_ready(self) -> None:
         """Nothing: what it lacks shows when it is reached."""
 
+    def refusal(self, format: str) -> str | None:
+        """For formats that the set of engines does not run."""
+        return None if format in self._engines.formats else self._reason()
+
     def setup(self, offline: bool, say: Say) -> str:
         """Install the set of engines there."""
         return setup.setup(self._board, self._engines, offline, say)
@@ -131,7 +135,7 @@ class SshBoard:
 
     def _has_engine(self, bundle: Bundle | None) -> bool:
         """Whether a bundle runs there; that no network in torch does is told where a run is packed."""
-        return bundle is None or bundle.manifest.format in self._engines.formats
+        return bundle is None or self.refusal(bundle.manifest.format) is None
 
     def _reason(self) -> str:
         return f"boards get {self._engines.title}, for {', '.join(self._engines.formats)}"

@@ -54,6 +54,15 @@ class EmulatedBoard:
         """Raise NotSetUp where QEMU or a part of the image is missing."""
         self._image.require()
 
+    def refusal(self, format: str) -> str | None:
+        """For formats that the set of engines does not run."""
+        engines = self._image.engines
+        return (
+            None
+            if format in engines.formats
+            else (f"an emulated board has no engine for {format}, it has {engines.title}")
+        )
+
     def setup(self, offline: bool, say: Say) -> str:
         """Build the image; `offline` changes nothing, all is downloaded to this machine."""
         del offline
@@ -129,15 +138,11 @@ class EmulatedBoard:
 
     def _refusal(self, workload: Workload) -> str | None:
         """Why it does not run here."""
-        engines = self._image.engines
         if workload.bundle is None:
             return "torch is not on an emulated board"
         if workload.provider is not None:
             return "an emulated board has no GPU"
-        needed = workload.bundle.manifest.format
-        if needed in engines.formats:
-            return None
-        return f"an emulated board has no engine for {needed}, it has {engines.title}"
+        return self.refusal(workload.bundle.manifest.format)
 
     def _require_engine(self, workload: Workload) -> None:
         reason = self._refusal(workload)

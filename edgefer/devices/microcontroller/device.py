@@ -50,6 +50,12 @@ class EmulatedMicrocontroller:
         if missing is not None:
             raise NotSetUp(f"{self.name} is not set up: {missing}.")
 
+    def refusal(self, format: str) -> str | None:
+        """For all formats but C."""
+        if format == FORMAT:
+            return None
+        return f"a microcontroller runs C, and this bundle is {format}: build the network with --target c-int8"
+
     def setup(self, offline: bool, say: Say) -> str:
         """Nothing: the system's package manager brings its programs; raises NotSetUp where they are missing."""
         del offline, say
@@ -110,11 +116,9 @@ class EmulatedMicrocontroller:
             return "torch is not on a microcontroller"
         if workload.provider is not None:
             return "a microcontroller has no GPU"
-        if bundle.manifest.format != FORMAT:
-            return (
-                f"a microcontroller runs C, and this bundle is {bundle.manifest.format}: build the network with "
-                "--target c-int8"
-            )
+        other = self.refusal(bundle.manifest.format)
+        if other is not None:
+            return other
         try:
             self._firmware(bundle)
         except NotSetUp as error:

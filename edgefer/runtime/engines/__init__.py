@@ -47,6 +47,7 @@ class Engine:
     ranges         the format whose float graph the files are made from, and whose tensors have names in a calibration
     int8_sections  languages whose section of the page has code for int8 input and output; for the others there is a
                    second template, <name>-<language>-int8.md
+    one_thread     it computes in the thread that calls it, however many are asked for
     not_run        why edgefer runs no file of the format, and what is then not known; such a row stands in UNRUN
     same_host      share of the instructions per frame by which two counts of the same files may differ on one host
     other_host     and on two hosts, or by two versions of edgefer
@@ -64,6 +65,7 @@ class Engine:
     providers: tuple[str, ...] = ()
     other_packages: tuple[str, ...] = ()
     int8_sections: tuple[str, ...] = ()
+    one_thread: bool = False
     not_run: str = ""
 
     @property
@@ -144,6 +146,7 @@ _ROWS = (
         converters=_TFLITE_CONVERTERS,
         ranges="tflite",  # it is made from the TFLite file
         int8_sections=("python", "kotlin", "swift", "javascript"),
+        one_thread=True,
         same_host=5e-5,
         other_host=5e-3,
     ),
