@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -110,14 +111,18 @@ def exponentials(scale: float) -> NDArray[np.float32]:
 
 def sigmoid(given: Tensor, returned: Tensor) -> NDArray[np.int8]:
     """The stored result for each stored value from -128 to 127."""
-    stored = []
-    for q in range(-128, 128):
-        x = float(np.float32(given.scales[0]) * np.float32(q - given.zero_point))
-        x = min(max(x, -_STEEP), _STEEP)
-        probability = _float32(1 / (1 + Decimal(-x).exp()))
-        stored.append(np.rint(probability / np.float32(returned.scales[0])) + returned.zero_point)
-    table: NDArray[np.int8] = np.clip(np.array(stored), -128, 127).astype(np.int8)
+    results = _sigmoids(float(given.scales[0]), given.zero_point) / np.float32(returned.scales[0])
+    table: NDArray[np.int8] = np.clip(np.rint(results) + returned.zero_point, -128, 127).astype(np.int8)
     return table
+
+
+@lru_cache(256)
+def _sigmoids(scale: float, zero_point: int) -> NDArray[np.float32]:
+    found = []
+    for q in range(-128, 128):
+        x = float(np.float32(scale) * np.float32(q - zero_point))
+        found.append(_float32(1 / (1 + Decimal(-min(max(x, -_STEEP), _STEEP)).exp())))
+    return np.array(found, np.float32)
 
 
 def _float32(number: Decimal) -> np.float32:

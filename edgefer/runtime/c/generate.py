@@ -6,8 +6,10 @@ whichever of its kernels runs.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from edgefer.runtime.c.calls import Calls
@@ -15,7 +17,7 @@ from edgefer.runtime.c.checks import check
 from edgefer.runtime.c.constants import Arrays
 from edgefer.runtime.c.modes import MODES, PAIRS, SIGNED, UNSIGNED, Mode
 from edgefer.runtime.c.steps import shape_of, steps_of
-from edgefer.runtime.c.tflite_file import read
+from edgefer.runtime.c.tflite_file import Graph, read
 
 SOURCE, HEADER = "model.c", "model.h"
 _KERNELS = Path(__file__).parent / "kernels"
@@ -57,7 +59,11 @@ def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
 
     `fuse` off leaves the peepholes out: the same answers from one call an operator.
     """
-    graph = read(content)
+    return write(read(content), name, fuse)
+
+
+def write(graph: Graph, name: str, fuse: bool = True) -> dict[str, bytes]:
+    """What `generate` gives, of a file that has been read."""
     check(graph)
     steps = steps_of(graph, fuse)
     arrays = Arrays()
@@ -75,6 +81,16 @@ def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:
     begin = _fill("begin.c", values).partition("/* COMMON */\n")
     parts = (begin[0], _text("common.c"), begin[2], arrays.source(), kernels, _fill("end.c", values))
     return {SOURCE: "\n".join(parts).encode(), HEADER: _fill("header.h", values).encode()}
+
+
+@cache
+def checksum() -> str:
+    """Of the generator's own files: another one may write other C."""
+    digest = hashlib.sha256()
+    for path in sorted((*_KERNELS.parent.glob("*.py"), *_KERNELS.iterdir())):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def function_name(name: str) -> str:

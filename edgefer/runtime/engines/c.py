@@ -1,12 +1,15 @@
 """Networks as C, compiled here and called through ctypes.
 
 No code runs because a bundle brought it: the C is generated again from the TFLite file beside it, by edgefer's own
-generator, and that is what is compiled. A bundle whose C is another one is refused.
+generator, and that is what is compiled. A bundle whose C is another one is refused. That it is the same is kept in the
+cache, by a checksum of the generator and all that it was given and wrote, so that it is generated once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -16,14 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.runtime import files
 from edgefer.runtime.c.compiler import find_compiler, library
-from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, generate
-from edgefer.runtime.c.tflite_file import Tensor, read
+from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, write
+from edgefer.runtime.c.tflite_file import Graph, Tensor, read
 from edgefer.runtime.contract import Layout, TensorSpec
-from edgefer.runtime.errors import NotSetUp, UnknownName
+from edgefer.runtime.errors import NotSetUp, OutputFailed, UnknownName
 
 KERNEL = "EDGEFER_KERNEL"  # of the environment: the kernels to use, instead of the fastest that the processor has
-_DECLARED = re.compile(rb"^void edgefer_(\w+)\(", re.MULTILINE)
+_DECLARED = re.compile(rb"^void edgefer_(\w{1,100})\(", re.MULTILINE)
 
 
 class CModel:
@@ -66,25 +70,37 @@ class Network:
 def read_network(path: Path) -> Network:
     """The C of the TFLite file beside `path`, model.c; raises ValueError if the folder has other C."""
     content = path.with_suffix(".tflite").read_bytes()
-    sources, name = _generated(path, content)
     graph = read(content)
+    sources, name = _generated(path, content, graph)
     given, returned = (graph.tensors[index] for index in (graph.input, graph.output))
     return Network(sources, name, _spec("input", given), _spec("output", returned))
 
 
-def _generated(path: Path, content: bytes) -> tuple[dict[str, bytes], str]:
+def _generated(path: Path, content: bytes, graph: Graph) -> tuple[dict[str, bytes], str]:
     brought = {name: (path.parent / name).read_bytes() for name in (SOURCE, HEADER)}
     declared = _DECLARED.search(brought[HEADER])
     if declared is None:
         raise ValueError(f"{HEADER} declares no function of edgefer's")
     name = declared[1].decode()
-    sources = generate(content, name)
+    seen = files.cache_folder() / "c-generated" / _digest(checksum(), name, content, *brought.values())
+    if seen.is_file():
+        return brought, name
+    sources = write(graph, name)
     for file, text in sources.items():
         if brought[file] != text:
             raise ValueError(
                 f"{file} is not what this edgefer generates from {path.with_suffix('.tflite').name}; it is not run"
             )
+    with contextlib.suppress(OutputFailed):  # a cache that can't be written costs time only
+        files.write_atomic(seen, b"", durable=False)
     return sources, name
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in (each.encode() if isinstance(each, str) else each for each in parts):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
 def _forced() -> str | None:

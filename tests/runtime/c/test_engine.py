@@ -11,7 +11,9 @@ import pytest
 
 from edgefer.runtime import engines
 from edgefer.runtime.c import compiler
-from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, generate
+from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, generate, write
+from edgefer.runtime.c.tflite_file import Graph
+from edgefer.runtime.engines import c as engines_c
 from edgefer.runtime.engines.c import KERNEL
 from edgefer.runtime.errors import BrokenBundle, CompilerFailed, MissingEngine, NotSetUp, UnknownName
 from tests.compilers import lacking
@@ -84,6 +86,28 @@ def test_code_that_a_bundle_brought_is_not_run(folder: Path, tmp_path: Path, nam
     with pytest.raises(BrokenBundle, match=f"{name} is not what this edgefer generates from model.tflite"):
         engines.load(folder / SOURCE, "c")
     assert not (tmp_path / "cache").exists()
+
+
+def test_c_is_generated_again_only_for_what_it_was_not_generated_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(graph: Graph, name: str) -> dict[str, bytes]:
+        calls.append(name)
+        return write(graph, name)
+
+    monkeypatch.setattr(engines_c, "write", counted)
+    engines.load(folder / SOURCE, "c")
+    engines.load(folder / SOURCE, "c")
+    assert len(calls) == 1
+    monkeypatch.setattr(engines_c, "checksum", lambda: "of another edgefer")
+    engines.load(folder / SOURCE, "c")
+    assert len(calls) == 2
+    (folder / SOURCE).write_bytes((folder / SOURCE).read_bytes() + b"int other;\n")
+    with pytest.raises(BrokenBundle, match="is not what this edgefer generates"):
+        engines.load(folder / SOURCE, "c")
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize("kernel", [kernel.name for kernel in KERNELS])
