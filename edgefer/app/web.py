@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from edgefer.app.folder import FolderKind, require_replaceable, write_files
 from edgefer.app.rendering import (
@@ -25,16 +25,19 @@ from edgefer.app.web_engines import package_files, web_engines
 from edgefer.runtime import __version__, records
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.detectors import DETECTORS, face_map
-from edgefer.runtime.errors import NotSetUp, UnknownName, WrongOptions
+from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.engines.c import webassembly
+from edgefer.runtime.errors import BrokenBundle, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import PACKAGE
 from edgefer.runtime.manifest import Manifest
+from edgefer.runtime.process import library_errors
 from edgefer.runtime.signature import SIGNATURE, Trust
 
 PAGE_DETECTORS = ("blazeface", "none")  # those that the page has code for
 SETTINGS = "page.json"
 _SCHEMAS = "edgefer/web-page/"
 _KIND = FolderKind("page", SETTINGS, _SCHEMAS)
-_CODE = ("app.js", "camera.js", "golden.js", "preprocess.js", "page.css", "service-worker.js")
+_CODE = ("app.js", "camera.js", "golden.js", "picture.js", "preprocess.js", "page.css", "service-worker.js")
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def write_page(options: WebOptions) -> Page:
     """Write the page of a bundle, as a whole or not at all; an earlier page in the same folder is replaced.
 
     Raises WrongOptions for a bundle that no browser runs, NotSetUp if an engine or the detector was not fetched,
-    OutputFailed if the folder holds something else.
+    OutputFailed if the folder holds something else; of a network as C what compiling raises.
     """
     bundle = read_bundle(options.bundle, options.trust)
     manifest = bundle.manifest
@@ -107,7 +110,7 @@ def write_page(options: WebOptions) -> Page:
 
 def _require_runnable(manifest: Manifest) -> None:
     """Raise WrongOptions for a bundle that can't be run in a browser, with the targets that can."""
-    tried = "build one for tflite-int8-floatio, tflite-fp32, onnx-fp32 or onnx-int8"
+    tried = "build one for c-int8, tflite-int8-floatio, tflite-fp32, onnx-fp32 or onnx-int8"
     engines = web_engines()
     if manifest.format not in engines:
         known = " and ".join(f"{name} ({engine.title})" for name, engine in engines.items())
@@ -117,7 +120,7 @@ def _require_runnable(manifest: Manifest) -> None:
         if manifest.format == "tflite" and spec.dtype != "float32":
             raise WrongOptions(
                 f"{manifest.name} has {spec.dtype} {which}, LiteRT.js takes float32 only: build the target "
-                "tflite-int8-floatio, which is int8 inside."
+                "tflite-int8-floatio, which is int8 inside, or c-int8."
             )
 
 
@@ -140,8 +143,19 @@ def _detector(name: str, manifest: Manifest) -> PageDetector | None:
 
 
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
-    names = (MANIFEST, *([SIGNATURE] if bundle.is_signed else []), *bundle.manifest.files)
-    return {f"bundle/{name}": bundle.path(name).read_bytes() for name in names}
+    names, compiled = (MANIFEST, *([SIGNATURE] if bundle.is_signed else []), *bundle.manifest.files), {}
+    if bundle.manifest.format == "c":
+        names = tuple(name for name in names if PurePath(name).suffix not in ENGINES["c"].suffixes)
+        compiled = _compiled(bundle)
+    return {f"bundle/{name}": bundle.path(name).read_bytes() for name in names} | compiled
+
+
+def _compiled(bundle: Bundle) -> dict[str, bytes]:
+    """A network as C as WebAssembly, which the page has in place of its files."""
+    manifest = bundle.manifest
+    with library_errors(lambda reason: BrokenBundle(f"{manifest.name} can't be compiled ({reason})")):
+        content = webassembly(bundle.path(manifest.model))
+    return {f"bundle/{PurePath(manifest.model).with_suffix('.wasm')}": content}
 
 
 def _page_files(manifest: Manifest, detector: PageDetector | None) -> dict[str, bytes]:

@@ -46,7 +46,8 @@ def web(as_json: bool, **options: Any) -> None:
     """Write a folder that is a page: camera or photo in, expression out, all in the browser.
 
     The page checks the bundle's golden pair on the device that it is opened on, works offline and sends no picture
-    anywhere. It runs TFLite bundles with float32 input and output, and ONNX ones.
+    anywhere. It runs networks as C (c-int8), which need no engine, TFLite bundles with float32 input and output, and
+    ONNX ones.
 
     \b
     Example: edgefer detector setup blazeface
@@ -177,9 +178,13 @@ def setup(formats: tuple[str, ...], given: tuple[Path, ...], as_json: bool) -> N
     """
     from edgefer.app.web_engines import set_up, web_engines
 
-    ready = set_up(formats or tuple(web_engines()), given)
+    engines = web_engines()
+    ready = set_up(formats or tuple(engines), given)
     if as_json:
         print_json([{"package": each.name, "version": each.version, "file": str(path)} for each, path in ready])
         return
     for package, path in ready:
         click.echo(f"{package.name} {package.version} ({package.licence}) is at {path}")
+    for name in formats:
+        if not engines[name].packages:
+            click.echo(f"{name} needs nothing: a page has {engines[name].title}")

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_page_is_the_bundle_the_code_and_the_engine(floatio: Path, tmp_path: Pat
     assert "engine-onnx.js" not in written
     for icon in json.loads((page.folder / "page.webmanifest").read_text())["icons"]:
         assert icon["src"] in written
+
+
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="WebAssembly is compiled by zig")
+def test_page_of_a_network_as_c_has_what_the_c_becomes_and_no_engine(dist: Path, tmp_path: Path) -> None:
+    page = page_of(dist / "ean.c-int8", tmp_path / "page")
+    assert page.settings.engines == ["WebAssembly of its C"]
+    assert not [name for name in page.settings.files if name.startswith("engine/")]
+    assert (page.folder / "bundle" / "model.wasm").read_bytes()[:4] == b"\0asm"
+    assert not {"model.c", "model.h", "model.tflite"} & {path.name for path in page.folder.rglob("*")}
+    assert "importmap" not in (page.folder / "index.html").read_text()
 
 
 @pytest.mark.usefixtures("engines")

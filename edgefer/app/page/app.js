@@ -2,7 +2,8 @@
 
 import {cameras, openCamera} from './camera.js';
 import {checkGolden, checkResize} from './golden.js';
-import {cut, dequantise, toInput, toPixels, withoutAlpha} from './preprocess.js';
+import {decoded, drawn, drawnOpaque} from './picture.js';
+import {cut, dequantise, toInput, toPixels} from './preprocess.js';
 
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 const OFFLINE_AFTER = 3000; // ms that loading waits for the page to be kept
@@ -26,17 +27,6 @@ async function fetched(url, as) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} could not be fetched (${response.status} ${response.statusText})`);
   return response[as]();
-}
-
-/** Draw a picture at its own size and return its pixels. */
-function drawn(source, width, height) {
-  Object.assign(view.canvas, {width, height});
-  view.drawImage(source, 0, 0, width, height);
-  return withoutAlpha(view.getImageData(0, 0, width, height));
-}
-
-async function decoded(blob) {
-  return createImageBitmap(blob, {imageOrientation: 'from-image', colorSpaceConversion: 'none', premultiplyAlpha: 'none'});
 }
 
 /** Load the model and the detector, and check the golden pairs; throws if this device can't run them, or runs them wrongly. */
@@ -79,7 +69,7 @@ async function detector(settings, contract, load) {
 async function pairOf({picture, input, output}) {
   const image = await decoded(await fetched(`bundle/${picture}`, 'blob'));
   const files = [input, output].map((name) => fetched(`bundle/${name}`, 'arrayBuffer'));
-  return [drawn(image, image.width, image.height), ...(await Promise.all(files))];
+  return [drawnOpaque(view, image), ...(await Promise.all(files))];
 }
 
 function goldenFailure({holds, inputs, difference, tolerance, resize}) {
@@ -229,7 +219,7 @@ function stopCamera() {
 async function nextFrame(stream) {
   if (state.stream !== stream) return;
   try {
-    if (video.videoWidth) await classify(drawn(video, video.videoWidth, video.videoHeight), false);
+    if (video.videoWidth) await classify(drawn(view, video, video.videoWidth, video.videoHeight), false);
   } catch (error) {
     stopCamera();
     message(`The model stopped (${error.message}). Load the page again.`);
@@ -248,7 +238,7 @@ async function openPhoto(file) {
     view.canvas.classList.remove('mirrored');
     element('hint').hidden = true;
     state.spoken = '';
-    await classify(drawn(photo, photo.width, photo.height), true);
+    await classify(drawnOpaque(view, photo), true);
   } catch (error) {
     message(`${file.name} could not be opened as a picture (${error.message}).`);
   }

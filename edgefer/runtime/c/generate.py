@@ -93,6 +93,12 @@ def checksum() -> str:
     return digest.hexdigest()
 
 
+def exports(name: str) -> str:
+    """C that exports the function edgefer_<name> from WebAssembly, with its input and output."""
+    identifier = function_name(name)
+    return _fill("exports.c", {"NAME": identifier, "UPPER": identifier.upper()})
+
+
 def function_name(name: str) -> str:
     """The network's name as C has it."""
     return re.sub(r"\W", "_", name.lower(), flags=re.ASCII)

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime import files
+from edgefer.runtime.c import compiler
 from edgefer.runtime.c.compiler import find_compiler, library
-from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, write
+from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, exports, write
 from edgefer.runtime.c.tflite_file import Graph, Tensor, read
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.errors import NotSetUp, OutputFailed, UnknownName
@@ -123,6 +124,12 @@ def _kernel(loaded: ctypes.CDLL, name: str, forced: str | None) -> str:
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:
     return TensorSpec(name, tensor.shape, "int8", float(tensor.scales[0]), tensor.zero_point)
+
+
+def webassembly(path: Path) -> bytes:
+    """The network of model.c as WebAssembly, compiled here; raises what `load` does, MissingEngine without zig."""
+    network = read_network(path)
+    return compiler.webassembly(network.sources | {"exports.c": exports(network.name).encode()}).read_bytes()
 
 
 def load(path: Path, threads: int) -> CModel:  # noqa: ARG001 - the C runs in the thread that calls it

@@ -1,7 +1,13 @@
 /* A network as C99, written by edgefer: call edgefer_@NAME@ of model.h. Don't edit it, it is made from model.tflite.
    Compile with -O3 -ffp-contract=off. -DEDGEFER_KERNEL=EDGEFER_PLAIN (or another one) leaves only these kernels in. */
 #include <stdint.h>
+#if defined(__wasm__) && defined(__clang__)
+#define memcpy __builtin_memcpy /* an instruction there, and string.h is not in every sysroot */
+#define memset __builtin_memset
+#include <stddef.h>
+#else
 #include <string.h>
+#endif
 #include "model.h"
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
