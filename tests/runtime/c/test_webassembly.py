@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from edgefer.runtime import files
-from edgefer.runtime.c import compiler
 from edgefer.runtime.c.generate import HEADER, SOURCE, generate
 from edgefer.runtime.engines.c import webassembly
 from edgefer.runtime.errors import MissingEngine
@@ -59,9 +59,9 @@ def test_other_c_than_edgefer_s_is_not_compiled(model: Path) -> None:
 
 def test_without_zig_it_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
-        raise compiler.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(compiler.metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(MissingEngine, match=r"WebAssembly is compiled by zig.*pip install 'edgefer\[c\]'"):
         webassembly(model)
 
