@@ -146,7 +146,17 @@ def _converter() -> Any:
     converter = Converter(forbid_extra_keys=True)
     converter.register_structure_hook_func(_is_text, _from_text)
     converter.register_unstructure_hook_func(_is_text, str)
+    one_by_one = converter.get_structure_hook(list[float])  # names the place of a wrong value
+    converter.register_structure_hook_func(
+        lambda kind: kind == list[float],
+        lambda content, kind: list(content) if _are_floats(content) else one_by_one(content, kind),
+    )
     return converter
+
+
+def _are_floats(content: Any) -> bool:
+    """Whether it is a list of numbers with a point and nothing else, as raw samples are: they need no second look."""
+    return isinstance(content, list) and set(map(type, content)) == {float}
 
 
 def _is_text(kind: Any) -> bool:
@@ -210,7 +220,7 @@ def _not_finite(content: Any, path: str) -> Iterator[str]:
     elif isinstance(content, Mapping):
         for key, value in content.items():
             yield from _not_finite(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(content, list | tuple):
+    elif isinstance(content, list | tuple) and not (_are_floats(content) and all(map(isfinite, content))):
         for index, value in enumerate(content):
             yield from _not_finite(value, f"{path}[{index}]")
 
@@ -223,7 +233,7 @@ def _with_controls(content: Any, path: str) -> Iterator[str]:
         for key, value in content.items():
             yield from _with_controls(str(key), f"a key of {path or 'the record'}")
             yield from _with_controls(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(content, list | tuple):
+    elif isinstance(content, list | tuple) and not _are_floats(content):
         for index, value in enumerate(content):
             yield from _with_controls(value, f"{path}[{index}]")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import gzip
+import io
 import lzma
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +22,9 @@ from hypothesis import strategies as st
 from edgefer.data.check import check
 from edgefer.data.dataset import SPLITS
 from edgefer.data.load import load
+from edgefer.data.readers import fer2013
 from edgefer.data.readers.fer2013 import SIDE, read_csv, read_votes
+from edgefer.data.source_files import rows_of
 from edgefer.runtime.errors import BadData, EdgeferError, EmptyData, MissingFile
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from tests.data.made import HEADER, fails, good_rows, noise, one_line, row, text, write_image, write_rows, write_votes
@@ -393,3 +397,49 @@ def test_damaged_bytes_never_end_in_a_traceback(tmp_path: Path, pack: Pack, seed
         one_line(str(error), "damaged")
     else:
         assert len(data) and set(data.splits.tolist()) <= set(range(len(SPLITS)))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    odd=st.lists(
+        st.tuples(
+            st.integers(0, SIDE * SIDE - 1), st.sampled_from(["256", "1255", "007", "0001", "", "x", "\t", "٣", "-1"])
+        ),
+        max_size=3,
+    ),
+    count=st.integers(SIDE * SIDE - 1, SIDE * SIDE + 1),
+    together=st.integers(1, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_pixels_read_together_are_those_read_one_by_one(
+    seed: int, odd: list[tuple[int, str]], count: int, together: int
+) -> None:
+    numbers = np.random.default_rng(seed).integers(0, 256, (together, count)).astype(str).tolist()
+    for place, word in odd:
+        numbers[-1][place % count] = word
+    texts = [" ".join(words) for words in numbers]
+    for each, found in zip(texts, fer2013._pixels(texts), strict=True):
+        expected = fer2013._other_pixels(each)
+        assert type(found) is type(expected)
+        assert np.array_equal(found, expected) if isinstance(expected, np.ndarray) else found == expected
+
+
+def test_rows_that_are_one_pixel_short_and_long_do_not_even_out() -> None:
+    short, long = (" ".join(["7"] * (SIDE * SIDE + change)) for change in (-1, 1))
+    assert [str(each) for each in fer2013._pixels([short, long])] == [
+        str(fer2013._other_pixels(each)) for each in (short, long)
+    ]
+
+
+@given(st.text(alphabet='a1,"\r\n é', max_size=60))
+def test_rows_are_those_of_the_module_csv(content: str) -> None:
+    def rows(lines: Iterator[list[str]]) -> list[list[str]]:
+        found: list[list[str]] = []
+        try:
+            found += lines
+        except csv.Error:
+            found.append(["csv.Error"])
+        return found
+
+    expected = (cells for cells in csv.reader(io.StringIO(content, newline="")) if cells)
+    assert rows(rows_of(io.StringIO(content, newline=""))) == rows(expected)
