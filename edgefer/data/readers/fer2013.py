@@ -83,7 +83,9 @@ def read_csv(path: Path) -> ReadResult:
     A fer2013new.csv beside it adds FER+'s votes. Raises MissingFile, BadData if it is no such CSV or breaks
     off, EmptyData for an empty file.
     """
-    faces, problems, usages = Faces(), [], []
+    faces = Faces()
+    problems: list[str] = []
+    usages: list[str] = []
     with open_text(path) as file:
         lines = rows_of(file)
         columns = _columns(path, next(lines, []))
