@@ -10,7 +10,7 @@ TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 WORKERS := 2
 PYTEST = $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
 
-.PHONY: demo test test-all test-bare lint matrix plots gate baseline clean
+.PHONY: demo test test-all test-bare lint matrix plots gate baseline lock licences release clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -57,6 +57,26 @@ baseline: .venv/build
 	$(BIN)/edgefer build --arch ean $(TARGETS:%=--target %) --out dist/gate
 	$(BIN)/edgefer bench --dist dist/gate --samples 100 --processes 1 --no-instructions --save-baseline $(BASELINE)
 
+# the newest versions of all packages that edgefer is built and tested with, and their checksums
+LOCK = .release/bin/uv pip compile pyproject.toml --upgrade --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-package torch --custom-compile-command 'make lock'
+lock: .release/tools
+	$(LOCK) --extra build --extra test --output-file release/dev.lock
+	$(LOCK) --extra build --constraint release/dev.lock --output-file release/build.lock
+
+# the table of packages in docs/licences.md
+licences: .release/tools .venv/test
+	.release/bin/python release/licences.py
+
+# wheel and sdist of the last commit, built twice and compared, an SBOM and checksums
+release: .release/tools .venv/test
+	.release/bin/python release/make.py
+
+.release/tools: release/tools.txt
+	$(PYTHON) -m venv .release
+	.release/bin/pip install --quiet --disable-pip-version-check --requirement release/tools.txt
+	@touch $@
+
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "edgefer needs Python 3.11 or newer; say which one with: make PYTHON=python3.12 demo"; exit 1; }
@@ -72,4 +92,4 @@ baseline: .venv/build
 	@touch $@
 
 clean:
-	rm -rf .venv dist build
+	rm -rf .venv .release dist build
