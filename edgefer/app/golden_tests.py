@@ -11,6 +11,7 @@ from edgefer.runtime.bundle import LABELS_FILE, Bundle
 from edgefer.runtime.contract import dequantise
 from edgefer.runtime.errors import BrokenBundle
 from edgefer.runtime.manifest import Golden, GoldenResize
+from edgefer.runtime.verify import read_golden_picture
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,8 @@ def golden_pairs(bundle: Bundle) -> list[Pair]:
 
 
 def _pair(bundle: Bundle, golden: Golden | GoldenResize) -> Pair:
-    from PIL import Image
-
     output = bundle.manifest.contract.output
-    with Image.open(bundle.path(golden.picture)) as image:
-        pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    (pixels,) = read_golden_picture(bundle, golden.picture)
     stored = bundle.path(golden.output).read_bytes()
     answer = dequantise(np.frombuffer(stored, np.dtype(output.dtype).newbyteorder("<")), output)
     return Pair(

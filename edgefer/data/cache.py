@@ -20,7 +20,7 @@ from edgefer.data.decode import DecodedFaces, SixteenBit, decoded
 from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_digest
 from edgefer.runtime import records
 from edgefer.runtime.detectors import face_map
-from edgefer.runtime.errors import BadRecord, MissingFile, OutputFailed, UnknownSchema, one_line
+from edgefer.runtime.errors import OutputFailed, UnknownSchema, one_line
 from edgefer.runtime.files import cache_folder, locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
@@ -95,7 +95,7 @@ def _open(target: Path, key: str, images: int, size: int, options: ReadOptions |
         whole = fits and pixels.shape[1:3] == (size, size) and index.crc32 in (None, _crc32(target / FACES, index))
     except UnknownSchema:
         return None
-    except (MissingFile, BadRecord, OSError, ValueError, EOFError):
+    except Exception:  # numpy raises whatever a broken header provokes
         whole = False
     if not whole:
         if options is not None and target.exists():

@@ -14,6 +14,7 @@ import numpy as np
 from edgefer.data.dataset import Dataset, class_of
 from edgefer.data.listing import StatedClasses, printable
 from edgefer.runtime.errors import BadData, BadRecord, MissingFile, WrongOptions, one_line
+from edgefer.runtime.files import TOML_LIMIT, read_text
 from edgefer.runtime.labels import CLASS_WORDS, FERPLUS, FERPLUS_NAME, LABELS
 
 KNOWN = (*LABELS, "contempt")
@@ -103,14 +104,14 @@ def parse(text: str) -> StatedClasses:
 def _read(path: Path) -> dict[str, str]:
     """What a file says: under [classes], what a class folder is called -> its class, "" to leave it out."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, TOML_LIMIT)
     except OSError as error:
         raise MissingFile(f"can't open {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise BadRecord(f"{path} is not UTF-8 text: write it again.") from error
     try:
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path} can't be read ({error}): mend it.") from error
     table = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):

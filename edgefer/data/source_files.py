@@ -8,13 +8,14 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO
 
@@ -34,10 +35,16 @@ _BROKEN_STREAM = (
     lzma.LZMAError,
     zlib.error,
     zipfile.BadZipFile,
+    NotImplementedError,  # what zipfile says of kinds and versions of archives that it doesn't know
+    RuntimeError,
+    struct.error,
+    OverflowError,
     UnicodeDecodeError,
     csv.Error,
 )
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
+_MEMBERS = 10_000  # of an archive: FER2013's have some ten
+_BLANK = 100_000  # lines without a cell: a compressed file of a megabyte could hold a thousand million
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,10 @@ def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFi
         return file
     archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 (the stack closes it)
     stack.callback(archive.close)
-    members = {member.name: member for member in archive if member.isfile()}
+    listed = list(islice(archive, _MEMBERS + 1))  # each is a header of 512 bytes, a compressed one could hold millions
+    if len(listed) > _MEMBERS:
+        raise BadData(f"{path} holds more than {_MEMBERS:,} files: it must hold fer2013.csv alone.")
+    members = {member.name: member for member in listed if member.isfile()}
     opened = archive.extractfile(members[_only_csv(path, members)])  # a stream: nothing is written to disk
     assert opened is not None  # because it is a file
     return opened
@@ -156,7 +166,7 @@ def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
 
 def rows_of(file: TextIO) -> Iterator[list[str]]:
     """The rows of a CSV but for blank ones, which editors and tools leave at the end."""
-    lines = iter(lambda: file.readline(_LONGEST_LINE), "")
+    lines, blank = iter(lambda: file.readline(_LONGEST_LINE), ""), 0
     for line in lines:
         text = line.rstrip("\r\n")
         # The module csv goes through every character; only quotes, and what it refuses, need that.
@@ -166,3 +176,5 @@ def rows_of(file: TextIO) -> Iterator[list[str]]:
             cells = text.split(",") if text else []
         if cells:
             yield cells
+        elif (blank := blank + 1) > _BLANK:
+            raise csv.Error(f"more than {_BLANK:,} blank lines")

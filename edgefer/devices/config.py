@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, UnknownName
-from edgefer.runtime.files import shipped_folder, write_atomic
+from edgefer.runtime.files import TOML_LIMIT, read_text, shipped_folder, write_atomic
 from edgefer.runtime.names import NAMES_ARE, is_name
 
 T = TypeVar("T")
@@ -241,10 +241,10 @@ def remote_boards() -> dict[str, RemoteBoard]:
     """The user's boards by name, none if there is no file; raises BadRecord, also for what `board_fault` finds."""
     path = remote_boards_path()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path, TOML_LIMIT))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path} is not TOML ({error}): mend it, or remove it and add the devices again.") from error
     boards = _rows(RemoteBoard, content, str(path))
     for board in boards.values():

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+MESSAGE_LIMIT = 1_900  # characters of a failure: with what stands before it a line has less than 2,000
+_MIDDLE = " ... ({:,} characters left out) ... "
 _LISTED = ("arch", "device", "recipe", "target")  # kinds of names that a command lists
 
 
@@ -20,7 +22,7 @@ class EdgeferError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        super().__init__(shortened(message))
 
     @property
     def parts(self) -> Sequence[EdgeferError]:
@@ -31,6 +33,24 @@ class EdgeferError(Exception):
 def one_line(text: object) -> str:
     """`text` on one printable line: what a library says, or a file is called, may have line breaks in it."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(text).split()))
+
+
+def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """`text` on one printable line of at most `limit` characters: of a longer one the begin and the end."""
+    if len(text) > 8 * limit:  # so that megabytes are not gone through
+        text = f"{text[: 4 * limit]}{text[-4 * limit :]}"
+    line = one_line(text)
+    if len(line) <= limit:
+        return line
+    kept = limit - len(_MIDDLE) - 10
+    return f"{line[: kept * 2 // 3]}{_MIDDLE.format(len(line) - kept)}{line[len(line) - kept // 3 :]}"
+
+
+def listed(names: Iterable[object], shown: int = 5, between: str = ", ") -> str:
+    """The first few of what a message lists, and how many there are besides."""
+    texts = list(names)
+    more = f" and {len(texts) - shown:,} more" if len(texts) > shown else ""
+    return between.join(f"{each!s:.200}" for each in texts[:shown]) + more
 
 
 def has_controls(text: str) -> bool:

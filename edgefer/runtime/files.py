@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from edgefer.runtime.errors import EdgeferError, MissingEngine, MissingFile, OutputFailed
+from edgefer.runtime.errors import BadRecord, EdgeferError, MissingEngine, MissingFile, OutputFailed
 from edgefer.runtime.leftovers import OLD, STAGED, own, owned, sweep_once
 from edgefer.runtime.process import defer_signals
 
 PACKAGE = Path(__file__).parents[1]
 COUNTING_PLUGIN = "benchmark/tcg_count.c"  # it decides what is counted, and stays on the machine that counts
+RECORD_LIMIT = 32 * 2**20  # bytes of a JSON record
+TOML_LIMIT = 2**20  # of a TOML file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {
@@ -189,6 +191,18 @@ def _lock(handle: int, wait: bool, shared: bool) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def read_text(path: Path, limit: int = RECORD_LIMIT, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """The text of a file of at most `limit` bytes; raises OSError, UnicodeDecodeError and, for more, BadRecord.
+
+    What is no regular file (a pipe, a device) is read no further either.
+    """
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise BadRecord(f"{path} has more than {limit:,} bytes, no such file is read further: give the right one.")
+    return content.decode(encoding, errors)
 
 
 def sha256(path: Path) -> str:

@@ -10,15 +10,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema, has_controls
-from edgefer.runtime.files import write_atomic
+from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema, has_controls, listed
+from edgefer.runtime.files import read_text, write_atomic
 
 T = TypeVar("T")
 GET_AGAIN = "get or build it again"
+_EXPLAINED = 20_000  # values of a content whose every fault is looked for
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,11 @@ class Dtypes:
 
 
 @cache
-def _converter() -> Any:
+def _converter(detailed: bool = False) -> Any:
+    """What reads and writes records; a `detailed` one gathers all that is wrong, a kilobyte for each fault."""
     from cattrs import Converter
 
-    converter = Converter(forbid_extra_keys=True)
+    converter = Converter(forbid_extra_keys=True, detailed_validation=detailed)
     converter.register_structure_hook_func(_is_text, _from_text)
     converter.register_unstructure_hook_func(_is_text, str)
     one_by_one = converter.get_structure_hook(list[float])  # names the place of a wrong value
@@ -175,13 +178,48 @@ def structure(kind: type[T], content: Any, source: str, remedy: str = GET_AGAIN)
     try:
         result: T = _converter().structure(content, kind)
     except Exception as error:  # cattrs raises whatever the wrong value provokes
-        from cattrs import transform_error
-
-        detail = "; ".join(transform_error(error, path="")) or type(error).__name__
+        detail = _detail(kind, content) or f"{type(error).__name__}: {error!s:.300}"
         row = next(reversed(get_args(kind)), kind)  # of dict[str, Target], Target
         keys = ", ".join(getattr(row, "__dataclass_fields__", {}))
         raise BadRecord(f"{source}: {detail}. {row.__name__} has the keys {keys}: correct it, or {remedy}.") from error
     return result
+
+
+def _detail(kind: type[Any], content: Any) -> str:
+    """What is wrong with the content, and where; "" where that is not found, or would take too much memory."""
+    if next(islice(_values(content), _EXPLAINED, None), None) is not None:
+        return ""
+    try:
+        _converter(detailed=True).structure(content, kind)
+    except Exception as error:
+        return listed(_faults(error, "", None), between="; ")
+    return ""
+
+
+def _values(content: Any) -> Iterator[Any]:
+    """All values of a JSON content."""
+    inner = content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ()
+    yield content
+    for value in inner:
+        yield from _values(value)
+
+
+def _faults(error: BaseException, path: str, kind: type[Any] | None) -> Iterator[str]:
+    """Each fault that cattrs found, and where."""
+    from cattrs import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+    from cattrs.v import format_exception
+
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        noted, others = error.group_exceptions()
+        for each, note in noted:
+            step = f".{note.name}" if isinstance(error, ClassValidationError) else f"[{note.index!r:.80}]"
+            yield from _faults(each, path + step, note.type)
+        for each in others:
+            yield from _faults(each, path, None)
+    elif isinstance(error, ForbiddenExtraKeysError):
+        yield f"extra fields found ({listed(sorted(error.extra_fields))}) @ {path}"
+    else:
+        yield f"{format_exception(error, kind)} @ {path}"
 
 
 def plain(record: object) -> Any:
@@ -198,7 +236,7 @@ def dumps(record: object, ascii_only: bool = False) -> str:
     try:
         return json.dumps(content, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
     except ValueError as error:
-        where = "; ".join(_not_finite(content, ""))
+        where = listed(_not_finite(content, ""), between="; ")
         if not where:
             raise
         raise BadRecord(f"no record can hold {where}: what was computed is not a finite number.") from error
@@ -219,10 +257,15 @@ def _not_finite(content: Any, path: str) -> Iterator[str]:
         yield f"{path or 'the value'} = {content}"
     elif isinstance(content, Mapping):
         for key, value in content.items():
-            yield from _not_finite(value, f"{path}.{key}" if path else str(key))
+            yield from _not_finite(value, _inner(path, key))
     elif isinstance(content, list | tuple) and not (_are_floats(content) and all(map(isfinite, content))):
         for index, value in enumerate(content):
             yield from _not_finite(value, f"{path}[{index}]")
+
+
+def _inner(path: str, key: object) -> str:
+    """The place of a key's value; a long key would be copied for each value inside."""
+    return f"{path}.{key!s:.80}" if path else f"{key!s:.80}"
 
 
 def _with_controls(content: Any, path: str) -> Iterator[str]:
@@ -231,8 +274,9 @@ def _with_controls(content: Any, path: str) -> Iterator[str]:
         yield f"{path or 'the value'} = {content!r:.100}"
     elif isinstance(content, Mapping):
         for key, value in content.items():
-            yield from _with_controls(str(key), f"a key of {path or 'the record'}")
-            yield from _with_controls(value, f"{path}.{key}" if path else str(key))
+            if has_controls(str(key)):
+                yield f"a key of {path or 'the record'} = {key!r:.100}"
+            yield from _with_controls(value, _inner(path, key))
     elif isinstance(content, list | tuple) and not _are_floats(content):
         for index, value in enumerate(content):
             yield from _with_controls(value, f"{path}[{index}]")
@@ -270,7 +314,13 @@ def parse_any(
     `plain_text` refuses texts with control characters, as of all that comes from a file: an escape sequence or a line
     break could make a terminal or a log say what edgefer does not.
     """
-    content = parse_json(text, source, remedy)
+    try:
+        return _parse_any(kinds, parse_json(text, source, remedy), source, remedy, finite, plain_text)
+    except RecursionError as error:
+        raise BadRecord(f"{source} is nested deeper than a record is: {remedy}.") from error
+
+
+def _parse_any(kinds: Sequence[type[T]], content: Any, source: str, remedy: str, finite: bool, plain_text: bool) -> T:
     broken = next(_not_finite(content, ""), None) if finite else None
     if broken is not None:
         raise BadRecord(f"{source} holds {broken}, which is no finite number: {remedy}.")
@@ -284,7 +334,7 @@ def parse_any(
             return structure(kind, content, source, remedy)
     refusal = UnknownSchema if isinstance(content, dict) else BadRecord
     raise refusal(
-        f"{source} has the schema {schema!r}, this edgefer reads "
+        f"{source} has the schema {schema!r:.100}, this edgefer reads "
         f"{' and '.join(repr(declared_schema(kind)) for kind in kinds)}: {remedy}."
     )
 
@@ -307,7 +357,7 @@ def schema_of(content: Any) -> object:
 
 def _text(path: Path, remedy: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as error:
         raise MissingFile(f"can't read {path} ({error.strerror}): check the path, or {remedy}.") from error
     except UnicodeDecodeError as error:

@@ -87,7 +87,7 @@ def check_golden_of(bundle: Bundle, model: engines.Model) -> GoldenCheck:
     manifest = bundle.manifest
     golden, agreed = manifest.golden, manifest.contract
     golden_input = _array(bundle, golden.input, agreed.input)
-    prepared = contract.to_input(contract.to_pixels(_picture(bundle, golden.picture), agreed), agreed)
+    prepared = contract.to_input(contract.to_pixels(read_golden_picture(bundle, golden.picture), agreed), agreed)
     if not np.array_equal(prepared, golden_input):
         raise GoldenMismatch(
             f"{manifest.name}: the golden picture, preprocessed by the contract, is not the golden input: "
@@ -107,7 +107,7 @@ def check_golden_of(bundle: Bundle, model: engines.Model) -> GoldenCheck:
 def _check_resize(bundle: Bundle, golden: GoldenResize, model: engines.Model) -> ResizeCheck:
     """Run the large picture from its file to the output; raises BrokenBundle or GoldenMismatch."""
     name, agreed = bundle.manifest.name, bundle.manifest.contract
-    prepared = contract.to_input(contract.to_pixels(_picture(bundle, golden.picture), agreed), agreed)
+    prepared = contract.to_input(contract.to_pixels(read_golden_picture(bundle, golden.picture), agreed), agreed)
     levels = _off(prepared, _array(bundle, golden.input, agreed.input), agreed.input)
     if not levels <= golden.levels:
         raise GoldenMismatch(
@@ -186,7 +186,8 @@ def _array(bundle: Bundle, name: str, spec: contract.TensorSpec) -> NDArray[np.g
     return values.reshape(spec.shape)
 
 
-def _picture(bundle: Bundle, name: str) -> NDArray[np.uint8]:
+def read_golden_picture(bundle: Bundle, name: str) -> NDArray[np.uint8]:
+    """A picture of the bundle, uint8 (1, H, W, 3); raises BrokenBundle for what is no PNG of a sensible size."""
     from PIL import Image
 
     path = bundle.path(name)

@@ -20,6 +20,7 @@ from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.process import library_errors
 from edgefer.runtime.records import Epoch
+from edgefer.training import torch_file
 from edgefer.training.loop import State
 from edgefer.training.recipes import recorded_settings
 
@@ -80,7 +81,7 @@ def _content(path: Path, note: Callable[[str], None]) -> bytes:
     if content[-_END_SIZE:][:4] != _END:  # an earlier edgefer's file ends with the archive
         raise BadCheckpoint(f"{path} can't be read, it is not as it was written: {_AGAIN}.")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        damaged = archive.testzip()
+        damaged = torch_file.compressed_part(io.BytesIO(content)) or archive.testzip()
     if damaged is not None:
         raise BadCheckpoint(f"{path} can't be read, {damaged} in it is not as it was written: {_AGAIN}.")
     note(f"{path} is of an earlier edgefer and has no checksum of the whole; its parts' own hold")

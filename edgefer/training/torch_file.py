@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import save
@@ -42,14 +42,25 @@ def describe(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(len(_LEGACY))
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = {name.rpartition("/")[2] for name in archive.namelist()}
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = {name.rpartition("/")[2] for name in archive.namelist()}
+        except Exception:  # zipfile raises whatever broken bytes provoke
+            return None
         if "data.pkl" not in names:
             return None
         return "a TorchScript archive" if "constants.pkl" in names else "a torch checkpoint"
     if start == _LEGACY:
         return "a torch checkpoint (the format from before torch 1.6)"
     return "a Python pickle" if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05" else None
+
+
+def compressed_part(file: Path | IO[bytes]) -> str | None:
+    """A part of a zip archive that is larger unpacked, as torch.save writes none; None: there is none."""
+    if not zipfile.is_zipfile(file):
+        return None
+    with zipfile.ZipFile(file) as archive:
+        return next((each.filename for each in archive.infolist() if each.compress_type != zipfile.ZIP_STORED), None)
 
 
 def advice(path: Path, kind: str) -> str:
@@ -101,8 +112,13 @@ def _load(path: Path) -> Any:
     if kind == "a TorchScript archive":
         raise BadWeights(f"{path} is {kind}: {advice(path, kind)}.")
     try:
+        packed = compressed_part(path)
+        if packed is not None:
+            raise BadWeights(f"{path} has a compressed part ({packed:.100}), torch.save writes none: get it again.")
         with quiet():  # it warns of pickles of another protocol
             return torch.load(path, map_location="cpu", weights_only=True)
+    except BadWeights:
+        raise
     except Exception as error:  # torch raises whatever broken bytes provoke
         raise BadWeights(_why_not(path, error)) from error
 

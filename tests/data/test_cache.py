@@ -195,6 +195,11 @@ def _cut(folder: Path) -> None:
     faces.write_bytes(faces.read_bytes()[:-1])
 
 
+def _header(folder: Path) -> None:
+    faces = folder / cache.FACES
+    faces.write_bytes(faces.read_bytes().replace(b"}", b"(", 1))
+
+
 def _pickle(folder: Path) -> None:
     np.save(folder / cache.FACES, np.array([{}], dtype=object), allow_pickle=True)
 
@@ -223,7 +228,7 @@ def _broken_index(folder: Path) -> None:
     (folder / cache.INDEX).write_text('{"schema": 1}')
 
 
-@pytest.mark.parametrize("damage", [_cut, _pickle, _other_shape, _flipped, _flipped_index, _no_index])
+@pytest.mark.parametrize("damage", [_cut, _header, _pickle, _other_shape, _flipped, _flipped_index, _no_index])
 def test_a_damaged_cache_is_written_again_and_told_of(root: Path, large: Path, heard: Heard, damage: Any) -> None:
     load(root, SIZE)
     (folder,) = (p for p in large.iterdir() if p.is_dir())

@@ -33,3 +33,18 @@ def test_several_failures_have_the_first_ones_code() -> None:
     several = SeveralFailures.of(failures)
     assert (str(several), several.exit_code, several.parts) == ("one. two.", 5, failures)
     assert SeveralFailures.of(failures, highest=True).exit_code == 25
+
+
+def test_a_line_is_never_long() -> None:
+    for text in ("x" * 5_000, "\n" * 99, "\x1b" * 5_000, "word " * 2_000_000, "a" * errors.MESSAGE_LIMIT):
+        said = str(EdgeferError(text))
+        assert len(said) <= errors.MESSAGE_LIMIT and said.isprintable()
+    assert str(EdgeferError("a" * 3_000 + "z" * 1_000)).startswith("aaa")
+    assert str(EdgeferError("a" * 3_000 + "z" * 1_000)).endswith("zzz")
+    assert "characters left out" in str(EdgeferError("a" * 4_000))
+
+
+def test_the_first_few_and_a_count() -> None:
+    assert errors.listed("abc") == "a, b, c"
+    assert errors.listed(range(1_007)) == "0, 1, 2, 3, 4 and 1,002 more"
+    assert len(errors.listed(["x" * 9_999] * 9)) < 1_100

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from edgefer.benchmark.report import DevicesRecord
 from edgefer.papers.counts import Counts
 from edgefer.pipeline.calibration import CalibrationRecord, CalibrationSet
-from edgefer.runtime import contract, records
+from edgefer.runtime import contract, files, records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.manifest import FileEntry, Golden, Manifest
+from edgefer.runtime.manifest import DeviceManifest, FileEntry, Golden, Manifest
 from edgefer.runtime.records import Dtypes, Environment, Epoch, Fidelity, Scores, TrainingRecord
 
 KINDS = (
@@ -115,3 +115,50 @@ def made_record() -> dict[str, Any]:
     weights = Path(records.__file__).parents[1] / "weights" / "ean.json"
     content: dict[str, Any] = json.loads(weights.read_text("utf-8"))
     return content
+
+
+KEY = "k" * 11_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"files": {KEY: {str(number): 1 for number in range(1_000)}}},
+        {"files": {KEY: [[1] * 3] * 300}},
+        {"files": {str(number): 1 for number in range(200_000)}},
+        {str(number): 1 for number in range(2_000)},
+        {KEY: KEY},
+        [[1] * 9] * 999,
+    ],
+)
+def test_many_faults_are_one_short_line(content: object) -> None:
+    """22 KB of keys that repeat a long one gave messages of 101 MB."""
+    with pytest.raises(BadRecord) as failure:
+        records.structure(DeviceManifest, content, "manifest.json")
+    assert len(str(failure.value)) < 1_900 and str(failure.value).startswith("manifest.json: ")
+
+
+def test_the_first_faults_and_how_many_there_are() -> None:
+    with pytest.raises(BadRecord, match=r"required field missing @ \.name; .* and 8 more\. DeviceManifest has"):
+        records.structure(DeviceManifest, {"files": {"a": 1}}, "manifest.json")
+
+
+def test_long_keys_cost_no_time() -> None:
+    text = json.dumps({"k" * 1_000_000: [1.5] * 300_000})
+    with pytest.raises(BadRecord):
+        records.parse(FileEntry, text, "a file", plain_text=True)
+
+
+@pytest.mark.parametrize("depth", [200, 900, 5_000])
+def test_deep_nesting_is_refused(depth: int) -> None:
+    text = '{"schema": "edgefer/bundle/2", "name": ' + "[" * depth + "]" * depth + "}"
+    with pytest.raises(BadRecord, match="a file"):
+        records.parse(DeviceManifest, text, "a file", plain_text=True)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    for path in (tmp_path / "large.json", Path("/dev/zero")):
+        if path.parent == tmp_path:
+            path.write_text(" " * (files.TOML_LIMIT + 1))
+        with pytest.raises(BadRecord, match=f"{path} has more than 1,048,576 bytes"):
+            files.read_text(path, files.TOML_LIMIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,13 @@ def test_a_prefix_is_left_out_where_a_network_is_filled_and_said(tmp_path: Path)
     trained = weights.load_trained_model(arch, tmp_path / "w.safetensors", Progress(note=notes.append))
     assert torch.equal(next(iter(trained.network.state_dict().values())), next(iter(state.values())))
     assert notes == [f"note: module. was left out of the name of every tensor in {tmp_path / 'w.safetensors'}"]
+
+
+def test_a_compressed_archive_is_not_unpacked(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(3)}, tmp_path / "stored.pth")
+    with zipfile.ZipFile(tmp_path / "stored.pth") as stored, zipfile.ZipFile(tmp_path / "bomb.pth", "w") as bomb:
+        for name in stored.namelist():
+            bomb.writestr(name, stored.read(name) + bytes(10_000_000), zipfile.ZIP_DEFLATED)
+    with pytest.raises(BadWeights, match=r"bomb\.pth has a compressed part \(.*\), torch\.save writes none"):
+        torch_file.convert(tmp_path / "bomb.pth")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bomb.pth", "stored.pth"]

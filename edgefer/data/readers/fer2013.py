@@ -40,6 +40,7 @@ _SPLIT_OF = {name.lower(): k for k, name in enumerate(SPLITS)}
 # FER+'s first columns, in its order, as places in LABELS
 _FERPLUS_LABEL = np.array([LABELS.index(name) for name in FERPLUS_NAME])
 _LEAST_COMPARED = 50  # images; of less the agreement of votes and labels says nothing
+_BROKEN = 100_000  # rows: a compressed file of a megabyte could hold a thousand million
 _LEAST_KAPPA = 0.2  # it is 0 for shuffled votes
 
 
@@ -95,6 +96,8 @@ def read_csv(path: Path) -> ReadResult:
                     problems.append(face.line(number))
                 else:
                     faces.add(face, number)
+            if len(problems) > _BROKEN:
+                raise BadData(f"{path} has more than {_BROKEN:,} broken rows, {problems[0]}: get the file again.")
             usages += [
                 sys.intern(cells[columns[2]].strip().lower() if columns[2] < len(cells) else "") for cells in batch
             ]

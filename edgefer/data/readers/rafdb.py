@@ -14,6 +14,7 @@ from edgefer.data.dataset import SPLITS
 from edgefer.data.listing import Entry, UnreadableFile, quoted
 from edgefer.data.source_files import Source
 from edgefer.runtime.errors import BadData, EmptyData, MissingFile
+from edgefer.runtime.files import read_text
 from edgefer.runtime.labels import LABELS
 
 _ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")  # 1..7
@@ -53,7 +54,7 @@ def entries(source: Source) -> Iterator[Entry | UnreadableFile]:
 
 def _lines(listed: Path) -> list[str]:
     try:
-        text = listed.read_text(encoding="utf-8-sig", errors="replace")
+        text = read_text(listed, encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise MissingFile(f"can't open {listed}: {error.strerror}.") from error
     return sorted(" ".join(line.split()) for line in text.splitlines() if line.strip())

@@ -29,6 +29,7 @@ from edgefer.arch.architecture import Color, ModelContract, Output
 from edgefer.pipeline.user_model.normalization import require_statistics
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, MissingFile
+from edgefer.runtime.files import TOML_LIMIT, read_text
 from edgefer.runtime.labels import require_labels
 
 Layout = Literal["NCHW", "NHWC"]
@@ -106,10 +107,10 @@ def read_contract_file(
 
 def _from_file(path: Path) -> ContractFile:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path, TOML_LIMIT))
     except OSError as error:
         raise MissingFile(f"can't read {path} ({error.strerror}): check the path and its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path} is not TOML ({error}): correct it.") from error
     if isinstance(content.get("labels"), str):  # would be read as a list of letters
         content["labels"] = [label.strip() for label in content["labels"].split(",")]

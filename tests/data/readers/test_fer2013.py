@@ -142,7 +142,7 @@ def test_latin_1_byte_breaks_its_row_only(tmp_path: Path, good: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    for name in ("nothing.csv", "x" * 5000):
+    for name in ("nothing.csv", "x" * 1000):  # longer than a name can be, shorter than a line of a failure
         with fails(MissingFile, 4, str(tmp_path / name)):
             load(tmp_path / name)
 
@@ -446,3 +446,23 @@ def test_rows_are_those_of_the_module_csv(content: str) -> None:
 
     expected = (cells for cells in csv.reader(io.StringIO(content, newline="")) if cells)
     assert rows(rows_of(io.StringIO(content, newline=""))) == rows(expected)
+
+
+def test_an_archive_of_very_many_files_is_not_listed(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=1) as archive:
+        for number in range(10_001):
+            archive.addfile(tarfile.TarInfo(str(number)))
+    with fails(BadData, 5, "a.tar.gz holds more than 10,000 files"):
+        load(tmp_path / "a.tar.gz")
+
+
+def test_blank_lines_without_end(tmp_path: Path, good: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(good.read_bytes() + b"\n" * 200_000))
+    with fails(BadData, 5, "a.gz", "more than 100,000 blank lines"):
+        load(tmp_path / "a.gz")
+
+
+def test_broken_rows_without_end(tmp_path: Path, good: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(good.read_bytes() + b"1\n" * 200_000))
+    with fails(BadData, 5, "a.gz has more than 100,000 broken rows, row", "1 columns, must be 3"):
+        load(tmp_path / "a.gz")
