@@ -206,13 +206,13 @@ def _values(content: Any) -> Iterator[Any]:
 
 def _faults(error: BaseException, path: str, kind: type[Any] | None) -> Iterator[str]:
     """Each fault that cattrs found, and where."""
-    from cattrs import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+    from cattrs import AttributeValidationNote, ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
     from cattrs.v import format_exception
 
     if isinstance(error, ClassValidationError | IterableValidationError):
         noted, others = error.group_exceptions()
         for each, note in noted:
-            step = f".{note.name}" if isinstance(error, ClassValidationError) else f"[{note.index!r:.80}]"
+            step = f".{note.name}" if isinstance(note, AttributeValidationNote) else f"[{note.index!r:.80}]"
             yield from _faults(each, path + step, note.type)
         for each in others:
             yield from _faults(each, path, None)
