@@ -130,21 +130,25 @@ def _heading(number: int, run: Run, samples: Any, high: float) -> str:
     return f"process {number}: {figures} ms{more}{'; does not count' if run.invalid else ''}"
 
 
-def achieved(names: Sequence[str], rates: Sequence[float], shares: Sequence[float | None], peak: float) -> Any:
-    """Multiply-accumulates a second of each bundle, with their shares of the peak, beside the peak."""
+def achieved(
+    names: Sequence[str], rates: Sequence[float], shares: Sequence[float | None], peak: float, int8_peak: float | None
+) -> Any:
+    """Multiply-accumulates a second of each bundle, with their shares of its peak, beside the peaks."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, 0.8 + 0.42 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.barh(range(len(names)), [rate / 1e9 for rate in rates], height=0.45, color=COLOURS[0])
     for place, (name, rate, share) in enumerate(zip(names, rates, shares, strict=True)):
-        of_peak = "" if share is None else f", {100 * share:.0f} % of the peak"
+        of_peak = "" if share is None else f", {100 * share:.0f} % of its peak"
         words = f"{name}: {rate / 1e9:.3g}{of_peak}"
         axes.text(0, place - 0.27, words, va="bottom", fontsize=8, parse_math=False)
     axes.axvline(peak / 1e9, color=COLOURS[1], linewidth=1.6)
+    if int8_peak is not None:
+        axes.axvline(int8_peak / 1e9, color=COLOURS[1], linewidth=1.6, linestyle="--")
     axes.set_ylim(len(names) - 0.5, -0.8)
     axes.set_yticks([])
-    axes.set_xlim(0, 1.05 * max(*rates, peak) / 1e9)
-    axes.set_xlabel("billion MACs a second; the line is the peak in fp32")
+    axes.set_xlim(0, 1.05 * max(*rates, peak, int8_peak or 0) / 1e9)
+    axes.set_xlabel(f"billion MACs a second; peaks: fp32 (line){', int8 (dashed)' if int8_peak is not None else ''}")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

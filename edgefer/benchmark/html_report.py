@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from xml.etree.ElementTree import Element
 
+from edgefer.benchmark import roofline
 from edgefer.benchmark.columns import over_runs
 from edgefer.benchmark.html_bundle import bundle_section
 from edgefer.benchmark.html_elements import NOT_MEASURED, document, element, missing, of_markdown, table
@@ -20,7 +21,6 @@ from edgefer.benchmark.pareto import Point, draw_pareto
 from edgefer.benchmark.report import heading, notes
 from edgefer.runtime import __version__, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Run
-from edgefer.runtime.peak import Peak
 from edgefer.training import model_card
 from edgefer.training.figures import shortened
 
@@ -132,7 +132,7 @@ def _chart(points: list[Point], cost: str, title: str, figures: Figures) -> Elem
 
 
 def _bench(record: BenchRecord, figures: Figures) -> Element:
-    lines = [element("li", line) for line in notes(record)]
+    lines = [element("li", line) for line in notes(replace(record, peaks=[]))]  # they stand above
     return element(
         "section",
         element("h2", f"Bench on {record.device}"),
@@ -145,33 +145,21 @@ def _bench(record: BenchRecord, figures: Figures) -> Element:
 
 
 def _roofline(record: BenchRecord, figures: Figures) -> Iterator[Element]:
-    """For each number of threads the peak in fp32, and what each bundle achieves."""
+    """For each number of threads the peaks, and what each bundle achieves."""
     if not record.peaks:
         yield missing("the machine's peak: edgefer bench --roofline.")
     for peak in record.peaks:
         of_peak = [
-            (result, result.macs * result.settings.batch / seconds)
+            (result, achieved_rate)
             for result in record.results
-            if result.settings.threads == peak.threads and (seconds := over_runs(result, _median))
+            if result.settings.threads == peak.threads and (achieved_rate := roofline.rate(result))
         ]
-        yield element("p", _peak_line(peak), css="soft")
+        yield element("p", roofline.line(peak), css="soft")
         if of_peak:
-            names, rates = [shortened(result.bundle) for result, _ in of_peak], [rate for _, rate in of_peak]
-            shares = [None if _has_int8(result) else rate / peak.fp32 for result, rate in of_peak]
-            described = "; ".join(f"{name} {rate / 1e9:.3g}" for name, rate in zip(names, rates, strict=True))
+            names, rates = [shortened(result.bundle) for result, _ in of_peak], [each for _, each in of_peak]
+            shares = [roofline.share(result, record.peaks) for result, _ in of_peak]
+            described = "; ".join(f"{name} {each / 1e9:.3g}" for name, each in zip(names, rates, strict=True))
             described = f"Billion multiply-accumulates a second: {described}"
-            yield figures.draw(described, achieved, names, rates, shares, peak.fp32)
+            yield figures.draw(described, achieved, names, rates, shares, peak.fp32, peak.int8)
             if any(share is not None and share > 1 for share in shares):
-                yield element("p", "A float bundle is above the peak: what was measured as the peak is not.", css="bad")
-
-
-def _has_int8(result: Result) -> bool:
-    """Whether the model has tensors of eight bits, which the peak in fp32 does not bound."""
-    return any("8" in dtype for dtype in result.tensors)
-
-
-def _peak_line(peak: Peak) -> str:
-    threads = f"{peak.threads} thread{'s' * (peak.threads != 1)}"
-    int8 = f"not measured: {peak.int8_reason}" if peak.int8 is None else f"{peak.int8 / 1e9:.3g} billion"
-    fp32 = f"{peak.fp32 / 1e9:.3g} billion multiply-accumulates (MACs) a second ({peak.fp32_method})"
-    return f"This processor's peak on {threads}, in fp32: {fp32}. In int8: {int8}."
+                yield element("p", "A bundle is above its peak: what was measured as the peak is not.", css="bad")

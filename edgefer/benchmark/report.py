@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from edgefer.benchmark import roofline
 from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, warnings_by_kind
 from edgefer.runtime import records, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
@@ -47,7 +48,8 @@ def columns(record: BenchRecord, protocols: Protocols = no_protocols) -> tuple[C
     usage = USAGE if "usage" in asked else (CPU,)
     batch = (BATCH,) if len({result.settings.batch for result in record.results}) > 1 else ()
     sometimes = [column for column in SOMETIMES if any(column.value(result) is not None for result in record.results)]
-    return (*COLUMNS[:1], *batch, *COLUMNS[1:], *mean, *sometimes, *usage, *LAST)
+    roof = roofline.columns(record.peaks) if record.peaks else ()
+    return (*COLUMNS[:1], *batch, *COLUMNS[1:], *mean, *roof, *sometimes, *usage, *LAST)
 
 
 def rows(record: BenchRecord, protocols: Protocols = no_protocols) -> list[list[Value]]:
@@ -104,6 +106,7 @@ def notes(record: BenchRecord, protocols: Protocols = no_protocols) -> list[str]
     if record.interrupted:
         lines.append("interrupted: not everything that was asked for was measured")
     lines += [f"not measured: {line}" for line in record.left_out]
+    lines += [roofline.line(peak) for peak in record.peaks]
     lines += _warnings(record)
     return [*lines, *(line for r in record.results[:1] if r.protocol for line in protocols(r.protocol).lines)]
 
@@ -204,15 +207,20 @@ def page(recorded: Sequence[BenchRecord], table: Table, protocols: Protocols = n
     if len(recorded) == 1:
         return record_page(recorded[0], table, protocols)
     merged = merge(recorded)
-    whole = replace(recorded[0], results=merged.results)
+    whole = _of_all(recorded, merged)
     drawn = table(*for_people(whole, protocols))
     below = [f"- {record.device}: {line}" for record in recorded for line in notes(record, protocols)]
     return "\n".join([heading(whole), "", drawn, "", *below, *(f"- {line}" for line in _kept_apart(merged)), ""])
 
 
+def _of_all(recorded: Sequence[BenchRecord], merged: Merged) -> BenchRecord:
+    """One record of all results; a peak is one device's."""
+    return replace(recorded[0], results=merged.results, peaks=recorded[0].peaks if len(recorded) == 1 else [])
+
+
 def to_csv(recorded: Sequence[BenchRecord], protocols: Protocols = no_protocols) -> str:
     """The same rows as plain figures."""
-    return record_csv(replace(recorded[0], results=merge(recorded).results), protocols)
+    return record_csv(_of_all(recorded, merge(recorded)), protocols)
 
 
 def read_bench(path: Path) -> list[BenchRecord]:

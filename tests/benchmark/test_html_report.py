@@ -208,7 +208,7 @@ def test_records_of_earlier_versions_have_no_peak(tmp_path: Path) -> None:
 def test_the_peak_is_measured_on_so_many_threads() -> None:
     peak = measure(1)
     assert peak.threads == 1 and peak.fp32 > 1e8
-    assert peak.int8 is None and peak.int8_reason
+    assert (peak.int8 is None) == bool(peak.int8_reason) and (peak.int8 is None or peak.int8 > 1e8)
 
 
 @pytest.mark.long

@@ -99,6 +99,16 @@ def exports(name: str) -> str:
     return _fill("exports.c", {"NAME": identifier, "UPPER": identifier.upper()})
 
 
+def peak_source() -> dict[str, bytes]:
+    """C that measures what these kernels could compute at most: `edgefer_peak`, and `edgefer_peak_kernel`."""
+    values = {"NAME": "peak", "UPPER": "PEAK", "ALIGNMENT": str(_ALIGNMENT)}
+    choice, _, rest = _text("end.c").partition("void edgefer_@NAME@(")
+    kernel = "const char *edgefer_@NAME@_kernel(void)" + rest.partition("const char *edgefer_@NAME@_kernel(void)")[2]
+    peak = (_KERNELS.parent / "peak.c").read_text(encoding="utf-8")
+    parts = (_fill("begin.c", values), choice, peak, re.sub("@NAME@", values["NAME"], kernel))
+    return {SOURCE: "\n".join(parts).encode(), HEADER: b""}
+
+
 def function_name(name: str) -> str:
     """The network's name as C has it."""
     return re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
