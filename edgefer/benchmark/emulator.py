@@ -15,15 +15,16 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from edgefer.benchmark.workload import Task
-from edgefer.runtime import files, protocol, shell
+from edgefer.benchmark.workload import Task, Workload
+from edgefer.runtime import engines, files, protocol, shell
+from edgefer.runtime.c import compiled
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
 
 # What would change the way through the same code: the hash seed, addresses that the kernel and QEMU choose at
 # random, threads, and the length of the environment and of the bundle's path, which move everything in memory.
 STEADY = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LANG": "C.UTF-8"}
-KEPT = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY")
+KEPT = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY", "EDGEFER_KERNEL", "CC")
 SEED = "1"
 FOLDERS = 100
 
@@ -32,13 +33,15 @@ FOLDERS = 100
 class Guest:
     """A userland: its root for qemu's -L (with the processor's own /proc and /sys), and packages for its Python.
 
-    python is the path of its interpreter in the root; `variables` are added to its environment.
+    python is the path of its interpreter in the root; `variables` are added to its environment; `machine` is what
+    uname calls its processor.
     """
 
     root: Path
     packages: Path
     python: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    machine: str = "aarch64"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def ask(task: Task, emulator: Emulator, options: Sequence[str] = (), **variables
             python, environment = [sys.executable], this_python()
         else:
             python, environment = _link(emulator.guest, folder)
+            environment |= _compiled(task.workload, emulator.guest, folder)
         line += shell.module_command(task.workload.worker, python)
         return protocol.ask(request, line, environment, folder, **variables)
 
@@ -126,6 +130,20 @@ def _link(guest: Guest, folder: Path) -> tuple[list[str], dict[str, str]]:
         **guest.variables,
     }
     return ["-L", f"{folder}/root", f"{folder}/root/{guest.python}"], environment
+
+
+def _compiled(workload: Workload, guest: Guest, folder: Path) -> dict[str, str]:
+    """Put what this host compiles for the guest into `folder`; the variable that names it, if it is anything."""
+    if workload.bundle is None:
+        return {}
+    manifest = workload.bundle.manifest
+    made = engines.for_boards(workload.bundle.path(manifest.model), manifest.format, (guest.machine,))
+    if not made:
+        return {}
+    (folder / compiled.FOLDER).mkdir()
+    for name, content in made.items():
+        (folder / compiled.FOLDER / name).write_bytes(content)
+    return {compiled.VARIABLE: str(folder / compiled.FOLDER)}
 
 
 def this_python() -> dict[str, str]:

@@ -52,6 +52,10 @@ class EngineSet:
         """The formats of bundles that they run."""
         return list(self._by_format)
 
+    def runs(self, name: str) -> bool:
+        """Whether a board with them runs bundles of a format: they do, or its host compiles those."""
+        return name in self._by_format or (name in ENGINES and ENGINES[name].host_compiles)
+
     @property
     def modules(self) -> list[str]:
         """What must be importable when they are installed."""

@@ -70,20 +70,21 @@ def run(folder: Path) -> None:
             path = folder / ANSWERS / f"{number:06}.json"
             if path.is_file():
                 continue
-            answer = with_warning(_ask(request), warning)
+            answer = with_warning(_ask(request, folder), warning)
             write_atomic(path, records.dumps(answer).encode())
             if answer.failure is not None:
                 return
 
 
-def _ask(request: Request) -> Answer:
+def _ask(request: Request, folder: Path) -> Answer:
     """A worker's answer, also where there is none."""
     from edgefer.runtime import protocol
+    from edgefer.runtime.c import compiled
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.protocol import Answer, Failure
 
     try:
-        return protocol.ask(request)
+        return protocol.ask(request, **{compiled.VARIABLE: str(folder / compiled.FOLDER)})
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
 

@@ -41,7 +41,7 @@ class SshBoard:
 
     def refusal(self, format: str) -> str | None:
         """For formats that the set of engines does not run."""
-        return None if format in self._engines.formats else self._reason()
+        return None if self._engines.runs(format) else self._reason()
 
     def setup(self, offline: bool, say: Say) -> str:
         """Install the set of engines there."""

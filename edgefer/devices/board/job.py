@@ -18,8 +18,9 @@ from edgefer.benchmark.workload import Task
 from edgefer.devices.board.ssh import CONNECT, Link, refused, was_lost
 from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import DEFAULT, EngineSet
-from edgefer.runtime import files, records
+from edgefer.runtime import engines, files, records
 from edgefer.runtime.bundle import MANIFEST, Bundle
+from edgefer.runtime.c import compiled
 from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
 from edgefer.runtime.process import defer_signals
 from edgefer.runtime.protocol import Check, JobReport, RemoteJob
@@ -91,7 +92,7 @@ class Payload:
 def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: float) -> Payload:
     """edgefer's runtime, the tasks' bundles and faces, and the job; `device` is the board's name, for messages.
 
-    Raises BadData for what a board can't run.
+    Raises BadData for what a board can't run, and what compiling for it raises.
     """
     packed = _runtime()
     requests = []
@@ -99,6 +100,7 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
         if task.workload.bundle is None:
             raise BadData(f"{task.workload.name} needs torch, which is not brought to {device}: leave it out there.")
         folder = _add_bundle(task.workload.bundle, packed)
+        _add_compiled(task.workload.bundle, packed)
         check = None if task.check is None else replace(task.check, faces=_add_faces(task.check, packed))
         requests.append(replace(task.request, folder=folder, check=check))
     job = RemoteJob(requests, engines.name, load_wait)
@@ -125,6 +127,13 @@ def _add_bundle(bundle: Bundle, packed: dict[str, bytes]) -> str:
     for name in (MANIFEST, *sorted(bundle.manifest.files)):
         packed[f"{folder}/{name}"] = bundle.path(name).read_bytes()
     return folder
+
+
+def _add_compiled(bundle: Bundle, packed: dict[str, bytes]) -> None:
+    """Add what this host compiles of the bundle, for each kind of machine that a board may be."""
+    model = bundle.path(bundle.manifest.model)
+    for name, content in engines.for_boards(model, bundle.manifest.format, tuple(compiled.BOARDS)).items():
+        packed[f"{compiled.FOLDER}/{name}"] = content
 
 
 def _add_faces(check: Check, packed: dict[str, bytes]) -> str | None:

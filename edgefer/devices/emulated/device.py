@@ -57,11 +57,9 @@ class EmulatedBoard:
     def refusal(self, format: str) -> str | None:
         """For formats that the set of engines does not run."""
         engines = self._image.engines
-        return (
-            None
-            if format in engines.formats
-            else (f"an emulated board has no engine for {format}, it has {engines.title}")
-        )
+        if engines.runs(format):
+            return None
+        return f"an emulated board has no engine for {format}, it has {engines.title}"
 
     def setup(self, offline: bool, say: Say) -> str:
         """Build the image; `offline` changes nothing, all is downloaded to this machine."""

@@ -28,6 +28,8 @@ WEBASSEMBLY = (
     "-Os", "-std=c99", "-ffp-contract=off", "-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory",
     "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=16384",
 )  # fmt: skip
+# A library for another machine is linked with none: whoever loads it has memcpy, memset and getauxval.
+LINK = ("-nostdlib", "-shared", "-s")
 INSTALLED = ("cc", "gcc", "clang")
 _SECONDS = 300.0
 
@@ -38,6 +40,7 @@ class Compiler:
 
     command: tuple[str, ...]
     title: str
+    target: str = ""  # another machine than this one
 
 
 @cache
@@ -55,6 +58,21 @@ def find_compiler() -> Compiler:
     raise MissingEngine(
         "no C compiler is here (the package ziglang, cc, gcc or clang): run pip install 'edgefer[c]', or set CC to one."
     )
+
+
+def cross_compiler(target: str) -> Compiler:
+    """zig's, for another machine, `target` as zig calls it; raises MissingEngine without the package ziglang."""
+    return Compiler((sys.executable, *ZIG, "-target", target), _zig(f"a library for {target}"), target)
+
+
+def _zig(what: str) -> str:
+    """zig with its version; raises MissingEngine without it, naming what it was to compile."""
+    try:
+        return f"zig {metadata.version('ziglang')}"
+    except metadata.PackageNotFoundError as error:
+        raise MissingEngine(
+            f"{what} is compiled by zig, and the package ziglang is not here: run pip install 'edgefer[c]'."
+        ) from error
 
 
 def _installed(command: Sequence[str]) -> Compiler:
@@ -81,13 +99,16 @@ def _run(line: Sequence[str], title: str) -> str:
     return done.stdout
 
 
-def library(sources: Mapping[str, bytes], kernel: str | None = None) -> Path:
+def library(sources: Mapping[str, bytes], kernel: str | None = None, target: str | None = None) -> Path:
     """The compiled library of `sources` in the cache, made if it is not there yet.
 
     It is found by a checksum of the sources, the compiler's version, its flags and this platform. `kernel` leaves only
-    the kernels of that name in. Raises MissingEngine, CompilerFailed, OutputFailed.
+    the kernels of that name in, `target` is another machine than this one (see cross_compiler). Raises MissingEngine,
+    CompilerFailed, OutputFailed.
     """
     flags = [*FLAGS, *([] if kernel is None else [f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}"])]
+    if target is not None:
+        return _cached(sources, cross_compiler(target), flags, ".so")
     return _cached(sources, find_compiler(), flags, ".dll" if os.name == "nt" else ".so")
 
 
@@ -96,13 +117,8 @@ def webassembly(sources: Mapping[str, bytes]) -> Path:
 
     Raises MissingEngine without zig (other compilers have no linker for WebAssembly), CompilerFailed, OutputFailed.
     """
-    try:
-        title = f"zig {metadata.version('ziglang')}"
-    except metadata.PackageNotFoundError as error:
-        raise MissingEngine(
-            "WebAssembly is compiled by zig, and the package ziglang is not here: run pip install 'edgefer[c]'."
-        ) from error
-    return _cached(sources, Compiler((sys.executable, *ZIG[:-1]), title), WEBASSEMBLY, ".wasm")
+    compiler = Compiler((sys.executable, *ZIG[:-1]), _zig("WebAssembly"))
+    return _cached(sources, compiler, WEBASSEMBLY, ".wasm")
 
 
 def _cached(sources: Mapping[str, bytes], compiler: Compiler, flags: Sequence[str], suffix: str) -> Path:
@@ -125,5 +141,15 @@ def compile_to(made: Path, compiler: Compiler, flags: Sequence[str], sources: Ma
             for name, content in sources.items():
                 (Path(folder) / name).write_bytes(content)
             written = [str(Path(folder) / name) for name in sources if name.endswith(".c")]
-            _run([*compiler.command, *flags, "-o", str(Path(folder) / made.name), *written], compiler.title)
+            library = str(Path(folder) / made.name)
+            if compiler.target:
+                written = [_object(compiler, flags, source) for source in written]
+                flags = LINK
+            _run([*compiler.command, *flags, "-o", library, *written], compiler.title)
             (Path(folder) / made.name).replace(made)
+
+
+def _object(compiler: Compiler, flags: Sequence[str], source: str) -> str:
+    made = f"{source}.o"
+    _run([*compiler.command, *(flag for flag in flags if flag != "-shared"), "-c", source, "-o", made], compiler.title)
+    return made

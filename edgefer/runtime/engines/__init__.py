@@ -48,6 +48,7 @@ class Engine:
     int8_sections  languages whose section of the page has code for int8 input and output; for the others there is a
                    second template, <name>-<language>-int8.md
     one_thread     it computes in the thread that calls it, however many are asked for
+    host_compiles  a board needs no package: its host compiles the files, by the runner's `for_boards(path, machines)`
     not_run        why edgefer runs no file of the format, and what is then not known; such a row stands in UNRUN
     same_host      share of the instructions per frame by which two counts of the same files may differ on one host
     other_host     and on two hosts, or by two versions of edgefer
@@ -66,6 +67,7 @@ class Engine:
     other_packages: tuple[str, ...] = ()
     int8_sections: tuple[str, ...] = ()
     one_thread: bool = False
+    host_compiles: bool = False
     not_run: str = ""
 
     @property
@@ -147,6 +149,7 @@ _ROWS = (
         ranges="tflite",  # it is made from the TFLite file
         int8_sections=("python", "kotlin", "swift", "javascript"),
         one_thread=True,
+        host_compiles=True,
         same_host=5e-5,
         other_host=5e-3,
     ),
@@ -255,3 +258,14 @@ def load(
     with library_errors(lambda reason: explain(f"the {name} engine can't load it ({reason})")):
         model = module.load(path, threads) if provider is None else module.load(path, threads, provider)
         return CheckedModel(cast(Model, model), explain)
+
+
+def for_boards(path: Path, name: str, machines: tuple[str, ...]) -> dict[str, bytes]:
+    """What boards of these kinds (aarch64, x86_64) get besides a bundle, by file: libraries, where a host compiles.
+
+    `path` is the bundle's model. Raises MissingEngine, CompilerFailed, BrokenBundle.
+    """
+    if not ENGINES[name].host_compiles:
+        return {}
+    made: dict[str, bytes] = import_runner(name).for_boards(path, machines)
+    return made

@@ -2,7 +2,8 @@
 
 No code runs because a bundle brought it: the C is generated again from the TFLite file beside it, by edgefer's own
 generator, and that is what is compiled. A bundle whose C is another one is refused. That it is the same is kept in the
-cache, by a checksum of the generator and all that it was given and wrote, so that it is generated once.
+cache, by a checksum of the generator and all that it was given and wrote, so that it is generated once. For a board its
+host does all that.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 
 from edgefer.runtime import files
 from edgefer.runtime.c import compiler
+from edgefer.runtime.c.compiled import VARIABLE, compile_for_boards, find_compiled
 from edgefer.runtime.c.compiler import find_compiler, library
 from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, exports, write
 from edgefer.runtime.c.tflite_file import Graph, Tensor, read
 from edgefer.runtime.contract import Layout, TensorSpec
-from edgefer.runtime.errors import NotSetUp, OutputFailed, UnknownName
+from edgefer.runtime.errors import BrokenBundle, NotSetUp, OutputFailed, UnknownName
+from edgefer.runtime.process import library_errors
 
 KERNEL = "EDGEFER_KERNEL"  # of the environment: the kernels to use, instead of the fastest that the processor has
 _DECLARED = re.compile(rb"^void edgefer_(\w{1,100})\(", re.MULTILINE)
@@ -37,12 +40,13 @@ class CModel:
     layout: Layout = "NHWC"
 
     def __init__(self, path: Path) -> None:
-        network = read_network(path)
-        name, self.input, self.output = network.name, network.input, network.output
-        forced = _forced()
-        loaded = ctypes.CDLL(str(library(network.sources, forced)))
+        content = path.with_suffix(".tflite").read_bytes()
+        graph = read(content)
+        self.input, self.output = _specs(graph)
+        made, name, forced, made_by = _library(path, content, graph)
+        loaded = ctypes.CDLL(str(made))
         self.provider = f"{_kernel(loaded, name, forced)} kernels"
-        self.engine = f"C {find_compiler().title}"
+        self.engine = f"C {made_by}"
         self.arena = int(loaded[f"edgefer_{name}_arena"]())
         self._call = loaded[f"edgefer_{name}"]
         self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 3, None
@@ -72,17 +76,42 @@ def read_network(path: Path) -> Network:
     """The C of the TFLite file beside `path`, model.c; raises ValueError if the folder has other C."""
     content = path.with_suffix(".tflite").read_bytes()
     graph = read(content)
+    return Network(*_generated(path, content, graph), *_specs(graph))
+
+
+def _library(path: Path, content: bytes, graph: Graph) -> tuple[Path, str, str | None, str]:
+    """The library, the network's name in it, kernels that were forced, and what compiled it."""
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        brought, name = _brought(path)
+        made, network = find_compiled(Path(folder), brought)
+        return made, name, network.kernel, network.compiler
     sources, name = _generated(path, content, graph)
-    given, returned = (graph.tensors[index] for index in (graph.input, graph.output))
-    return Network(sources, name, _spec("input", given), _spec("output", returned))
+    forced = _forced()
+    return library(sources, forced), name, forced, find_compiler().title
 
 
-def _generated(path: Path, content: bytes, graph: Graph) -> tuple[dict[str, bytes], str]:
+def for_boards(path: Path, machines: tuple[str, ...]) -> dict[str, bytes]:
+    """What a board gets besides a bundle, by the names in the folder of VARIABLE; raises what compiling raises.
+
+    Raises BrokenBundle for a bundle whose C is not what is generated from its TFLite file.
+    """
+    with library_errors(lambda reason: BrokenBundle(f"no library can be made of {path.parent} ({reason}).")):
+        return compile_for_boards(read_network(path).sources, _forced(), machines)
+
+
+def _brought(path: Path) -> tuple[dict[str, bytes], str]:
+    """The bundle's C and the network's name in it; raises ValueError if it names none."""
     brought = {name: (path.parent / name).read_bytes() for name in (SOURCE, HEADER)}
     declared = _DECLARED.search(brought[HEADER])
     if declared is None:
         raise ValueError(f"{HEADER} declares no function of edgefer's")
-    name = declared[1].decode()
+    return brought, declared[1].decode()
+
+
+def _generated(path: Path, content: bytes, graph: Graph) -> tuple[dict[str, bytes], str]:
+    """The C of the TFLite file and its function's name; raises ValueError if the folder has other C."""
+    brought, name = _brought(path)
     seen = files.cache_folder() / "c-generated" / _digest(checksum(), name, content, *brought.values())
     if seen.is_file():
         return brought, name
@@ -120,6 +149,11 @@ def _kernel(loaded: ctypes.CDLL, name: str, forced: str | None) -> str:
     if kernel is None:
         raise NotSetUp(f"this processor has not what the kernels {forced} of {KERNEL} need: take that variable away.")
     return str(kernel.decode())
+
+
+def _specs(graph: Graph) -> tuple[TensorSpec, TensorSpec]:
+    given, returned = (graph.tensors[index] for index in (graph.input, graph.output))
+    return _spec("input", given), _spec("output", returned)
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:

@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from edgefer.devices.config import RemoteBoard
 from edgefer.devices.engine_packages import engine_set
 from edgefer.runtime import files
 from edgefer.runtime.bench_record import Settings
+from edgefer.runtime.c import compiler
 from edgefer.runtime.errors import (
     AccessDenied,
     BadData,
@@ -85,6 +87,23 @@ def test_a_check_with_faces(fake: Fake, kitchen: SshBoard, workload: Workload, t
     (answer,) = kitchen.answers([task], lambda _: None)
     assert answer.golden is not None
     assert np.array(answer.outputs).shape == (4, 7)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="needs ziglang")
+def test_c_is_compiled_on_the_host(
+    fake: Fake, kitchen: SshBoard, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board's own compiler would fail."""
+    monkeypatch.setattr("edgefer.runtime.files.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setattr(compiler, "FLAGS", ("-O1", *compiler.FLAGS[1:]))
+    bundle = shutil.copytree(dist / "ean.c-int8", tmp_path / "ean.c-int8")
+    task = Task(open_workload(bundle), FEW, check=Check())
+    (answer,) = kitchen.answers([task], lambda _: None)
+    assert answer.golden is not None and answer.golden.difference == 0
+    assert {path.suffix for path in (tmp_path / "cache/c").iterdir()} == {".so"}
+    assert fake.left == []
 
 
 def test_a_connection_that_breaks_is_made_anew(fake: Fake, kitchen: SshBoard, workload: Workload) -> None:

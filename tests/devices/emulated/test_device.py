@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ BOARDS = list(config.emulated_processors())
 TARGETS = (
     "tflite-int8",
     *(pytest.param(name, marks=pytest.mark.long) for name in ("tflite-fp32", "onnx-int8", "ncnn-int8")),
+    pytest.param(
+        "c-int8", marks=[pytest.mark.long, pytest.mark.skipif(find_spec("ziglang") is None, reason="needs ziglang")]
+    ),
 )
 RUNNING = (BOARDS[0], *(pytest.param(name, marks=pytest.mark.long) for name in BOARDS[1:]))
 
