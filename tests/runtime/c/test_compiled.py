@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,9 +69,9 @@ def test_other_c_is_not_compiled_for_a_board(folder: Path, tmp_path: Path) -> No
 
 def test_without_zig_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
-        raise compiler.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(compiler.metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(
         MissingEngine, match=r"a library for aarch64-linux-gnu is compiled by zig, .* pip install 'edgefer\[c\]'"
     ):
