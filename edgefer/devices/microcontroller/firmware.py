@@ -142,13 +142,14 @@ def build(bundle: Bundle, row: Microcontroller) -> Firmware:
         network = c.read_network(bundle.path(manifest.model))
     except ValueError as error:
         raise BrokenBundle(f"{manifest.name}: {error}: build the bundle again.") from error
-    image = _image(network, row, manifest.name)
+    image = compiled(network, row, manifest.name)
     sizes = shell.run_or_none([SIZE, str(image)]) or ""
     text, data = sizes.splitlines()[-1].split()[:2] if sizes else ("0", "0")
     return Firmware(manifest.name, row, image, int(text) + int(data), network.input, network.output)
 
 
-def _image(network: c.Network, row: Microcontroller, title: str) -> Path:
+def compiled(network: c.Network, row: Microcontroller, title: str) -> Path:
+    """The image of a network's C, called `title`; raises what `build` raises of the compiler."""
     name = network.name
     upper = f"EDGEFER_{name.upper()}"
     macros = {"RUN": f"edgefer_{name}", "KERNEL": f"edgefer_{name}_kernel"}

@@ -11,7 +11,7 @@ import numpy as np
 from edgefer.runtime.c import constants
 from edgefer.runtime.c.constants import Arrays, Structs, real
 from edgefer.runtime.c.layers import Layers, require_near
-from edgefer.runtime.c.memory import ALIGNED, Size, aligned, is_view, places_of, sizes_of
+from edgefer.runtime.c.memory import ALIGNED, Places, Size, aligned, is_view, places_of, sizes_of
 from edgefer.runtime.c.modes import Mode
 from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
@@ -27,8 +27,9 @@ class Calls:
         self._graph, self._mode, self._arrays = graph, mode, arrays
         self._structs = Structs()
         self._layers = Layers(graph, mode, arrays, self._structs)
-        self._sizes = sizes_of(graph, steps)
-        self._places = places_of(graph, steps, self._sizes, [self._scratch(step) for step in steps])
+        self._functions: list[str] = []
+        self._sizes = self._sizes_of(steps)
+        self._places = self._places_of(steps)
         self.arena_bytes = (self._places.total + 2 * ALIGNED) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
@@ -37,7 +38,14 @@ class Calls:
         lines.append(f"k_store(arena, {self._map(output)}, output, {self._layers.tensor(output).zero_point});")
         body = "\n".join(f"  {line}" for line in lines)
         head = "K_FUNCTION void k_run(const int8_t *input, int8_t *output, k_act *arena)"
-        self.source = f"\n{self._structs.source()}\n{head} {{\n{body}\n}}\n"
+        functions = "".join(self._functions)
+        self.source = f"\n{self._structs.source()}\n{functions}{head} {{\n{body}\n}}\n"
+
+    def _sizes_of(self, steps: list[Step]) -> dict[int, Size]:
+        return sizes_of(self._graph, steps)
+
+    def _places_of(self, steps: list[Step]) -> Places:
+        return places_of(self._graph, steps, self._sizes, [self._scratch(step) for step in steps])
 
     def _map(self, index: int, size: Size | None = None, shift: int = 0) -> str:
         """A pointer to a tensor's map, or to a part of it that begins `shift` activations behind its first."""
@@ -88,7 +96,7 @@ class Calls:
 
     def _convolve(self, step: Step) -> Iterator[str]:
         weights, source, output = self._layers.weights(step), self._sizes[step.source], self._sizes[step.output]
-        layer, groups = self._layers.convolution(step, weights, source.pixel, _activation(step, 3))
+        layer, groups = self._layers.convolution(step, weights, source.pixel, activation(step, 3))
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
         dense = not any((*step.window.border, *source.border, *output.border))
         maps = [self._flat(i) if pointwise and dense else self._map(i) for i in (step.source, step.output)]
@@ -98,7 +106,7 @@ class Calls:
         """A fully connected layer is a convolution whose window is the whole map."""
         source, stored = self._sizes[step.source], self._layers.weights(step)
         weights = stored.reshape(-1, source.height, source.width, source.channels)
-        layer, groups = self._layers.convolution(step, weights, source.pixel, _activation(step, 0))
+        layer, groups = self._layers.convolution(step, weights, source.pixel, activation(step, 0))
         window = self._structs.add("Window", source.height, source.width, 1, 1, 0, 0)
         yield f"k_convolve(arena, {self._map(step.source)}, {self._map(step.output)}, {window}, {groups}, {layer});"
 
@@ -111,7 +119,7 @@ class Calls:
         if by_vectors:  # the last vector of a pixel reaches into the next one
             wide = np.pad(flat, ((0, 0), (0, output.pixel - output.channels)))
             wide = np.pad(wide.ravel(), (0, self._mode.block - 8))
-        layer = self._layers.layer(step, flat.T, self._arrays.add(wide), False, _activation(step, 4))
+        layer = self._layers.layer(step, flat.T, self._arrays.add(wide), False, activation(step, 4))
         maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
         if by_vectors:
             yield f"k_depthwise(arena, {maps}, {layer});"
@@ -124,19 +132,19 @@ class Calls:
         middle = first.output
         height, width, channels = shape_of(self._layers.tensor(middle))
         before, groups = self._layers.convolution(
-            first, self._layers.weights(first), self._sizes[first.source].pixel, _activation(first, 3)
+            first, self._layers.weights(first), self._sizes[first.source].pixel, activation(first, 3)
         )
         depthwise = replace(step, source=middle)
         packed = self._arrays.add(constants.depthwise(self._layers.weights(step), self._mode.block, self._mode.group))
         flat = self._layers.weights(step)[0].reshape(-1, channels).T
-        layer = self._layers.layer(depthwise, flat, packed, True, _activation(step, 4))
+        layer = self._layers.layer(depthwise, flat, packed, True, activation(step, 4))
         ring, at = self._ring(channels, width), self._places.scratch[index]
         numbers = (height, width, channels, 0, ring, at, self._layers.zero(middle))
         scratch, zero = at + 4 * ring, self._layers.zero(step.operator.output)
         behind, last_groups = "0", 0
         if last is not None:
             behind, last_groups = self._layers.convolution(
-                last, self._layers.weights(last), channels, _activation(last, 3)
+                last, self._layers.weights(last), channels, activation(last, 3)
             )
         return (
             f"k_convolve_depthwise(arena, {self._map(first.source)}, {self._structs.add('Map', *numbers)}, "
@@ -145,7 +153,7 @@ class Calls:
         )
 
     def _pool(self, step: Step) -> Iterator[str]:
-        if _activation(step, 5):
+        if activation(step, 5):
             raise refuse("the operator MAX_POOL_2D", " with a fused activation")
         source = self._sizes[step.source]
         if source.pixel != self._sizes[step.output].pixel:
@@ -178,7 +186,7 @@ class Calls:
         if not 1 <= shift <= 30:  # XNNPACK's bounds lie within
             raise refuse("the operator ADD", f" with scales {max(ratios):g} times its output's")
         factors = [int(np.rint(float(ratio) * 2.0**shift)) for ratio in ratios]
-        low, high = self._layers.limits(step.output, _activation(step, 0))
+        low, high = self._layers.limits(step.output, activation(step, 0))
         maps = ", ".join(self._map(index) for index in (one, other, step.output))
         yield f"k_add(arena, {maps}, {factors[0]}, {factors[1]}, {shift}, {low}, {high});"
 
@@ -192,7 +200,7 @@ class Calls:
             / self._layers.tensor(step.output).scales[0]
         )
         require_near(step, 255 * 255 * float(scale))
-        low, high = self._layers.limits(step.output, _activation(step, 0))
+        low, high = self._layers.limits(step.output, activation(step, 0))
         maps = ", ".join(self._map(index) for index in (one, other, step.output))
         yield f"k_multiply(arena, {maps}, {real(scale)}, {low}, {high});"
 
@@ -286,6 +294,7 @@ _CALLS: dict[str, Callable[[Calls, Step], Iterator[str]]] = {
 }
 
 
-def _activation(step: Step, index: int) -> int:
+def activation(step: Step, index: int) -> int:
+    """The number of a layer's fused activation, which stands in the field `index` of its options."""
     options = step.operator.options
     return 0 if options is None else options.number(index, "<b")

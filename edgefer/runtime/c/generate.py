@@ -15,7 +15,8 @@ from pathlib import Path
 from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.checks import check
 from edgefer.runtime.c.constants import Arrays
-from edgefer.runtime.c.modes import MODES, PAIRS, SIGNED, UNSIGNED, Mode
+from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS, Mode
+from edgefer.runtime.c.rows import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
 
@@ -50,6 +51,9 @@ KERNELS = (
     Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile"),
     Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile"),
     Kernel("wasm", PAIRS),
+    Kernel("mve", LANES, tile=""),
+    Kernel("dsp", WORDS, vectors="scalar", tile="dsp_tile"),
+    Kernel("small", WORDS, vectors="scalar", tile="small_tile"),
     Kernel("plain", PAIRS),
 )
 
@@ -67,12 +71,19 @@ def write(graph: Graph, name: str, fuse: bool = True) -> dict[str, bytes]:
     check(graph)
     steps = steps_of(graph, fuse)
     arrays = Arrays()
-    calls = {mode.name: Calls(graph, steps, mode, arrays) for mode in MODES}
+    rows = chained(graph, steps_of(graph, False), fuse)
+    calls = {
+        mode.name: RowCalls(graph, rows, mode, arrays) if mode.by_rows else Calls(graph, steps, mode, arrays)
+        for mode in MODES
+    }
+    arenas = {mode.name: calls[mode.name].arena_bytes for mode in MODES}
     identifier = function_name(name)
     values = {
         "NAME": identifier,
         "UPPER": identifier.upper(),
-        "ARENA": str(max(each.arena_bytes for each in calls.values()) + _ALIGNMENT),
+        "ARENA": str(max(arenas.values()) + _ALIGNMENT),
+        "WORDS_ARENA": str(arenas[WORDS.name]),
+        "LANES_ARENA": str(max(arenas[LANES.name], arenas[WORDS.name])),
         "INPUT": _count(shape_of(graph.tensors[graph.input])),
         "OUTPUT": _count(shape_of(graph.tensors[graph.output])),
         "ALIGNMENT": str(_ALIGNMENT),
@@ -129,7 +140,15 @@ def _fill(name: str, values: dict[str, str]) -> str:
 def _kernel(kernel: Kernel, calls: str) -> str:
     """One kernel's instructions, operators and the network's calls, their names with the kernel's instead of `k`."""
     layout = kernel.mode.layout
-    parts = (kernel.name, kernel.vectors, f"{layout}_weights", kernel.tile, layout, "operators")
+    parts = (
+        kernel.name,
+        kernel.vectors,
+        f"{layout}_weights",
+        kernel.tile,
+        layout,
+        "operators",
+        "rows" if kernel.mode.by_rows else "",
+    )
     text = "\n".join(_text(f"{part}.c") for part in parts if part) + calls
     upper = kernel.name.upper()
     renamed = re.sub(r"\bk_", f"{kernel.name}_", re.sub(r"\bK_", f"{upper}_", text))

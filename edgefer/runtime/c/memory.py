@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgefer.runtime.c.steps import Step, shape_of
@@ -85,14 +86,24 @@ def is_view(step: Step, sizes: dict[int, Size]) -> bool:
     return step.kind == "RESHAPE" and sizes[step.source].whole and sizes[step.output].whole
 
 
-def places_of(graph: Graph, steps: list[Step], sizes: dict[int, Size], scratch: list[int]) -> Places:
+def places_of(
+    graph: Graph,
+    steps: list[Step],
+    sizes: dict[int, Size],
+    scratch: list[int],
+    shared: Mapping[int, int] | None = None,
+    unit: int = ALIGNED,
+) -> Places:
     """First fit by lifetimes: each tensor lies where no other one lies that is alive at the same time.
 
-    `scratch` is what each step needs besides, while it runs.
+    `scratch` is what each step needs besides, while it runs. `shared` are outputs that take the place of an input. A
+    place is a multiple of `unit`.
     """
+    shared = shared or {}
     roots = {graph.input: graph.input}
     for step in steps:
-        roots[step.output] = roots[step.source] if is_view(step, sizes) else step.output
+        source = step.source if is_view(step, sizes) else shared.get(step.output)
+        roots[step.output] = step.output if source is None else roots[source]
     last = {roots[graph.output]: len(steps)}
     for index, step in enumerate(steps):
         for tensor in step.inputs():
@@ -111,15 +122,16 @@ def places_of(graph: Graph, steps: list[Step], sizes: dict[int, Size], scratch: 
         return at
 
     for index, tensor in [(-1, graph.input), *((i, step.output) for i, step in enumerate(steps))]:
-        if roots[tensor] == tensor:
-            found[tensor] = place(aligned(sizes[tensor].total + ALIGNED), index, last.get(tensor, index))
+        if roots[tensor] == tensor and tensor in sizes:
+            margin = ALIGNED if unit == ALIGNED else 0
+            found[tensor] = place(aligned(sizes[tensor].total + margin, unit), index, last.get(tensor, index))
         if index >= 0 and scratch[index]:
-            found[-1 - index] = place(aligned(scratch[index]), index, index)
-    tensors = {tensor: found[root] for tensor, root in roots.items()}
+            found[-1 - index] = place(aligned(scratch[index], unit), index, index)
+    tensors = {tensor: found[root] for tensor, root in roots.items() if root in found}
     room = {index: found[-1 - index] for index, size in enumerate(scratch) if size}
     return Places(tensors, room, max(stop for _, stop, _ in placed))
 
 
-def aligned(size: int) -> int:
+def aligned(size: int, unit: int = ALIGNED) -> int:
     """`size`, rounded up to where the next map may begin."""
-    return -(-size // ALIGNED) * ALIGNED
+    return -(-size // unit) * unit

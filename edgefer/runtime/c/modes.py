@@ -14,6 +14,7 @@ class Mode:
     block     outputs of weights side by side
     group     inputs of weights side by side
     offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
+    by_rows   layers with windows are computed row by row, and the frame is read where the caller has it
     """
 
     name: str
@@ -22,6 +23,7 @@ class Mode:
     block: int
     group: int
     offset: int | None
+    by_rows: bool = False
 
     def zero(self, zero_point: int) -> int:
         """What zero is stored as."""
@@ -36,4 +38,6 @@ class Mode:
 PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None)
 UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128)
 SIGNED = Mode("signed", "bytes", bytes=1, block=16, group=4, offset=0)
-MODES = (UNSIGNED, SIGNED, PAIRS)
+WORDS = Mode("words", "words", bytes=1, block=2, group=4, offset=128, by_rows=True)
+LANES = Mode("lanes", "lanes", bytes=1, block=4, group=16, offset=0, by_rows=True)
+MODES = (UNSIGNED, SIGNED, PAIRS, WORDS, LANES)

@@ -38,6 +38,7 @@ class Step:
     """One call in the C: an operator, from the tensor `source` to `output`, which a PAD before it may have changed.
 
     Of a fused step `operator` is the depthwise layer, `first` the convolution before it, `last` the one behind it.
+    Of layers that are computed row by row together `operator` is the last one, and `chain` all of them.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Step:
     window: Window = Window(1, 1)
     first: Step | None = None
     last: Step | None = None
+    chain: tuple[Step, ...] = ()
 
     def inputs(self) -> tuple[int, ...]:
         """The tensors that are read, constants among them."""

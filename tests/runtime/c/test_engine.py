@@ -164,7 +164,7 @@ def test_a_library_of_other_flags_is_another_one(tmp_path: Path, monkeypatch: py
     assert ["-O1" in library.read_text() for library in made] == [False, True]
 
 
-@pytest.mark.parametrize("kernel", ["plain", "sse41", "avx2", "avx512"])
+@pytest.mark.parametrize("kernel", ["plain", "small", "sse41", "avx2", "avx512"])
 def test_sanitizers_find_nothing(folder: Path, tmp_path: Path, kernel: str) -> None:
     (folder / "main.c").write_text(MAIN)
     program = tmp_path / "program"

@@ -21,6 +21,9 @@
 #define EDGEFER_NEON 7
 #define EDGEFER_DOTPROD 8
 #define EDGEFER_WASM 6
+#define EDGEFER_SMALL 9
+#define EDGEFER_DSP 10
+#define EDGEFER_MVE 11
 #ifndef EDGEFER_KERNEL
 #define EDGEFER_KERNEL EDGEFER_ANY
 #endif
@@ -32,6 +35,14 @@
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
 #define IS_NEON 1
+#elif EDGEFER_IS_M
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE == 3
+#include <arm_mve.h>
+#define IS_MVE 1
+#endif
+#if defined(__ARM_FEATURE_DSP)
+#define IS_DSP 1
+#endif
 #elif defined(__wasm_simd128__)
 #include <wasm_simd128.h>
 #define IS_WASM 1
@@ -41,6 +52,12 @@
 #endif
 #ifndef IS_NEON
 #define IS_NEON 0
+#endif
+#ifndef IS_MVE
+#define IS_MVE 0
+#endif
+#ifndef IS_DSP
+#define IS_DSP 0
 #endif
 #ifndef IS_WASM
 #define IS_WASM 0
@@ -59,13 +76,19 @@
 #define USE_DOTPROD (IS_NEON && WANTED(EDGEFER_DOTPROD))
 #define USE_NEON (IS_NEON && WANTED(EDGEFER_NEON))
 #define USE_WASM (IS_WASM && WANTED(EDGEFER_WASM))
-#define USE_PLAIN (EDGEFER_KERNEL == EDGEFER_PLAIN || (EDGEFER_KERNEL == EDGEFER_ANY && !USE_NEON && !USE_WASM))
+#define USE_MVE (IS_MVE && WANTED(EDGEFER_MVE))
+#define USE_DSP (IS_DSP && (EDGEFER_KERNEL == EDGEFER_DSP || (EDGEFER_KERNEL == EDGEFER_ANY && !IS_MVE)))
+#define USE_SMALL (EDGEFER_KERNEL == EDGEFER_SMALL || (EDGEFER_KERNEL == EDGEFER_ANY && EDGEFER_IS_M && !IS_MVE && !IS_DSP))
+/* A Cortex-M's arena has no room for whole maps. */
+#define USE_PLAIN (!EDGEFER_IS_M && (EDGEFER_KERNEL == EDGEFER_PLAIN || (EDGEFER_KERNEL == EDGEFER_ANY && !USE_NEON && !USE_WASM)))
 #define USE_UNSIGNED USE_AVX512
 #define USE_SIGNED (USE_DOTPROD || USE_NEON)
+#define USE_WORDS (USE_DSP || USE_SMALL)
+#define USE_LANES USE_MVE
 #define USE_PAIRS (USE_AVX2 || USE_SSE41 || USE_WASM || USE_PLAIN)
 
 /* COMMON */
-#if IS_WASM
+#if IS_WASM || EDGEFER_IS_M
 #define ALIGNED __attribute__((aligned(16)))
 #elif defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))

@@ -42,6 +42,12 @@ static inline UNUSED int nearest(float x) {
   return _mm_cvtss_si32(_mm_set_ss(x));
 #elif defined(__aarch64__)
   return vcvtns_s32_f32(x);
+#elif EDGEFER_IS_M && defined(__ARM_FP) && defined(__GNUC__) && !defined(__clang__)
+  float stored;
+  int32_t whole;
+  __asm__("vcvtr.s32.f32 %0, %1" : "=t"(stored) : "t"(x));
+  memcpy(&whole, &stored, sizeof whole);
+  return whole;
 #else
   int32_t bits;
 #if defined(__FP_FAST_FMAF) && !defined(__STRICT_ANSI__)

@@ -1,4 +1,4 @@
-enum { NONE, PLAIN, SSE41, AVX2, AVX512, NEON, DOTPROD, WASM };
+enum { NONE, PLAIN, SSE41, AVX2, AVX512, NEON, DOTPROD, WASM, SMALL, DSP, MVE };
 
 #if USE_DOTPROD
 static int has_dotprod(void) {
@@ -45,6 +45,12 @@ static int choose(void) {
   return NEON;
 #elif USE_WASM
   return WASM;
+#elif USE_MVE
+  return MVE;
+#elif USE_DSP
+  return DSP;
+#elif USE_SMALL
+  return SMALL;
 #elif USE_PLAIN
   return PLAIN;
 #else
@@ -65,7 +71,11 @@ static int chosen(void) {
 }
 
 void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
+#if EDGEFER_IS_M
+  uintptr_t begin = (uintptr_t)arena;
+#else
   uintptr_t begin = ((uintptr_t)arena + @ALIGNMENT@ - 1) / @ALIGNMENT@ * @ALIGNMENT@;
+#endif
   switch (chosen()) {
 #if USE_AVX512
     case AVX512: avx512_run(input, output, (avx512_act *)begin); break;
@@ -85,6 +95,15 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 #if USE_WASM
     case WASM: wasm_run(input, output, (wasm_act *)begin); break;
 #endif
+#if USE_MVE
+    case MVE: mve_run(input, output, (mve_act *)begin); break;
+#endif
+#if USE_DSP
+    case DSP: dsp_run(input, output, (dsp_act *)begin); break;
+#endif
+#if USE_SMALL
+    case SMALL: small_run(input, output, (small_act *)begin); break;
+#endif
 #if USE_PLAIN
     case PLAIN: plain_run(input, output, (plain_act *)begin); break;
 #endif
@@ -95,6 +114,6 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
-  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "neon", "dotprod", "wasm"};
+  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "neon", "dotprod", "wasm", "small", "dsp", "mve"};
   return names[chosen()];
 }

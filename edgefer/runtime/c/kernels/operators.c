@@ -2,6 +2,7 @@
 
 K_INLINE k_act *k_row(k_act *arena, const Map *restrict map, int y) { return arena + map->at + y * map->row; }
 
+#ifndef K_ROWS
 /* All pixels of a row for one or two vectors of outputs, `tile` at a time; the last tile overlaps the one before. */
 K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step,
                       int width, const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero,
@@ -164,10 +165,11 @@ K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *rest
     }
 }
 
+#endif
 /* A vector of which only `count` values are there. */
 K_INLINE k_vi k_get_part(const k_act *at, int zero, int count) {
   k_act part[K_V];
-  if (count >= K_V) return k_get(at, zero);
+  if (K_V == 1 || count >= K_V) return k_get(at, zero);
   memset(part, 0, sizeof part);
   memcpy(part, at, (size_t)count * sizeof *at);
   return k_get(part, zero);

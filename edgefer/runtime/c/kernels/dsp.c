@@ -1,0 +1,1 @@
+/* Cortex-M with the DSP extension: two products an instruction (SMLAD). */
