@@ -8,14 +8,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
-import os
 import ssl
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from edgefer.runtime.errors import MissingEngine
-from edgefer.runtime.files import cache_folder, writing
+from edgefer.runtime.files import cache_folder, write_atomic
 
 EXTRA = "web"
 _VALID = datetime.timedelta(days=365)
@@ -26,7 +25,7 @@ def server_context(host: str) -> ssl.SSLContext:
     """What a server at this address encrypts with; its certificate is kept in the cache."""
     path = certificate_path(host)
     if not _usable(path):
-        _write(path, _new(host))
+        write_atomic(path, _new(host), mode=0o600)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(path)
@@ -94,16 +93,3 @@ def _import_x509() -> ModuleType:
         return import_module("cryptography.x509")
     except ModuleNotFoundError as error:
         raise MissingEngine.of("cryptography", EXTRA) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)

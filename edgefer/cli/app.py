@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefer.cli.common import PATH, json_option, print_json
+from edgefer.cli.streams import say
 from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def web(as_json: bool, **options: Any) -> None:
         print_json({"folder": str(page.folder), "bytes": page.bytes, **plain(page.settings)})
         return
     size = f"{page.bytes / _MEGA:.1f} MB, {' and '.join(page.settings.engines)} included"
-    click.echo(f"wrote {page.folder} ({len(page.settings.files)} files, {size}); next: edgefer app serve {page.folder}")
+    say(f"wrote {page.folder} ({len(page.settings.files)} files, {size}); next: edgefer app serve {page.folder}")
 
 
 @app.command()
@@ -91,7 +92,7 @@ def serve(folder: Path, port: int, lan: bool, as_json: bool) -> None:
         else:
             if lan:
                 click.echo(f"{qr_code(address)}\ncertificate's SHA-256: {digest}")
-            click.echo(f"{folder} is at {address} until Ctrl-C")
+            say(f"{folder} is at {address} until Ctrl-C")
         serving.serve_forever()
 
 
@@ -153,7 +154,7 @@ def _say(made: PhoneApp, as_json: bool) -> None:
         print_json({"folder": str(made.folder), "bytes": made.bytes, **plain(record)})
         return
     size = f"{made.bytes / _MEGA:.1f} MB, {record.input} input and {record.output} output"
-    click.echo(f"wrote {made.folder} ({len(record.files)} files, {size}); next: {made.folder / 'README.md'}")
+    say(f"wrote {made.folder} ({len(record.files)} files, {size}); next: {made.folder / 'README.md'}")
 
 
 @app.command()
@@ -184,7 +185,7 @@ def setup(formats: tuple[str, ...], given: tuple[Path, ...], as_json: bool) -> N
         print_json([{"package": each.name, "version": each.version, "file": str(path)} for each, path in ready])
         return
     for package, path in ready:
-        click.echo(f"{package.name} {package.version} ({package.licence}) is at {path}")
+        say(f"{package.name} {package.version} ({package.licence}) is at {path}")
     for name in formats:
         if not engines[name].packages:
             click.echo(f"{name} needs nothing: a page has {engines[name].title}")

@@ -19,6 +19,7 @@ from edgefer.cli.common import (
     teacher_option,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 
 if TYPE_CHECKING:
     from edgefer.data.listing import ReadOptions
@@ -89,7 +90,7 @@ def bank(
     if as_json:
         print_json(settings)
     else:
-        click.echo(f"wrote {out} ({len(how)} view epochs of {len(faces)} faces, {len(teachers)} teachers)")
+        say(f"wrote {out} ({len(how)} view epochs of {len(faces)} faces, {len(teachers)} teachers)")
 
 
 def _view_epochs(views: tuple[str, ...]) -> list[Augmentation]:

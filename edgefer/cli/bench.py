@@ -10,6 +10,7 @@ import click
 
 from edgefer.cli.common import PATH, engine_option, json_option, print_json, require_packages, usage_errors
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def report(
     write_atomic(html, page(sources).encode())
     if sources.benches:
         _show(sources.benches, written, as_json)
-    click.echo(f"wrote {html}", err=as_json)
+    say(f"wrote {html}", err=as_json)
 
 
 def _files(**paths: Path | None) -> dict[str, Path]:
@@ -229,7 +230,7 @@ def _show(recorded: Sequence[BenchRecord], files: Mapping[str, Path], as_json: b
         click.echo(page(recorded, table, protocol_notes).rstrip("\n"))
     for kind, path in files.items():
         _write(recorded, path, kind)
-        click.echo(f"wrote {path}", err=as_json)
+        say(f"wrote {path}", err=as_json)
 
 
 def _write(recorded: Sequence[BenchRecord], path: Path, kind: str) -> None:

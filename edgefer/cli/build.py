@@ -126,7 +126,7 @@ def build(as_json: bool, **options: Any) -> None:
              edgefer build --onnx theirs.onnx --contract c.toml --target onnx-fp32
     """
     from edgefer.pipeline.options import BuildOptions, build_bundles
-    from edgefer.runtime.errors import SeveralFailures
+    from edgefer.runtime.errors import SeveralFailures, without_controls
 
     outcomes = []
     with usage_errors(), display() as shown:
@@ -134,7 +134,7 @@ def build(as_json: bool, **options: Any) -> None:
             outcomes.append(outcome)
             if outcome.bundle is not None and not as_json:
                 for line in _lines(outcome.bundle):
-                    shown.print(line)
+                    shown.print(without_controls(line))
     if as_json:
         print_json([_record(outcome) for outcome in outcomes])
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]

@@ -9,6 +9,7 @@ import click
 
 from edgefer.cli.common import PATH, json_option, print_json, usage_errors
 from edgefer.cli.progress import console, status
+from edgefer.cli.streams import say
 
 
 @click.group()
@@ -69,6 +70,6 @@ def setup(name: str, wheel: Path | None, model: Path | None, as_json: bool) -> N
     if as_json:
         print_json(asdict(row) | {"folder": str(row.folder), "missing_packages": missing})
         return
-    click.echo(f"{name} is set up in {row.folder}: {row.source}; licence: {row.licence}")
+    say(f"{name} is set up in {row.folder}: {row.source}; licence: {row.licence}")
     for package in missing:
         click.echo(f"it also needs {package}: pip install 'edgefer[predict]'")

@@ -12,6 +12,7 @@ import click
 
 from edgefer.cli.common import json_option, print_json
 from edgefer.cli.progress import console, line, status
+from edgefer.cli.streams import say
 
 if TYPE_CHECKING:
     from edgefer.devices.config import RemoteBoard
@@ -98,11 +99,9 @@ def add(
         with status(console(), f"reaching {host}"):
             facts = doctors.ask_facts(Link(added, accept_new_host_key))
         added = replace(added, board=board or facts.kind)
-        click.echo(
-            f"{name} is {facts.model or 'a machine'} ({facts.architecture}, {added.board or 'no kind in boards.toml'})"
-        )
+        say(f"{name} is {facts.model or 'a machine'} ({facts.architecture}, {added.board or 'no kind in boards.toml'})")
     config.save_remote_boards([*boards.values(), added])
-    click.echo(f"added {name} to {config.remote_boards_path()}; next: edgefer device setup {name}")
+    say(f"added {name} to {config.remote_boards_path()}; next: edgefer device setup {name}")
 
 
 def _require_name(name: str, boards: dict[str, RemoteBoard]) -> None:
@@ -140,7 +139,7 @@ def remove(name: str, wipe: bool) -> None:
         with status(console(), f"deleting {board.folder} on {name}"):
             setup.wipe(board)
     config.save_remote_boards(boards.values())
-    click.echo(f"removed {name}{f', and {board.folder} on it' if wipe else ''}")
+    say(f"removed {name}{f', and {board.folder} on it' if wipe else ''}")
 
 
 @device.command()

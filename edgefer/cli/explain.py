@@ -26,6 +26,7 @@ from edgefer.cli.common import (
 )
 from edgefer.cli.network import network_options
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,7 +131,7 @@ def _show(figure: Any, record: Any, out: Path, as_json: bool) -> None:
     figures.save(figure, out)
     if as_json:
         print_json(record)
-    click.echo(f"wrote {out}", err=as_json)
+    say(f"wrote {out}", err=as_json)
 
 
 @explain.command()

@@ -11,6 +11,7 @@ import click
 from edgefer.cli.bench import COUNT, Threads
 from edgefer.cli.common import PATH, json_option, print_json
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 
 if TYPE_CHECKING:
     from edgefer.papers.measure import MeasureOptions
@@ -91,7 +92,7 @@ def tables(
 
 def _say_written(paths: Iterable[Path], as_json: bool) -> None:
     for path in paths:
-        click.echo(f"wrote {path}", err=as_json)
+        say(f"wrote {path}", err=as_json)
 
 
 def _compare(names: Sequence[str], results: Path | None) -> list[PaperTable]:

@@ -9,6 +9,7 @@ import click
 
 from edgefer.cli.common import PATH, data_option, read_data, require_drawing, split_option
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 
 if TYPE_CHECKING:
     from edgefer.data.listing import ReadOptions
@@ -115,4 +116,4 @@ def _save(figure: Any, out: Path) -> None:
     from edgefer.training import figures
 
     figures.save(figure, out)
-    click.echo(f"wrote {out}")
+    say(f"wrote {out}")

@@ -13,7 +13,7 @@ import click
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
 from edgefer.cli.trust import trust_options
-from edgefer.runtime.errors import one_line
+from edgefer.runtime.errors import one_line, without_controls
 from edgefer.runtime.terminal_table import csv_cell
 
 if TYPE_CHECKING:
@@ -211,9 +211,9 @@ class _Table(_Printer):
         if summary.frames:
             self.write(_speed(summary))
         if len(summary.written) == 1:
-            self.write(f"wrote {summary.written[0]}")
+            self.write(without_controls(f"wrote {summary.written[0]}"))
         elif summary.written:
-            self.write(f"wrote {len(summary.written)} files to {summary.written[0].parent}")
+            self.write(without_controls(f"wrote {len(summary.written)} files to {summary.written[0].parent}"))
 
 
 def _box(box: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefer.cli.streams import PLAIN
-from edgefer.runtime.errors import one_line
+from edgefer.runtime.errors import one_line, without_controls
 from edgefer.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Display:
         self._bars, self._tasks = None, {}
 
     def _note(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
+        self.console.print(without_controls(line), soft_wrap=True)
 
     def _step(self, task: str, what: str, done: int, total: int | None) -> None:
         if not self.console.is_terminal:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgefer.cli.common import PATH, json_option, print_json
+from edgefer.cli.streams import say
 
 
 @click.group()
@@ -56,9 +57,9 @@ def new(name: str, out: Path, wanted: bool, as_json: bool) -> None:
         print_json({"private": str(made.private), "public": str(made.public), **plain(made.key)})
         return
     guarded = "with a passphrase" if passphrase else "without a passphrase"
-    click.echo(f"wrote {made.private} (secret, {guarded}) and {made.public}")
-    click.echo(f"fingerprint {made.key.fingerprint}")
-    click.echo(f"next: edgefer sign dist/ean.tflite-int8 --key {made.private}")
+    say(f"wrote {made.private} (secret, {guarded}) and {made.public}")
+    say(f"fingerprint {made.key.fingerprint}")
+    say(f"next: edgefer sign dist/ean.tflite-int8 --key {made.private}")
 
 
 @key.command()
@@ -108,7 +109,7 @@ def sign(bundles: tuple[Path, ...], key_file: Path, version: int, as_json: bool)
 
     signing = load_key(key_file, _ask)
     if signing.readable:
-        click.echo(f"edgefer: others can read {key_file}: chmod 600 keeps it secret.", err=True)
+        say(f"edgefer: others can read {key_file}: chmod 600 keeps it secret.", err=True)
     signers: dict[str, Signer] = {}
     failures = []
     for folder in bundles:
@@ -118,7 +119,7 @@ def sign(bundles: tuple[Path, ...], key_file: Path, version: int, as_json: bool)
             failures.append(error)
             continue
         if not as_json:
-            click.echo(f"signed {folder}, key {signing.public.fingerprint[:16]}, version {version}")
+            say(f"signed {folder}, key {signing.public.fingerprint[:16]}, version {version}")
     if as_json:
         print_json(
             [

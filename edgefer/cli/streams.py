@@ -7,6 +7,10 @@ import io
 import sys
 from typing import TextIO
 
+import click
+
+from edgefer.runtime.errors import without_controls
+
 PLAIN = "edgefer-plain"  # an error handler: what the encoding lacks is written in ASCII
 _ASCII = str.maketrans(
     {
@@ -44,6 +48,11 @@ def accept_any_text() -> None:
     """Make standard output and error take every character, whatever their encoding."""
     sys.stdout = _accepting(sys.stdout)
     sys.stderr = _accepting(sys.stderr)
+
+
+def say(line: str, err: bool = False) -> None:
+    """Print one line, in which a path or a name may be: what moves the cursor or breaks the line is written out."""
+    click.echo(without_controls(line), err=err)
 
 
 def has_all_characters(stream: TextIO) -> bool:

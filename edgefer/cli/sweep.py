@@ -13,6 +13,7 @@ import click
 
 from edgefer.cli.common import PATH, faces_of_classes, json_option, load_torch, print_json, read_data, teacher_option
 from edgefer.cli.progress import display, training
+from edgefer.cli.streams import say
 from edgefer.cli.train import pairs
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ def _print_table(definition: Sweep, runs: list[Run], out: Path, as_json: bool) -
         print_json(record)
         return
     click.echo(table(*report.cells(record)))
-    click.echo(f"wrote {files[0]} and {files[1].name}")
+    say(f"wrote {files[0]} and {files[1].name}")

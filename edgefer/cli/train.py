@@ -25,6 +25,7 @@ from edgefer.cli.common import (
     weights_file,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 from edgefer.runtime.labels import LABELS
 
 if TYPE_CHECKING:
@@ -221,10 +222,10 @@ def _run(screen: Console, plan: Plan, faces: Dataset, out: Path) -> TrainingReco
 def _print_scores(record: TrainingRecord, stem: Path) -> None:
     """What the training reached, and the files, which are called `stem` with a suffix."""
     which = "the last" if record.recipe.get("choose") == "last" else "the best on PublicTest"
-    click.echo(f"epoch {record.best_epoch} was {which}: {record.public.accuracy:.2f} % on PublicTest")
+    say(f"epoch {record.best_epoch} was {which}: {record.public.accuracy:.2f} % on PublicTest")
     private = record.private
     if private is not None:
         click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")
         if private.unseen is not None:
             click.echo(f"on the {private.unseen_images} images that Training does not hold: {private.unseen:.2f} %")
-    click.echo(f"wrote {stem}.safetensors, .json (the record), .png (the curves), .md (the model card)")
+    say(f"wrote {stem}.safetensors, .json (the record), .png (the curves), .md (the model card)")

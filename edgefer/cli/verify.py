@@ -17,6 +17,7 @@ from edgefer.cli.common import (
     split_option,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _print_accuracy(checks: list[BundleCheck]) -> None:
     if not measured:
         return
     first = measured[0][1]
-    click.echo(f"{first.split}, {first.artifact.images} images, percent; float is {first.reference}")
+    say(f"{first.split}, {first.artifact.images} images, percent; float is {first.reference}")
     names = ("bundle", "accuracy", "float", "drop", "agreement", "unseen")
     click.echo(table(names, [_accuracy_row(name, accuracy) for name, accuracy in measured]))
     labels = list(first.artifact.recall)

@@ -8,6 +8,7 @@ import click
 
 from edgefer.cli.common import PATH, json_option, load_torch, print_json
 from edgefer.cli.progress import display
+from edgefer.cli.streams import say
 
 
 @click.group()
@@ -46,6 +47,6 @@ def convert(file: Path, out: Path | None, key: str | None, keep_prefix: bool, as
         print_json(done)
         return
     where = "" if done.key is None else f", of the part {done.key}"
-    click.echo(f"wrote {done.file}: {done.tensors} tensors, {done.parameters:,} parameters{where}")
+    say(f"wrote {done.file}: {done.tensors} tensors, {done.parameters:,} parameters{where}")
     if done.stripped:
-        click.echo(f"{done.stripped} was left out of every name; --keep-prefix keeps it")
+        say(f"{done.stripped} was left out of every name; --keep-prefix keeps it")

@@ -25,6 +25,7 @@ from edgefer.papers.deployment_columns import deployment_grids
 from edgefer.papers.evidence import Records, evidence_for
 from edgefer.papers.paper_files import PAGES, page_of, tables
 from edgefer.papers.transcription import Cell, Column, Paper, Row, Table
+from edgefer.runtime.terminal_table import csv_cell
 
 # Absolute ones are of another machine. Not of processors: without a pause between frames each network takes all of one.
 _COMPARED = ("latency", "memory-percent")
@@ -219,7 +220,7 @@ def to_csv(shown: Sequence[PaperTable]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(figures(shown))
+    writer.writerows({key: csv_cell(text) for key, text in each.items()} for each in figures(shown))
     return text.getvalue()
 
 

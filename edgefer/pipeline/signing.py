@@ -7,7 +7,6 @@ of it.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from edgefer.runtime import records
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BadKey, MissingEngine, OutputFailed, WrongOptions
-from edgefer.runtime.files import write_atomic, writing
+from edgefer.runtime.files import write_atomic
 from edgefer.runtime.signature import (
     EXTRA,
     PUBLIC,
@@ -70,8 +69,9 @@ def new_key(name: str, folder: Path, passphrase: str | None = None) -> KeyFiles:
     private = ed25519().Ed25519PrivateKey.generate()
     public = make_public_key(name, private.public_key().public_bytes_raw())
     files = KeyFiles(folder / f"{name}{PRIVATE}", folder / f"{name}{PUBLIC}", public)
-    _require_new(files.public)
-    _write_private(files.private, _pem(private, passphrase))
+    for path in (files.private, files.public):
+        _require_new(path)
+    write_atomic(files.private, _pem(private, passphrase), mode=0o600, replace=False)
     try:
         records.write(files.public, public)
     except BaseException:
@@ -93,24 +93,6 @@ def _pem(private: Any, passphrase: str | None) -> bytes:
 def _require_new(path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise OutputFailed(f"{path} is there, and a key is never replaced: choose another name or --out.")
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all, and never over another one."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its mode is 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(handle)
-            try:
-                os.link(name, path)  # unlike a rename it replaces nothing
-            except FileExistsError:
-                _require_new(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
 
 
 def load_key(path: Path, ask: Ask = lambda: None) -> SigningKey:

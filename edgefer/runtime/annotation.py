@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefer.runtime.errors import NotSetUp, OutputFailed, WrongOptions
-from edgefer.runtime.files import require_folder, write_atomic, writing
+from edgefer.runtime.files import private_stage, require_folder, write_atomic, writing
 from edgefer.runtime.frames import Frame, open_cv
 from edgefer.runtime.predict import FacePrediction
 from edgefer.runtime.preprocess import Pixels
@@ -150,12 +149,16 @@ def write_picture(path: Path, image: Pixels) -> None:
 
 
 class VideoFile:
-    """A video that is written beside its place and renamed when `finish` is called; `discard` leaves nothing."""
+    """A video that is written in a staging folder beside its place and moved when `finish` is called.
+
+    `discard` leaves nothing; what a killed process leaves is swept by the next that writes there (leftovers.py).
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: Any = None
         self._part: Path | None = None
+        self._staging = contextlib.ExitStack()
         self._size = (0, 0)
 
     def add(self, frame: Frame, image: Pixels) -> None:
@@ -171,15 +174,11 @@ class VideoFile:
             self._writer.write(bgr)
 
     def _open(self, cv2: Any, rate: float) -> None:
-        with writing(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(
-                prefix=f".{self._path.stem}.", suffix=self._path.suffix, dir=self._path.parent
-            )
-            os.close(handle)
-        self._part = Path(name)
+        with defer_signals(), writing(self._path):
+            stage = self._staging.enter_context(private_stage(self._path))
+        self._part = stage / self._path.name
         code = cv2.VideoWriter_fourcc(*_CODECS[self._path.suffix.lower()])
-        self._writer = cv2.VideoWriter(name, code, rate, self._size)
+        self._writer = cv2.VideoWriter(str(self._part), code, rate, self._size)
         if not self._writer.isOpened():
             raise OutputFailed(f"OpenCV can't write {self._path}: it has no encoder for {self._path.suffix} here.")
 
@@ -192,6 +191,7 @@ class VideoFile:
             self._part.chmod(0o644)
             self._part.replace(self._path)
             self._writer = self._part = None
+            self._staging.close()
         return self._path
 
     def discard(self) -> None:
@@ -199,9 +199,8 @@ class VideoFile:
         with defer_signals():
             if self._writer is not None:
                 self._writer.release()
-            if self._part is not None:
-                self._part.unlink(missing_ok=True)
             self._writer = self._part = None
+            self._staging.close()
 
 
 @contextlib.contextmanager

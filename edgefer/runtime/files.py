@@ -71,10 +71,11 @@ def require_folder(folder: Path) -> None:
             pass
 
 
-def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
+def write_atomic(path: Path, content: bytes, durable: bool = True, mode: int = 0o644, replace: bool = True) -> None:
     """Write `content` beside `path`, then rename: readers see the old file or the whole new one.
 
     `durable`: on the disk before the rename, so that a power cut too leaves one of the two; it takes milliseconds.
+    Only its owner can read it before it has its `mode`. Without `replace` a file that is there is an OutputFailed.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,16 +85,44 @@ def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
             with os.fdopen(handle, "wb") as file:
                 own(handle)
                 file.write(content)
-                os.fchmod(handle, 0o644)
+                os.fchmod(handle, mode)
                 if durable:
                     file.flush()
                     os.fsync(handle)
-                Path(name).replace(path)
+                if replace:
+                    Path(name).replace(path)
+                else:
+                    _link_new(Path(name), path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
         if durable:
             _sync(path.parent)
+
+
+def _link_new(staged: Path, path: Path) -> None:
+    """Give a staged file its name; unlike a rename a link replaces nothing."""
+    try:
+        os.link(staged, path)
+    except FileExistsError as error:
+        raise OutputFailed(f"{path} is there, and is not replaced: choose another name or folder.") from error
+    staged.unlink()
+
+
+@contextlib.contextmanager
+def private_stage(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target` for as long as the block lasts; if it is killed, the next writer there sweeps it.
+
+    Raises OSError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep_once(target.parent)
+    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}{STAGED}", dir=target.parent))
+    try:
+        with owned(stage):
+            yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -103,24 +132,17 @@ def staged_folder(target: Path, durable: bool = True) -> Iterator[Path]:
     On any error, interrupt included, the folder is removed and an earlier `target` is still whole. `durable`: see
     `write_atomic`.
     """
-    with writing(target):
-        target = target.resolve()  # a link's own folder is replaced, not the link
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sweep_once(target.parent)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}{STAGED}", dir=target.parent))
-        try:
-            with owned(stage):
-                stage.chmod(0o755)
-                yield stage
-                if durable:
-                    for path in (*stage.rglob("*"), stage):
-                        _sync(path)
-                with defer_signals():
-                    _replace(target, stage)
-                if durable:
-                    _sync(target.parent)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+    target = target.resolve()  # a link's own folder is replaced, not the link
+    with writing(target), private_stage(target) as stage:
+        stage.chmod(0o755)
+        yield stage
+        if durable:
+            for path in (*stage.rglob("*"), stage):
+                _sync(path)
+        with defer_signals():
+            _replace(target, stage)
+        if durable:
+            _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -151,3 +151,9 @@ def test_without_cryptography(run: Run, bundle: Path, keys: Path, monkeypatch: p
     ):
         run(*line).fails(14, "pip install 'edgefer[sign]'")
     run("verify", bundle).fine()
+
+
+def test_a_folders_name_breaks_no_line_and_moves_no_cursor(run: Run, tmp_path: Path) -> None:
+    out = run("key", "new", "k", "--out", tmp_path / "a\x1b[31mb\nwrote all").fine()
+    assert out.count("\n") == 3 and out.replace("\n", "").isprintable()
+    assert "a\\x1b[31mb\\nwrote all" in out

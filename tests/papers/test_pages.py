@@ -38,6 +38,13 @@ def test_golden_csv() -> None:
     golden("tables-ean.csv", paper_table.to_csv(made()))
 
 
+def test_no_cell_of_the_csv_is_a_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = dict.fromkeys(paper_table._CSV, "") | {"table": "=1+1", "printed": "+1.5", "reason": "@sum"}
+    monkeypatch.setattr(paper_table, "figures", lambda shown: [one])
+    row = next(csv.DictReader(io.StringIO(paper_table.to_csv([]))))
+    assert (row["table"], row["printed"], row["reason"]) == ("'=1+1", "+1.5", "'@sum")
+
+
 def test_a_line_for_each_figure() -> None:
     rows = list(csv.DictReader(io.StringIO(paper_table.to_csv(made()))))
     assert len(rows) == sum(len(each.table.cells) for each in made())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.runtime import files, leftovers
+from edgefer.runtime.errors import OutputFailed
 from edgefer.runtime.files import cache_folder, locked, staged_folder, write_atomic
 
 
@@ -143,3 +144,14 @@ def test_a_folder_has_its_name_at_each_moment(tmp_path: Path) -> None:
     done.set()
     reader.join()
     assert not missed
+
+
+def test_a_secret_is_written_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    files.write_atomic(path, b"1", mode=0o600, replace=False)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OutputFailed, match="is there"):
+        files.write_atomic(path, b"2", mode=0o600, replace=False)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("secret", b"1")]
+    files.write_atomic(path, b"3", mode=0o600)
+    assert (path.read_bytes(), path.stat().st_nlink) == (b"3", 1)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -209,3 +213,25 @@ def test_a_window_goes_on_with_any_key_and_ends_with_q(monkeypatch: pytest.Monke
         write_image(tmp_path / f"{name}.png")
     summary = run(tmp_path, RunOptions(show=True))
     assert summary.stopped and screen.shown == 2, "a space shows the next picture, q ends"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from edgefer.runtime.annotation import VideoFile
+from edgefer.runtime.frames import Frame
+video, image = VideoFile(Path(sys.argv[1])), np.zeros((64, 64, 3), np.uint8)
+video.add(Frame(0, 0.0, image), image)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_of_a_video_is_swept_by_the_next(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(out / "v.mp4")], check=False)
+    (left,) = out.iterdir()
+    assert done.returncode == -signal.SIGKILL and left.is_dir()
+    os.utime(left, (0, 0))  # a minute is enough
+    run(write_video(tmp_path / "v.mp4"), RunOptions(out=out))
+    assert [path.name for path in out.iterdir()] == ["v.mp4"]
