@@ -102,12 +102,18 @@ def _input(spec: TensorSpec) -> dict[str, str]:
             "store_text": "They are stored as `q = pixel - 128`.",
             "python_store": "(pixels - 128).astype(np.int8)",
             "kotlin_store": "input.put((value - 128).toByte())",
+            "javascript_store": "value - 128",
         }
     return tensor | {
         "store_text": f"They are stored as `q = round(pixel / {spec.scale!r}) {shift}`, clipped to -128 to 127.",
         "python_store": f"np.clip(np.rint(pixels / {spec.scale!r}) {shift}, -128, 127).astype(np.int8)",
         "kotlin_store": f"val q = kotlin.math.round(value / {spec.scale!r}f).toInt() {shift}\n"
         "            input.put(q.coerceIn(-128, 127).toByte())",
+        "javascript_store": f"""{{
+    const real = Math.fround(value / Math.fround({spec.scale!r})), below = Math.floor(real);
+    const nearest = Math.round(real) - (real - below === 0.5 && below % 2 === 0); // halves to the even one
+    return Math.min(Math.max(nearest {shift}, -128), 127);
+  }}""",
     }
 
 
@@ -127,6 +133,7 @@ def _output(spec: TensorSpec) -> dict[str, str]:
         "python_read": f".astype(np.float32)\n    probabilities = {spec.scale!r} * (probabilities {shift})",
         "kotlin_array": "ByteArray",
         "kotlin_read": f"{spec.scale!r}f * (it {shift})",
+        "javascript_read": f"{spec.scale!r} * (q {shift})",
     }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
-from edgefer.runtime.c.generate import function_name
+from edgefer.runtime.c.compiler import WEBASSEMBLY
+from edgefer.runtime.c.generate import exports, function_name
 from edgefer.runtime.engines import format_row
 from edgefer.runtime.manifest import GoldenResize, Manifest
 
@@ -96,6 +97,8 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
         "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
         "needs": manifest.needs,
+        "exports": exports(manifest.arch),
+        "webassembly": f"python -m ziglang cc {' '.join(WEBASSEMBLY)} -o model.wasm model.c exports.c",
         "function": f"edgefer_{function_name(manifest.arch)}",
         "constant": f"EDGEFER_{function_name(manifest.arch).upper()}",
     }

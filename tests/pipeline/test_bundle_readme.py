@@ -45,7 +45,7 @@ NCHW = TensorSpec("pixels", (1, 3, 44, 44), "float32"), TensorSpec("probabilitie
 def manifest(target: str, model: str, given: TensorSpec, returned: TensorSpec) -> Manifest:
     """What `edgefer build` knows of a bundle when it writes the page."""
     form, precision = target.split("-")[:2]
-    layout: Layout = "NHWC" if form == "tflite" else "NCHW"
+    layout: Layout = "NHWC" if form in ("tflite", "c") else "NCHW"
     names = [model, "model.bin"] if form in ("openvino", "ncnn") else [model]
     reference = [0.0312, 0.0021, 0.0417, 0.7103, 0.0633, 0.0251, 0.1263]
     return Manifest(
@@ -79,6 +79,7 @@ MANIFESTS = [
     manifest("onnx-fp32", "model.onnx", *NCHW),
     manifest("openvino-fp32", "model.xml", *NCHW),
     manifest("ncnn-int8", "model.param", *NCHW),
+    manifest("c-int8", "model.c", INT8_IN, INT8_OUT),
     replace(
         manifest("coreml-fp16", "model.mlpackage/Data/model.mlmodel", *NCHW),
         unrun="not run here: there is no engine",
@@ -111,6 +112,8 @@ def test_other_scales_are_rounded_and_clipped() -> None:
     assert "`q = round(pixel / 0.75) + 5`, clipped to -128 to 127" in page
     assert "np.clip(np.rint(pixels / 0.75) + 5, -128, 127).astype(np.int8)" in page
     assert "val q = kotlin.math.round(value / 0.75f).toInt() + 5\n" in page
+    page = render_readme(manifest("c-int8", "model.c", replace(INT8_IN, scale=0.75, zero_point=5), INT8_OUT))
+    assert "return Math.min(Math.max(nearest + 5, -128), 127);" in page
 
 
 def test_unmeasured_accuracy_says_why() -> None:

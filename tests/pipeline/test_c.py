@@ -1,35 +1,123 @@
-"""The shipped networks as C: LiteRT's bytes on all of PrivateTest."""
+"""The shipped networks as C and as WebAssembly: LiteRT's bytes on all of PrivateTest; the page's JavaScript in Node."""
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from edgefer.arch import get_arch
 from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import contract, engines
+from edgefer.runtime.bundle import Bundle, read_bundle
+from edgefer.runtime.engines.c import webassembly
 from edgefer.training import weights
 from tests.compilers import lacking
+from tests.webassembly import Instance
+
+NETWORKS = ("ean", "lcnn", "microexpnet-xxs")
+needs_zig = pytest.mark.skipif(find_spec("ziglang") is None, reason="WebAssembly is compiled by zig")
+# What the page's code asks of a browser: files, and a canvas that has the face's pixels, resized.
+RUNNER = """
+import fs from 'node:fs';
+globalThis.fetch = async (name) => new Response(fs.readFileSync(name));
+globalThis.createImageBitmap = async (face) => face;
+globalThis.OffscreenCanvas = class {
+  constructor(width, height) { Object.assign(this, {width, height}); }
+  getContext() { return this; }
+  drawImage(face) { this.face = face; }
+  getImageData(left, top, width, height) {
+    const row = (y) => this.face.subarray(4 * (y * this.width + left), 4 * (y * this.width + left + width));
+    return {data: Array.from({length: height}, (_, y) => [...row(top + y)]).flat()};
+  }
+};
+const {probabilities, classify} = await import('./page.mjs');
+const answer = probabilities(new Int8Array(fs.readFileSync('golden/input.bin')));
+console.log(JSON.stringify([answer, await classify(fs.readFileSync('face.rgba'))]));
+"""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A bundle, what PrivateTest's faces become for it, and LiteRT's answers."""
+
+    bundle: Bundle
+    inputs: list[NDArray[np.int8]]
+    answers: list[NDArray[np.int8]]
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def private_test(request: pytest.FixtureRequest, fer2013: Path, tmp_path_factory: pytest.TempPathFactory) -> Answered:
+    if (why := lacking()) is not None:
+        pytest.skip(why)
+    arch = get_arch(request.param)
+    target = get_target("c-int8")
+    job = BuildJob(arch, "c-int8", target, weights.load_trained_model(arch, None), CalibrationOptions())
+    bundle = build_bundle(job, tmp_path_factory.mktemp(request.param))
+    agreed = bundle.manifest.contract
+    litert = engines.load(bundle.path("model.tflite"), "tflite")
+    faces = contract.to_pixels(load(fer2013).split("PrivateTest").pixels[:], agreed)
+    inputs = [contract.to_input(face[None], agreed) for face in faces]
+    return Answered(bundle, inputs, [litert.run(given) for given in inputs])
 
 
 @pytest.mark.long
-@pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
-@pytest.mark.parametrize("network", ["ean", "lcnn", "microexpnet-xxs"])
-def test_every_face_of_private_test_has_litert_s_bytes(fer2013: Path, tmp_path: Path, network: str) -> None:
-    arch = get_arch(network)
-    target = get_target("c-int8")
-    job = BuildJob(arch, "c-int8", target, weights.load_trained_model(arch, None), CalibrationOptions())
-    bundle = build_bundle(job, tmp_path)
-    agreed = bundle.manifest.contract
-    ours = engines.load(bundle.path("model.c"), "c")
-    theirs = engines.load(bundle.path("model.tflite"), "tflite")
-    faces = load(fer2013).split("PrivateTest").pixels
-    unequal = 0
-    for face in contract.to_pixels(faces[:], agreed):
-        given = contract.to_input(face[None], agreed)
-        unequal += not np.array_equal(ours.run(given), theirs.run(given))
-    assert unequal == 0
+def test_every_face_of_private_test_has_litert_s_bytes(private_test: Answered) -> None:
+    model = engines.load(private_test.bundle.path("model.c"), "c")
+    pairs = zip(private_test.inputs, private_test.answers, strict=True)
+    assert sum(not np.array_equal(model.run(given), answer) for given, answer in pairs) == 0
+
+
+@pytest.mark.long
+@needs_zig
+def test_every_face_has_them_in_webassembly(private_test: Answered) -> None:
+    pytest.importorskip("wasmtime")
+    instance = Instance(webassembly(private_test.bundle.path("model.c")))
+    pairs = zip(private_test.inputs, private_test.answers, strict=True)
+    assert sum(not np.array_equal(instance.run(given, answer.size), answer[0]) for given, answer in pairs) == 0
+
+
+@needs_zig
+def test_the_page_s_javascript_gives_the_golden_answer(dist: Path, tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    folder = shutil.copytree(dist / "ean.c-int8", tmp_path / "bundle")
+    bundle = read_bundle(folder)
+    section = (folder / "README.md").read_text().partition("## JavaScript")[2]
+    (folder / "exports.c").write_text(_block(section, "c"))
+    _, *line = shlex.split(_block(section, "sh"))
+    subprocess.run([sys.executable, *line], cwd=folder, check=True)
+    assert (folder / "model.wasm").read_bytes() == webassembly(folder / "model.c")
+    (folder / "page.mjs").write_text(_block(section, "javascript"))
+    (folder / "runner.mjs").write_text(RUNNER)
+    golden = bundle.manifest.golden
+    with Image.open(folder / golden.picture) as picture:
+        size = (bundle.manifest.contract.resize,) * 2
+        resized = picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+    (folder / "face.rgba").write_bytes(resized.convert("RGBA").tobytes())
+    done = subprocess.run(["node", "runner.mjs"], cwd=folder, capture_output=True, text=True, check=True)
+    answer, found = json.loads(done.stdout)
+    stored = np.fromfile(folder / golden.output, np.int8)
+    expected = contract.dequantise(stored, bundle.manifest.contract.output)
+    assert np.array_equal(answer, expected)
+    best = int(expected.argmax())
+    assert found == {"label": bundle.manifest.contract.labels[best], "probability": float(expected[best])}
+
+
+def _block(section: str, language: str) -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
