@@ -10,7 +10,7 @@ TARGETS := tflite-fp32 tflite-int8 onnx-int8 openvino-int8 ncnn-int8
 WORKERS := 2
 PYTEST = $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
 
-.PHONY: demo test test-all test-bare lint matrix plots gate baseline lock licences release clean
+.PHONY: demo test test-all test-bare torture lint matrix plots gate baseline lock licences release clean
 
 demo: .venv/build
 	$(BIN)/edgefer build --arch ean --target tflite-int8
@@ -27,6 +27,10 @@ test-all: test
 test-bare: .venv/test
 	EDGEFER_TEST_BARE=1 $(PYTEST) tests/benchmark tests/data tests/devices tests/gate tests/papers tests/runtime \
 		tests/pipeline/test_ncnn.py tests/test_benchmarks.py
+
+# mutants of every file that is read, kills and failing disks for the commands; stopped, it goes on where it was
+torture: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
 
 lint: .venv/test
 	$(BIN)/ruff check .

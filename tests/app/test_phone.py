@@ -111,7 +111,7 @@ def test_labels_that_do_not_fit_the_model(dist: Path, tmp_path: Path, monkeypatc
     bundle = read_bundle(dist / "ean.tflite-int8")
     folder = shutil.copytree(bundle.folder, tmp_path / "bundle")
     (folder / LABELS_FILE).write_text("happy\nsad\n")
-    monkeypatch.setattr(phone, "read_bundle", lambda path: Bundle(folder, bundle.manifest, bundle.sha256))
+    monkeypatch.setattr(phone, "read_bundle", lambda *_: Bundle(folder, bundle.manifest, bundle.sha256))
     with pytest.raises(BrokenBundle, match=r"labels\.txt has 2 labels, the contract 7, .*shape \(1, 7\)"):
         write_android(PhoneOptions(folder, tmp_path / "app"))
     assert not (tmp_path / "app").exists()

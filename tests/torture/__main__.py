@@ -1,0 +1,155 @@
+"""The long part: `make torture`, or `python -m tests.torture --inputs 100000 --kills 30 [NAME ...]`.
+
+Every reader is fed so many mutants and every command is ended in so many ways. What was tried is written down after
+each step: started again, it goes on where it was. The page is benchmarks/tables/torture.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgefer.runtime import machine, records
+from edgefer.runtime.files import cache_folder, write_atomic
+from edgefer.runtime.terminal_table import markdown
+from tests.torture import faults
+from tests.torture.commands import COMMANDS
+from tests.torture.harness import MEMORY, SECONDS, Tally, try_reader
+from tests.torture.readers import READERS
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+RECORD, PAGE = BENCHMARKS / "results" / "torture.json", BENCHMARKS / "tables" / "torture.md"
+STEP = 500  # mutants between two looks at the record
+PACKAGES = ("torch", "numpy", "pillow", "safetensors", "cattrs", "onnx", "onnxruntime")
+ENDS = ("killed", "refused", "done")
+
+
+def feed(name: str, record: dict[str, Any], inputs: int) -> None:
+    """Go on with a reader until so many mutants were tried; the record has the sums and the first failures."""
+    tally = Tally(**record["readers"].get(name, {}))
+    while tally.tried < inputs:
+        seeds = range(tally.tried, min(inputs, tally.tried + STEP))
+        tally = tally.plus(try_reader(READERS[name], seeds))
+        record["readers"][name] = asdict(tally)
+        _write(record)
+        print(f"{name}: {tally.tried:,} of {inputs:,}, {len(tally.failures)} failures", flush=True)
+
+
+def end(name: str, record: dict[str, Any], kills: int) -> None:
+    """Go on with a command until it was ended in so many ways."""
+    command = COMMANDS[name]
+    tried = record["commands"].setdefault(name, dict.fromkeys(ENDS, 0) | {"faults": {}, "failures": []})
+    ready = cache_folder() / "torture" / name
+    if not (ready / ".made").is_file():
+        ready.mkdir(parents=True, exist_ok=True)
+        command.prepare(ready)
+        first = faults.run(command.arguments, ready)
+        assert first.code == 0, first
+        (ready / ".made").touch()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder) / "work"
+        clean = None
+        while (seed := sum(tried[each] for each in ENDS)) < kills:
+            clean = clean or _clean(command, ready, work)
+            fault = faults.faults_of(clean, seed)
+            ended, wrong = faults.trial(command, ready, work, fault)
+            tried[ended] += 1
+            tried["faults"][fault.kind] = tried["faults"].get(fault.kind, 0) + 1
+            tried["failures"] += [f"{seed}: {fault.kind} at {fault.at:g}: {each}" for each in wrong]
+            _write(record)
+            print(f"{name}: {seed + 1} of {kills}, {fault.kind}: {ended} {'; '.join(wrong)}", flush=True)
+
+
+def _clean(command: faults.Command, ready: Path, work: Path) -> faults.Ran:
+    """How long the command takes and how many steps it makes where nothing happens to it."""
+    faults.copy(ready, work)
+    ran = faults.run(command.arguments, work)
+    assert ran.code == 0, ran
+    return ran
+
+
+def _write(record: dict[str, Any]) -> None:
+    write_atomic(RECORD, records.dumps(record).encode())
+    write_atomic(PAGE, render(record).encode())
+
+
+def render(record: dict[str, Any]) -> str:
+    """The page of benchmarks/tables."""
+    readers = {name: Tally(**record["readers"][name]) for name in READERS if name in record["readers"]}
+    commands = {name: record["commands"][name] for name in COMMANDS if name in record["commands"]}
+    rows = [(n, f"{t.tried:,}", t.read, t.refused, t.tracebacks, t.deaths, t.hangs) for n, t in readers.items()]
+    ends = [
+        (name, sum(c[each] for each in ENDS), *(c[each] for each in ENDS), len(c["failures"]))
+        for name, c in commands.items()
+    ]
+    kinds = {k: sum(c["faults"].get(k, 0) for c in commands.values()) for c in commands.values() for k in c["faults"]}
+    lines = [
+        "# Hostile files, kills and failing disks",
+        "",
+        f"Written by `make torture` from `results/{RECORD.name}`, seeded; on {record['environment']['cpu']}, Python "
+        f"{record['environment']['python']}.",
+        "",
+        f"Readers: {sum(t.tried for t in readers.values()):,} mutants, one to four changes each (bits, bytes, parts "
+        f"gone, twice or moved, numbers at limits, control characters). A reader has {MEMORY >> 20:,} MiB and "
+        f"{SECONDS} s of processor time for one. Refused: in one line of edgefer's of less than 2,000 characters.",
+        "",
+        _table(("reader", "mutants", "read", "refused", "tracebacks", "deaths", "hangs"), rows),
+        "",
+        f"Commands: {sum(row[1] for row in ends)} were ended ("
+        + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        + "; `kill`: SIGKILL at a random moment, `step`: SIGKILL in front of a step that changes the folder; EIO, "
+        "ENOSPC and EROFS: that step fails so; `limit`: no file may grow beyond a few bytes). After each, what was "
+        "finished before must be there and whole, and the same command run again must succeed and leave nothing "
+        "hidden.",
+        "",
+        _table(("command", "ended", *ENDS, "failures"), ends),
+    ]
+    failures = [(n, text) for n, t in readers.items() for text in t.failures]
+    failures += [(name, text) for name, c in commands.items() for text in c["failures"]]
+    if failures:
+        lines += ["", "Failures, each by its seed:", "", _table(("where", "what"), failures)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    return markdown(names, [tuple(map(str, row)) for row in rows])
+
+
+def main() -> None:
+    """Go on until all was tried; exit with 1 if there are failures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="readers and commands; default: all")
+    parser.add_argument("--inputs", type=int, default=100_000, help="mutants of each reader")
+    parser.add_argument("--kills", type=int, default=30, help="ends of each command")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin with nothing new after so many")
+    parser.add_argument("--again", action="store_true", help="forget first what was tried with these")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"readers": {}, "commands": {}}
+    record["environment"] = records.plain(machine.describe_environment(PACKAGES, 1))
+    until, part = time.monotonic() + 60 * given.minutes, 0
+    chosen = [name for name in (*READERS, *COMMANDS) if name in given.names or not given.names]
+    for name in chosen if given.again else ():
+        record["readers"].pop(name, None)
+        record["commands"].pop(name, None)
+    while part < 20 and time.monotonic() < until:  # all of them a part of the way, then the next part
+        part += 1
+        for name in chosen:
+            if time.monotonic() < until:
+                if name in READERS:
+                    feed(name, record, given.inputs * part // 20)
+                else:
+                    end(name, record, -(-given.kills * part // 20))
+    sys.exit(any(each["failures"] for kind in ("readers", "commands") for each in record[kind].values()))
+
+
+if __name__ == "__main__":
+    main()

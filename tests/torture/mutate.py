@@ -1,0 +1,95 @@
+"""Broken variants of a file, each by its seed: bits, blocks and numbers that are others, parts gone or twice."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+_NUMBERS = (b"0", b"-1", b"1e999", b"NaN", b"2147483648", b"18446744073709551616", b"1e-320", b'"1"', b"null", b"[]")
+_TEXTS = (b'"', b"\\", b"{", b"]", b"\n", b"\x00", b"\xff\xfe", b"\x1b[31m", b"../..", b"[/red]", b"\xe2\x80\xae")
+_SIZES = (0, 1, 127, 128, 255, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
+_NUMBER = re.compile(rb"-?\d+(\.\d+)?")
+_FEW = 64  # bytes of a part
+
+
+def mutated(content: bytes, seed: int) -> bytes:
+    """The variant of this seed, with one to four changes; never larger than the content by more than a few KB."""
+    draw = random.Random(seed)
+    for _ in range(draw.choice((1, 1, 1, 2, 4))):
+        content = draw.choice(_CHANGES)(content, draw)
+    return content
+
+
+def _place(content: bytes, draw: random.Random) -> int:
+    """More often near the begin and the end, where formats keep what they are made of."""
+    if not content:
+        return 0
+    near = min(len(content), 512)
+    return draw.choice((draw.randrange(near), len(content) - 1 - draw.randrange(near), draw.randrange(len(content))))
+
+
+def _flip(content: bytes, draw: random.Random) -> bytes:
+    place = _place(content, draw)
+    changed = bytes(each ^ 1 << draw.randrange(8) for each in content[place : place + 1])
+    return content[:place] + changed + content[place + 1 :]
+
+
+def _other_bytes(content: bytes, draw: random.Random) -> bytes:
+    place, size = _place(content, draw), draw.randrange(1, _FEW)
+    return content[:place] + draw.randbytes(size) + content[place + size :]
+
+
+def _cut(content: bytes, draw: random.Random) -> bytes:
+    return content[: _place(content, draw)]
+
+
+def _without(content: bytes, draw: random.Random) -> bytes:
+    place = _place(content, draw)
+    return content[:place] + content[place + draw.randrange(1, _FEW) :]
+
+
+def _twice(content: bytes, draw: random.Random) -> bytes:
+    place, size = _place(content, draw), draw.randrange(1, 16 * _FEW)
+    return content[: place + size] + content[place:]
+
+
+def _moved(content: bytes, draw: random.Random) -> bytes:
+    place, other, size = _place(content, draw), _place(content, draw), draw.randrange(1, _FEW)
+    return content[:other] + content[place : place + size] + content[other + size :]
+
+
+def _size(content: bytes, draw: random.Random) -> bytes:
+    """A binary number that is at a limit."""
+    place, width = _place(content, draw), draw.choice((1, 2, 4, 8))
+    number: int = draw.choice(_SIZES) % (1 << 8 * width)
+    value = number.to_bytes(width, draw.choice(("little", "big")))
+    return content[:place] + value + content[place + width :]
+
+
+def _number(content: bytes, draw: random.Random) -> bytes:
+    """A written number that is another one, of the first megabyte's."""
+    found = list(_NUMBER.finditer(content[: 1 << 16]))
+    if not found:
+        return _flip(content, draw)
+    one = draw.choice(found)
+    return content[: one.start()] + draw.choice(_NUMBERS) + content[one.end() :]
+
+
+def _text(content: bytes, draw: random.Random) -> bytes:
+    place = _place(content, draw)
+    return content[:place] + draw.choice(_TEXTS) * draw.choice((1, 1, 3, 500)) + content[place:]
+
+
+_CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    _flip,
+    _flip,
+    _other_bytes,
+    _cut,
+    _without,
+    _twice,
+    _moved,
+    _size,
+    _number,
+    _text,
+)
