@@ -41,12 +41,16 @@ def describe(path: Path) -> str | None:
     """What a file of torch's, or another pickle, is; None for every other file."""
     with path.open("rb") as file:
         start = file.read(len(_LEGACY))
-    if zipfile.is_zipfile(path):
-        try:
+    try:
+        zipped = zipfile.is_zipfile(path)
+        if zipped:
             with zipfile.ZipFile(path) as archive:
                 names = {name.rpartition("/")[2] for name in archive.namelist()}
-        except Exception:  # zipfile raises whatever broken bytes provoke
-            return None
+    except OSError:
+        raise
+    except Exception:  # zipfile raises whatever broken bytes provoke
+        return None
+    if zipped:
         if "data.pkl" not in names:
             return None
         return "a TorchScript archive" if "constants.pkl" in names else "a torch checkpoint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -100,6 +101,7 @@ def _wait(child: int, shared: mmap.mmap) -> int:
 
 def _work(reader: Reader, whole: list[bytes], seeds: range, folder: Path, memory: int, shared: mmap.mmap) -> None:
     """Read one mutant after the other; ends by a signal where one takes too long."""
+    faulthandler.disable()  # pytest's would print where it dies
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

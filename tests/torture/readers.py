@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -57,7 +59,16 @@ def _bundle(name: str) -> Reader:
         bundle(folder / "ean.onnx-fp32")
         return [(folder / "ean.onnx-fp32" / name).read_bytes()]
 
-    return Reader(f"ean.onnx-fp32/{name}", whole, lambda path: read_bundle(path.parent))
+    return Reader(f"ean.onnx-fp32/{name}", whole, _read_bundle)
+
+
+def _read_bundle(path: Path) -> object:
+    """With the checksum of the file as it is now, as a careful forger would."""
+    if path.name != MANIFEST:
+        manifest, content = json.loads((path.parent / MANIFEST).read_text()), path.read_bytes()
+        manifest["files"][path.name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (path.parent / MANIFEST).write_text(json.dumps(manifest))
+    return read_bundle(path.parent)
 
 
 def _state() -> loop.State:

@@ -144,6 +144,26 @@ def test_a_prefix_is_left_out_where_a_network_is_filled_and_said(tmp_path: Path)
     assert notes == [f"note: module. was left out of the name of every tensor in {tmp_path / 'w.safetensors'}"]
 
 
+@pytest.mark.parametrize("place", [b"PK\x06\x07", b"PK\x01\x02", b"PK\x05\x06"])
+def test_a_broken_directory_of_an_archive(tmp_path: Path, place: bytes) -> None:
+    """zipfile raises BadZipFile where it is only asked whether a file is an archive, and NotImplementedError."""
+    torch.save({"a": torch.ones(3)}, tmp_path / "x.pth")
+    whole = (tmp_path / "x.pth").read_bytes()
+    end = b"PK\x06\x07" + bytes(12) + b"\x07\0\0\0"  # of an archive on seven disks
+    for content in (
+        whole.replace(place, place + b"\xff" * 6, 1),
+        whole[:-22] + end + whole[-22:],
+        whole.replace(b"PK\x01\x02\0\0", b"PK\x01\x02\xa9\xa9"),
+    ):
+        (tmp_path / "x.pth").write_bytes(content)
+        try:
+            torch_file.convert(tmp_path / "x.pth", tmp_path / "out")
+        except BadWeights as error:
+            assert str(tmp_path / "x.pth") in str(error)
+        with pytest.raises(BadWeights):
+            weights.read_tensors(tmp_path / "x.pth")
+
+
 def test_a_compressed_archive_is_not_unpacked(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(3)}, tmp_path / "stored.pth")
     with zipfile.ZipFile(tmp_path / "stored.pth") as stored, zipfile.ZipFile(tmp_path / "bomb.pth", "w") as bomb:
