@@ -54,6 +54,16 @@ def test_bench_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "ean-x86.md").read_text() == rendered
 
 
+def test_microcontrollers_table_is_rendered_from_its_record() -> None:
+    from edgefer.benchmark.report import page, read_bench
+    from edgefer.runtime.terminal_table import markdown
+
+    recorded = read_bench(BENCHMARKS / "results" / "microcontrollers.json")
+    rendered = f"# Microcontrollers\n\n{page(recorded, markdown)}"
+    assert (BENCHMARKS / "tables" / "microcontrollers.md").read_text() == rendered
+    assert not any(run.samples for record in recorded for result in record.results for run in result.runs)
+
+
 def test_gate_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "gate-power.json").read_text())
     assert (BENCHMARKS / "tables" / "gate-power.md").read_text() == script("gate_power").render(record)

@@ -93,7 +93,7 @@ def _throughput(result: Result) -> Value:
     return result.settings.batch / batch_seconds if isinstance(batch_seconds, float) else None
 
 
-# Those of a GPU, of batches and of a microcontroller, each shown where a result has it.
+# Those of a GPU and of batches, each shown where a result has it.
 BATCH = Column("batch", "batch", lambda r: r.settings.batch, units.count)
 SOMETIMES = (
     Column(
@@ -101,8 +101,12 @@ SOMETIMES = (
     ),
     Column("frames/s", "frames_per_second", _throughput, units.rate),
     Column("GPU memory", "gpu_memory_bytes", _memory("gpu"), units.mebibytes),
-    Column("flash", "flash_bytes", _memory("flash"), units.size),
-    Column("RAM", "ram_bytes", _memory("ram"), units.size),
+)
+FLASH = Column("flash", "flash_bytes", _memory("flash"), units.size)
+MICROCONTROLLER = (
+    FLASH,
+    Column("arena", "arena_bytes", _memory("arena"), units.size),
+    Column("with stack", "ram_bytes", _memory("ram"), units.size),
 )
 MEAN = Column("mean", "mean_seconds", _samples(fmean), units.milliseconds)
 USAGE = (

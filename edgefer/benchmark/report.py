@@ -13,7 +13,20 @@ from pathlib import Path
 from typing import Literal
 
 from edgefer.benchmark import roofline
-from edgefer.benchmark.columns import BATCH, COLUMNS, CPU, LAST, MEAN, SOMETIMES, USAGE, Column, Value, warnings_by_kind
+from edgefer.benchmark.columns import (
+    BATCH,
+    COLUMNS,
+    CPU,
+    FLASH,
+    LAST,
+    MEAN,
+    MICROCONTROLLER,
+    SOMETIMES,
+    USAGE,
+    Column,
+    Value,
+    warnings_by_kind,
+)
 from edgefer.runtime import records, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, Settings
 from edgefer.runtime.errors import UnknownName
@@ -49,7 +62,8 @@ def columns(record: BenchRecord, protocols: Protocols = no_protocols) -> tuple[C
     batch = (BATCH,) if len({result.settings.batch for result in record.results}) > 1 else ()
     sometimes = [column for column in SOMETIMES if any(column.value(result) is not None for result in record.results)]
     roof = roofline.columns(record.peaks) if record.peaks else ()
-    return (*COLUMNS[:1], *batch, *COLUMNS[1:], *mean, *roof, *sometimes, *usage, *LAST)
+    small = MICROCONTROLLER if any(FLASH.value(result) is not None for result in record.results) else ()
+    return (*COLUMNS[:1], *batch, *COLUMNS[1:], *mean, *roof, *sometimes, *small, *usage, *LAST)
 
 
 def rows(record: BenchRecord, protocols: Protocols = no_protocols) -> list[list[Value]]:

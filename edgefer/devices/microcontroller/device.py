@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices.config import Microcontroller
 from edgefer.devices.device import Finding, Say
-from edgefer.devices.microcontroller import firmware
+from edgefer.devices.microcontroller import firmware, tflite_micro
 from edgefer.devices.microcontroller.firmware import Firmware, Ran
 from edgefer.runtime import contract, files, verify
 from edgefer.runtime.bench_record import Machine, MachineState, Memory, Run, RunWarning, Settings, WarningKind
@@ -28,6 +29,11 @@ WARNING = RunWarning(
     "no times, for an emulator's say nothing of the processor's; RAM is the arena and the deepest stack, the frame "
     "is the caller's",
 )
+HOST = RunWarning(
+    WarningKind.EMULATED,
+    "TensorFlow Lite Micro's arena is what its interpreter on this machine records; its code and stack are not known",
+)
+NO_HOST = "TensorFlow Lite Micro's arena is told where its package is: run pip install 'edgefer[micro]'"
 _UNKNOWN = MachineState(0.0, None, None, None, None, None, None, 0.0, None, None, None)
 
 
@@ -80,6 +86,9 @@ class EmulatedMicrocontroller:
         for task in tasks:
             self._require_settings(task.settings)
             bundle = self._bundle(task.workload)
+            if task.workload.provider is not None:
+                yield Answer(_beside(bundle), self._machine(), self._versions(), None)
+                continue
             built = self._firmware(bundle)
             if task.check is not None:
                 golden, outputs = _checked(bundle, built, task.check)
@@ -90,6 +99,8 @@ class EmulatedMicrocontroller:
 
     def count(self, workload: Workload) -> Counted:
         """To the instruction: what a second inference on the same frame adds."""
+        if workload.provider is not None:
+            return Counted(None, 0, "not counted: TensorFlow Lite Micro runs on this machine here, for its arena")
         reason = self._refusal(workload) or instructions.lacking(firmware.emulator(self._row))
         if reason is not None:
             return Counted(None, 0, reason if reason.startswith("not counted") else f"not counted: {reason}")
@@ -101,20 +112,23 @@ class EmulatedMicrocontroller:
         return Counted(counted, 0, None, self._versions())
 
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
-        """Those that are C and fit; raises NotSetUp if that is none."""
+        """Those that are C and fit, and each in TensorFlow Lite Micro if that is here; raises NotSetUp for none."""
         reasons = [self._refusal(workload) for workload in workloads]
         self.left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
         running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
         if workloads and not running:
             raise NotSetUp(f"nothing that was asked for runs on {self.name}: {'; '.join(self.left_out)}.")
-        return running
+        if tflite_micro.installed() is None:
+            self.left_out += [f"{each.name}:{tflite_micro.PROVIDER}: {NO_HOST}" for each in running]
+            return running
+        return [each for one in running for each in (one, replace(one, provider=tflite_micro.PROVIDER))]
 
     def _refusal(self, workload: Workload) -> str | None:
         """Why it does not run here."""
         bundle = workload.bundle
         if bundle is None:
             return "torch is not on a microcontroller"
-        if workload.provider is not None:
+        if workload.provider not in (None, tflite_micro.PROVIDER):
             return "a microcontroller has no GPU"
         other = self.refusal(bundle.manifest.format)
         if other is not None:
@@ -198,22 +212,35 @@ def _checked(bundle: Bundle, built: Firmware, check: Check) -> tuple[GoldenCheck
 def _run(built: Firmware, ran: Ran) -> Run:
     """A run without a time."""
     engine, _, version = built.engine.rpartition(" ")
+    memory = Memory(None, None, None, None, ran.arena, stack=ran.stack, flash=built.flash)
+    return _untimed(memory, engine, version, f"{ran.kernel} kernels", WARNING)
+
+
+def _beside(bundle: Bundle) -> Run:
+    """The bundle's TFLite file in TensorFlow Lite Micro."""
+    arena = tflite_micro.arena(bundle.path(bundle.manifest.model).with_suffix(".tflite"))
+    memory = Memory(None, None, None, None, arena)
+    version = tflite_micro.installed() or "unknown"
+    return _untimed(memory, "TensorFlow Lite Micro", version, "its interpreter on this machine", HOST)
+
+
+def _untimed(memory: Memory, engine: str, version: str, provider: str, warning: RunWarning) -> Run:
     return Run(
         load_seconds=None,
         first_seconds=None,
         samples=[],
         loops=1,
         resolution=0.0,
-        memory=Memory(None, None, None, None, ran.arena, stack=ran.stack, flash=built.flash),
+        memory=memory,
         memory_percent=None,
         cpu_user_percent=None,
         cpu_system_percent=None,
         engine=engine,
         engine_version=version,
-        provider=f"{ran.kernel} kernels",
+        provider=provider,
         threads=1,
         affinity=None,
         before=_UNKNOWN,
         after=_UNKNOWN,
-        warnings=[WARNING],
+        warnings=[warning],
     )

@@ -32,7 +32,11 @@ START, LAYOUT = (Path(__file__).with_name(name) for name in ("start.c", "firmwar
 OPTIONS = ("-O3", "-std=c99", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections")
 LINKED = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections")
 _OVERFLOWED = re.compile(r"region `(FLASH|RAM)' overflowed by (\d+) bytes")
-_CODES = {3: "it could not read or write its files", 4: "the processor met a fault"}  # of start.c
+_CODES = {
+    3: "it could not read or write its files",
+    4: "the processor met a fault",
+    5: "the network wrote behind its arena",
+}  # of start.c
 _SECONDS, _SECONDS_A_FRAME = 120.0, 10.0
 
 

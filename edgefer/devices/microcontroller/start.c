@@ -5,10 +5,10 @@
 #include "model.h"
 
 enum { OPEN = 1, WRITE = 5, READ = 6, COMMAND_LINE = 0x15, EXIT = 0x20, STOPPED = 0x20026 };
-enum { READ_BINARY = 1, WRITE_BINARY = 5, PAINT = 0x5A, BELOW = 64 };
+enum { READ_BINARY = 1, WRITE_BINARY = 5, PAINT = 0x5A, BELOW = 64, BEHIND = 64 };
 
 extern uint32_t stack_begin, stack_end, data_loaded, data_begin, data_end, bss_begin, bss_end;
-static uint8_t arena[ARENA] __attribute__((aligned(16)));
+static uint8_t arena[ARENA + BEHIND];
 static int8_t input[INPUT], output[OUTPUT];
 
 static int host(int operation, const void *words) {
@@ -64,7 +64,10 @@ static uint32_t repeats(void) {
 static uint32_t deepest(uint32_t times) {
   uint8_t *here = __builtin_frame_address(0), *at = (uint8_t *)&stack_begin;
   for (volatile uint8_t *p = at; p < here - BELOW; p++) *p = PAINT;
+  for (uint32_t i = 0; i < BEHIND; i++) arena[ARENA + i] = PAINT;
   for (uint32_t i = 0; i < times; i++) RUN(input, output, arena);
+  for (uint32_t i = 0; i < BEHIND; i++)
+    if (arena[ARENA + i] != PAINT) leave(5);
   while (at < here && *at == PAINT) at++;
   return (uint32_t)(here - at);
 }

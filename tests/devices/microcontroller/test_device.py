@@ -10,23 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefer.arch import get_arch
 from edgefer.benchmark.run import Plan, bench
 from edgefer.benchmark.workload import Task, Workload, open_workload
 from edgefer.devices import config, registry
-from edgefer.devices.microcontroller import firmware
+from edgefer.devices.microcontroller import firmware, tflite_micro
 from edgefer.devices.microcontroller.device import EmulatedMicrocontroller
-from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
-from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, shell
 from edgefer.runtime.bench_record import BenchRecord, Settings, WarningKind
 from edgefer.runtime.engines import load
 from edgefer.runtime.errors import BrokenBundle, CompilerFailed, EdgeferError, NotSetUp, WorkerFailed, WrongOptions
 from edgefer.runtime.protocol import Check
-from edgefer.training.weights import load_trained_model
 from tests.benchmark import made
-from tests.compilers import lacking
-from tests.conftest import Once
 
 NAMES = list(config.microcontrollers())
 needs_programs = pytest.mark.skipif(firmware.lacking() is not None, reason=str(firmware.lacking()))
@@ -36,19 +30,6 @@ def device(name: str) -> EmulatedMicrocontroller:
     return EmulatedMicrocontroller(config.microcontrollers()[name])
 
 
-@pytest.fixture(scope="module")
-def workload(once: Once) -> Workload:
-    if (why := lacking()) is not None:
-        pytest.skip(why)
-
-    def make(folder: Path) -> None:
-        ean = get_arch("ean")
-        weights = load_trained_model(ean, None)
-        build_bundle(BuildJob(ean, "c-int8", get_target("c-int8"), weights, CalibrationOptions()), folder)
-
-    return open_workload(once("c-int8", make) / "ean.c-int8")
-
-
 @needs_programs
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bench_has_instructions_flash_and_ram_and_no_times(name: str, workload: Workload, tmp_path: Path) -> None:
@@ -56,7 +37,8 @@ def test_a_bench_has_instructions_flash_and_ram_and_no_times(name: str, workload
     found = bench(Plan(board.expand([workload]), Settings(), 2, board, count=board.count))
     records.write(tmp_path / "record.json", found)
     assert records.read(BenchRecord, tmp_path / "record.json") == found
-    (result,) = found.results
+    result = found.results[0]
+    assert len(found.results) == 1 + (tflite_micro.installed() is not None)
     first, second = result.runs
     assert first == second and not first.timed
     assert (first.load_seconds, first.first_seconds, first.samples, first.memory.peak) == (None, None, [], None)
@@ -174,3 +156,28 @@ def test_a_compiler_that_fails_names_its_packages(
     with pytest.raises(CompilerFailed, match=r"refused ean\.c-int8 .*libnewlib-arm-none-eabi"):
         device(NAMES[0]).expand([workload])
     assert not list(tmp_path.rglob("*.elf"))
+
+
+@needs_programs
+def test_tensorflow_lite_micro_s_arena_stands_beside_it(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = device(NAMES[0])
+    monkeypatch.setattr(tflite_micro, "installed", lambda: None)
+    assert board.expand([workload]) == [workload]
+    assert "ean.c-int8:tflite-micro" in board.left_out[0] and "pip install 'edgefer[micro]'" in board.left_out[0]
+    monkeypatch.setattr(tflite_micro, "installed", lambda: "0.1")
+    monkeypatch.setattr(tflite_micro, "arena", lambda path: 217_808)
+    own, beside = board.expand([workload])
+    assert own == workload and beside.name == "ean.c-int8:tflite-micro"
+    (answer,) = board.answers([Task(beside, Settings())], lambda _: None)
+    assert answer.run is not None and answer.run.memory.arena == 217_808
+    assert (answer.run.memory.ram, answer.run.memory.flash, answer.run.samples) == (None, None, [])
+    assert "not counted: TensorFlow Lite Micro runs on this machine" in str(board.count(beside).reason)
+
+
+def test_an_interpreter_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "[RecordingMicroAllocator] Arena allocation total 217808 bytes\nArena allocation head 1 bytes\n"
+    monkeypatch.setattr(shell, "run", lambda line: shell.Done(0, "", said))
+    assert tflite_micro.arena(tmp_path / "model.tflite") == 217_808
+    monkeypatch.setattr(shell, "run", lambda line: shell.Done(1, "", "Traceback\nNo module named 'tflite_micro'"))
+    with pytest.raises(WorkerFailed, match=r"can't open .*No module named"):
+        tflite_micro.arena(tmp_path / "model.tflite")
