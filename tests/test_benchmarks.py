@@ -64,6 +64,13 @@ def test_microcontrollers_table_is_rendered_from_its_record() -> None:
     assert not any(run.samples for record in recorded for result in record.results for run in result.runs)
 
 
+@pytest.mark.parametrize("name", ["c_int8", "c_wasm"])
+def test_tables_of_generated_c_are_rendered_from_their_records(name: str) -> None:
+    benchmark = script(name)
+    if benchmark.RECORD.is_file():  # it takes a machine on which nothing else runs
+        assert benchmark.TABLE.read_text() == benchmark.render(json.loads(benchmark.RECORD.read_text()))
+
+
 def test_gate_table_is_rendered_from_its_record() -> None:
     record = json.loads((BENCHMARKS / "results" / "gate-power.json").read_text())
     assert (BENCHMARKS / "tables" / "gate-power.md").read_text() == script("gate_power").render(record)

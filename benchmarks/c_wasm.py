@@ -1,0 +1,217 @@
+"""A network's own WebAssembly beside LiteRT.js in Chromium: ratios of times, bytes to load, start to first answer.
+
+    python benchmarks/c_wasm.py [NETWORK ...] [--rounds 300] [--starts 15]
+
+In each round all ways to run a network run a block of frames, in random order, in one page on one thread. A ratio is
+the median of the rounds' ratios, with the 95 % interval of that median by bootstrap. A start is a browser context
+without any cache, one engine after the other. Needs Chromium, `pip install 'edgefer[c,test]'` and `edgefer app setup
+tflite`. Let nothing else run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import gzip
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgefer.app.web_engines import package_files, packages_of
+from edgefer.arch import get_arch
+from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
+from edgefer.pipeline.targets import get_target
+from edgefer.runtime import machine, records
+from edgefer.runtime.engines.c import webassembly
+from edgefer.runtime.files import write_atomic
+from edgefer.runtime.terminal_table import markdown
+from edgefer.training import weights
+
+HERE = Path(__file__).parent
+RECORD, TABLE = HERE / "results" / "c-wasm.json", HERE / "tables" / "c-wasm.md"
+NETWORKS = ("ean", "lcnn", "microexpnet-xxs")
+WASM, LITERT = "wasm", "litert"
+TITLES = {WASM: "its own WebAssembly", LITERT: "LiteRT.js", "litert, run only": "LiteRT.js, without copies"}
+PAGE = ("index.html", "input.bin")  # of no engine
+FRAMES = 10  # in a block
+PACKAGES = ("ziglang", "playwright")
+BROWSER = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves files to a page that may have the fine clock."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def end_headers(self) -> None:
+        """Isolate the page."""
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Logs nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of index.html in the folder."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+        server.shutdown()
+
+
+def write_site(network: str, folder: Path) -> list[int]:
+    """Fill the folder with the page, both engines and both models; returns its input's shape."""
+    arch = get_arch(network)
+    trained = weights.load_trained_model(arch, None)
+    bundles = {
+        target: build_bundle(BuildJob(arch, target, get_target(target), trained, CalibrationOptions()), folder / "dist")
+        for target in ("c-int8", "tflite-int8-floatio")
+    }
+    files = package_files("tflite") | {
+        "model.wasm": webassembly(bundles["c-int8"].path("model.c")),
+        "model.tflite": bundles["tflite-int8-floatio"].path("model.tflite").read_bytes(),
+        "index.html": (HERE / "c_wasm.html").read_bytes(),
+        "input.bin": bundles["c-int8"].path(bundles["c-int8"].manifest.golden.input).read_bytes(),
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return list(bundles["c-int8"].manifest.contract.input.shape)
+
+
+def measure_starts(browser: Any, address: str, folder: Path, shape: Any, starts: int) -> dict[str, dict[str, Any]]:
+    """Milliseconds from asking for the page to the first answer, and the bytes that were loaded meanwhile."""
+    found: dict[str, dict[str, Any]] = {}
+    times: dict[str, list[float]] = {WASM: [], LITERT: []}
+    for _ in range(starts):
+        for name, values in times.items():
+            context = browser.new_context()
+            page = context.new_page()
+            asked: set[str] = set()
+            page.on("request", lambda request, asked=asked: asked.add(request.url))
+            page.goto(address)
+            page.wait_for_function("window.ready")
+            values.append(page.evaluate("([name, shape]) => start(name, shape)", [name, shape])["ms"])
+            context.close()
+            base = address.removesuffix("index.html")
+            files = sorted(url.removeprefix(base) for url in asked if url.startswith(base))
+            content = [(folder / name).read_bytes() for name in files if name not in PAGE and (folder / name).is_file()]
+            found[name] = {
+                "bytes": sum(map(len, content)),
+                "gzip": sum(len(gzip.compress(each, 9)) for each in content),
+                "start_ms": round(float(np.median(values)), 1),
+            }
+    return found
+
+
+def measure(network: str, browser: Any, rounds: int, starts: int) -> dict[str, dict[str, Any]]:
+    """All figures of a network, by the way to run it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shape = write_site(network, folder)
+        with served(folder) as address:
+            found = measure_starts(browser, address, folder, shape, starts)
+            page = browser.new_page()
+            page.set_default_timeout(0)
+            page.goto(address)
+            page.wait_for_function("window.ready")
+            times = page.evaluate(
+                "([shape, rounds, frames]) => measure(shape, rounds, frames)", [shape, rounds, FRAMES]
+            )
+            page.close()
+    base, draws = np.array(times[LITERT]), np.random.default_rng(0)
+    for way, values in times.items():
+        ratios = np.array(values) / base
+        low, high = np.percentile(np.median(draws.choice(ratios, (1000, len(ratios))), axis=1), [2.5, 97.5])
+        fastest = np.percentile(values, 10)
+        numbers = {"us": np.median(values), "p10": fastest, "ratio": np.median(ratios), "low": low, "high": high}
+        numbers["p10_ratio"] = fastest / np.percentile(base, 10)
+        found.setdefault(way, {}).update({key: round(float(number), 4) for key, number in numbers.items()})
+    return found
+
+
+def render(record: dict[str, Any]) -> str:
+    """The page of benchmarks/tables."""
+    times = [
+        (
+            network, TITLES[way], f"{row['us']:.1f}", f"{row['p10']:.1f}", f"{row['ratio']:.3f}",
+            f"{row['low']:.3f} to {row['high']:.3f}", f"{row['p10_ratio']:.3f}",
+        )
+        for network, found in record["networks"].items()
+        for way, row in found.items()
+    ]  # fmt: skip
+    loads = [
+        (network, TITLES[way], f"{row['bytes']:,}", f"{row['gzip']:,}", f"{row['start_ms']:.0f}")
+        for network, found in record["networks"].items()
+        for way, row in found.items()
+        if "bytes" in row
+    ]
+    here = record["environment"]
+    lines = [
+        "# A network's own WebAssembly beside LiteRT.js",
+        "",
+        f"Written by `python benchmarks/c_wasm.py` from `results/{RECORD.name}`. int8 in Chromium "
+        f"{record['chromium']}, headless, one thread: rounds in random order in one page, "
+        f"{record['rounds']} of them, {FRAMES} frames a block; the ratio is the median of the rounds' and has the 95 % "
+        "interval of that median.",
+        "",
+        markdown(("network", "engine", "us a frame", "p10", "ratio to LiteRT.js", "95 %", "ratio of p10"), times),
+        "",
+        f"What a browser loads before the first answer, model included, and the median of {record['starts']} starts "
+        "without any cache, from asking a server on the same machine for the page to the first answer:",
+        "",
+        markdown(("network", "engine", "bytes", "as gzip", "start, ms"), loads),
+        "",
+        f"{here['cpu']}, {here['cores']} cores, {here['system']}; zig {here['packages']['ziglang']}, "
+        f"LiteRT.js {record['litertjs']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, write the record and its table."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK")
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--starts", type=int, default=15)
+    given = parser.parse_args()
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        parser.error("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(BROWSER))
+        record: dict[str, Any] = {
+            "schema": "edgefer/c-wasm/1",
+            "rounds": given.rounds,
+            "starts": given.starts,
+            "chromium": browser.version,
+            "litertjs": packages_of(["tflite"])[0].version,
+            "environment": records.plain(machine.describe_environment(PACKAGES, 1)),
+            "networks": {},
+        }
+        for network in given.networks:
+            record["networks"][network] = measure(network, browser, given.rounds, given.starts)
+            print(network, json.dumps(record["networks"][network]), flush=True)
+        browser.close()
+    write_atomic(RECORD, (json.dumps(record, indent=2) + "\n").encode())
+    write_atomic(TABLE, render(record).encode())
+
+
+if __name__ == "__main__":
+    main()
