@@ -87,11 +87,14 @@ release: .release/tools .venv/test
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/build: .venv/python pyproject.toml
+# Packages are those of the locks, checked by their checksums; what is not in them (torch) is added by the line below.
+.venv/build: .venv/python pyproject.toml release/build.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement release/build.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build]'
 	@touch $@
 
-.venv/test: .venv/build
+.venv/test: .venv/build release/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement release/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,test]'
 	@touch $@
 

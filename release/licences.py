@@ -78,7 +78,7 @@ def table(found: Iterable[Mapping[str, str]], names: Iterable[str], by_package: 
 def short(licence: str) -> str:
     """On one line, and without what breaks a table: some packages give a licence's whole text."""
     line = next((line.strip() for line in licence.splitlines() if line.strip()), "UNKNOWN")
-    return line.replace("|", "or")[:160]
+    return " or ".join(part.strip() for part in line.split("|"))[:160]
 
 
 def replaced(page: str, made: str) -> str:

@@ -78,7 +78,7 @@ def test_a_table_of_licences() -> None:
     assert made.splitlines()[2:] == [
         "| other | 3 | **UNKNOWN** | another package |",
         "| strict | 2 | **Mozilla Public License 2.0 (MPL 2.0)** | predict, test |",
-        "| typing-extensions | 1.0 | MITorPSF | another package |",
+        "| typing-extensions | 1.0 | MIT or PSF | another package |",
     ]
     page = f"before\n{licences.BEGIN}old\n{licences.END}after\n"
     once = licences.replaced(page, made)
