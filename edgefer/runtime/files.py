@@ -26,7 +26,9 @@ _FULL = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
     errno.EROFS: f"the file system is read-only: {_ELSEWHERE}",
+    errno.EFBIG: "the file is larger than this process or the file system may write (`ulimit -f` shows the former)",
 }
+_NO_TEMPORARY = "No usable temporary directory"  # what tempfile says, as ENOENT without a name
 _REASONS = _FULL | {
     errno.EACCES: f"no permission to write there: {_ELSEWHERE}",
     errno.EPERM: f"no permission to write there: {_ELSEWHERE}",
@@ -58,6 +60,8 @@ def explained(error: OSError | ModuleNotFoundError) -> EdgeferError:
     if error.errno in _FULL:
         where = error.filename or "standard output or a temporary file"
         return OutputFailed(f"can't write {where}: {_FULL[error.errno]}.")
+    if _NO_TEMPORARY in str(error):
+        return OutputFailed(f"can't write a temporary file ({error.strerror}): free some space or set TMPDIR.")
     if error.filename is None:
         return EdgeferError(f"the system refused something ({error}): `edgefer --debug` shows where.")
     return MissingFile(f"can't use {error.filename} ({error.strerror}): check the path and its permissions.")
@@ -86,8 +90,8 @@ def write_atomic(path: Path, content: bytes, durable: bool = True, mode: int = 0
                 own(handle)
                 file.write(content)
                 os.fchmod(handle, mode)
+                file.flush()  # a disk that is full says so now, not when the earlier file is gone
                 if durable:
-                    file.flush()
                     os.fsync(handle)
                 if replace:
                     Path(name).replace(path)

@@ -91,8 +91,9 @@ def quiet() -> Iterator[None]:
             error.add_note(sink.read().decode(errors="replace")[-4000:])
             raise
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # of a full disk, which must not keep these two redirected
+                sys.stdout.flush()
+                sys.stderr.flush()
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             os.close(saved[0])

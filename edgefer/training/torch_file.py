@@ -16,14 +16,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from edgefer.runtime.errors import BadWeights, MissingFile, OutputFailed, one_line
+from edgefer.runtime.errors import BadWeights, MissingFile, OutputFailed, listed, one_line
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.process import quiet
 
 KEYS = ("state_dict", "model_state_dict", "model", "net")  # what trainings call the weights within a checkpoint
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, and of torch.compile
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of the number that torch.save began with before 1.6
-_SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _why_not(path: Path, error: Exception) -> str:
     if not held:
         return f"{path} can't be read as weights ({one_line(error)[:200]}): save the state_dict alone, or get it again."
     return (
-        f"{path} holds more than weights ({_listed(held)}), and reading that could run code: where you trust the file, "
+        f"{path} holds more than weights ({listed(held)}), and reading that could run code: where you trust the file, "
         "load it yourself and save only its state_dict."
     )
 
@@ -151,7 +150,7 @@ def _state_dict(path: Path, content: Any, key: str | None) -> tuple[str | None, 
             raise BadWeights(f"{path} has weights under {' and '.join(found)}: choose with --key {found[0]}.")
         key = found[0] if found else None
     elif key not in content:
-        raise BadWeights(f"{path} has no {key}: it has {_listed(list(content))}.")
+        raise BadWeights(f"{path} has no {key}: it has {listed(list(content))}.")
     weights = content if key is None else content[key]
     if not isinstance(weights, Mapping) or not weights:
         raise BadWeights(
@@ -161,7 +160,7 @@ def _state_dict(path: Path, content: Any, key: str | None) -> tuple[str | None, 
     if others:
         where = "" if key is None else f" under {key}"
         raise BadWeights(
-            f"{path} has keys{where} that are no dense tensors: {_listed(others)}; "
+            f"{path} has keys{where} that are no dense tensors: {listed(others)}; "
             "--key chooses the part that has the weights."
         )
     return key, dict(weights)
@@ -173,8 +172,3 @@ def _has_tensors(value: object) -> bool:
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized
-
-
-def _listed(names: list[Any]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(str, names[:_SHOWN])) + more

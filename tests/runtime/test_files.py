@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -155,3 +156,9 @@ def test_a_secret_is_written_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("secret", b"1")]
     files.write_atomic(path, b"3", mode=0o600)
     assert (path.read_bytes(), path.stat().st_nlink) == (b"3", 1)
+
+
+def test_without_room_for_a_temporary_file_it_is_said() -> None:
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/work']")
+    told = files.explained(error)
+    assert type(told) is OutputFailed and "can't write a temporary file (No usable temporary directory" in str(told)

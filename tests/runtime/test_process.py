@@ -43,3 +43,22 @@ def _runs(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+REDIRECTED = """
+import resource, sys
+from edgefer.runtime.process import quiet
+try:
+    with quiet():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        sys.stdout.write("what a library says")
+        raise ValueError("a cause")
+except (ValueError, OSError):
+    pass
+sys.stderr.write("heard")
+"""
+
+
+def test_a_full_disk_does_not_keep_the_streams_redirected() -> None:
+    done = subprocess.run([sys.executable, "-c", REDIRECTED], capture_output=True, text=True, check=False)
+    assert "heard" in done.stderr

@@ -22,7 +22,7 @@ from edgefer.arch.architecture import Affine
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.user_model import onnx_file, onnx_import, outputs, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
-from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed
+from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed, listed
 from edgefer.runtime.files import sha256
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.training import weights
@@ -210,7 +210,9 @@ def fill_weights(network: nn.Module, path: Path, spec: str, progress: Progress =
     missing = [name for name in expected if name not in tensors and not name.endswith(_COUNTER)]
     unexpected = [name for name in tensors if name not in expected]
     if missing or unexpected:
-        parts = [f"{_listed(missing)} missing"] * bool(missing) + [f"{_listed(unexpected)} unknown"] * bool(unexpected)
+        parts = [f"{listed(missing, 3)} missing"] * bool(missing) + [f"{listed(unexpected, 3)} unknown"] * bool(
+            unexpected
+        )
         raise BadWeights(f"{path} does not fit {spec}: {', '.join(parts)}. Give the weights of this network.")
     for name, value in tensors.items():
         if value.shape != expected[name].shape:
@@ -220,7 +222,3 @@ def fill_weights(network: nn.Module, path: Path, spec: str, progress: Progress =
             )
     weights.require_finite(path, tensors)
     network.load_state_dict(tensors, strict=False)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgefer.pipeline.user_model import onnx_batch
 from edgefer.pipeline.user_model.contract_file import ContractFile, Layout, Size, require_square
 from edgefer.pipeline.user_model.outputs import require_name
-from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile
+from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile, listed
 from edgefer.runtime.process import quiet
 
 _OLDEST, _NEWEST = 7, 23  # the opsets whose operators the tables were written for
@@ -85,7 +85,7 @@ def read_onnx(path: Path, contract: ContractFile) -> Source:
     constants = {each.name for each in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in constants]
     if len(inputs) != 1:
-        names = ", ".join(each.name for each in inputs) or "none"
+        names = listed(each.name for each in inputs) or "none"
         raise BadNetwork(f"{path} has {len(inputs)} inputs ({names}): a classifier of one face has one input.")
     _keep_output(path, model, contract.output_name)
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
@@ -146,7 +146,7 @@ def _weight_files(path: Path, model: onnx.ModelProto) -> list[Path]:
     missing = sorted(name for name in names if not (path.parent / name).is_file())
     if missing:
         raise MissingFile(
-            f"the weights of {path} lie in {', '.join(missing)}, which is not beside it: copy that file there too, "
+            f"the weights of {path} lie in {listed(missing)}, which is not beside it: copy that file there too, "
             "or export with external_data=False."
         )
     return [path.parent / name for name in sorted(names)]

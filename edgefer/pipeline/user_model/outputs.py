@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 
 from edgefer.arch.architecture import Output
 from edgefer.pipeline.fold import called
-from edgefer.runtime.errors import BadNetwork, ExportFailed
+from edgefer.runtime.errors import BadNetwork, ExportFailed, listed
 
 _SUM = 1e-3  # how far the sum of probabilities may be from 1
 # Operations by their names in lower case without underscores, whether they are modules, functions or methods.
@@ -77,16 +77,16 @@ def require_name(shapes: Mapping[str, Sequence[object]], name: str | None, sourc
 
     `shapes` are the outputs with their shapes, `source` the beginning of the sentence that says how many there are.
     """
-    listed = ", ".join(f"{each} ({', '.join(map(str, shape))})" for each, shape in shapes.items()) or "none"
+    there = listed(f"{each} ({', '.join(map(str, shape))})" for each, shape in shapes.items()) or "none"
     if name is None and len(shapes) == 1:
         return next(iter(shapes))
     if name is None:
         raise BadNetwork(
-            f"{source} {len(shapes)} outputs ({listed}), the labels are for one tensor (1, classes): "
+            f"{source} {len(shapes)} outputs ({there}), the labels are for one tensor (1, classes): "
             'say which, with output_name = "..." in the contract.'
         )
     if name not in shapes:
-        raise BadNetwork(f'output_name = "{name}" is none of its outputs ({listed}): correct the contract.')
+        raise BadNetwork(f'output_name = "{name}" is none of its outputs ({there}): correct the contract.')
     return name
 
 
