@@ -28,6 +28,7 @@ KINDS: tuple[str, ...] = (
     ".json",
     ".kt",
     ".kts",
+    ".ld",
     ".md",
     ".png",
     ".py",
