@@ -19,23 +19,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SBOM, SUMS = "edgefer-{version}.cdx.json", "SHA256SUMS"
-KINDS: tuple[str, ...] = (
-    ".c",
-    ".css",
-    ".h",
-    ".html",
-    ".js",
-    ".json",
-    ".kt",
-    ".kts",
-    ".ld",
-    ".md",
-    ".png",
-    ".py",
-    ".safetensors",
-    ".sh",
-)
-KINDS += (".swift", ".toml", ".txt", ".typed")  # of files in the wheel; data sets and videos have others
+CODE = (".c", ".css", ".h", ".html", ".js", ".kt", ".kts", ".ld", ".py", ".sh", ".swift")
+TEXTS = (".json", ".md", ".png", ".safetensors", ".toml", ".txt", ".typed")
+KINDS = (*CODE, *TEXTS)  # of files in the wheel; data sets and videos have others
 LARGEST = 8 << 20  # bytes of the wheel
 LEFT = """\
 left to a person:
@@ -135,7 +121,7 @@ def wheel_faults(wheel: Path, wanted: set[str]) -> list[str]:
     for name in sorted(shipped):
         suffix = PurePosixPath(name).suffix
         if suffix not in KINDS and PurePosixPath(name).name != "LICENSE":
-            faults.append(f"{name} is of a kind that does not ship")
+            faults.append(f"{name} is of a kind that does not ship (KINDS of release/make.py)")
     if wheel.stat().st_size > LARGEST:
         faults.append(f"it has {wheel.stat().st_size:,} bytes, at most {LARGEST:,} are meant")
     return faults
