@@ -47,6 +47,7 @@ def build(
     accept_loss: bool = False,
     keep_names: bool = False,
     accept_unrun: bool = False,
+    platforms: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Bundle:
     """Build the bundle <out>/<name>.<target>, by default from the shipped weights and calibration.
@@ -62,6 +63,7 @@ def build(
     layout, cache        how an image folder lies on disk, and where decoded faces are kept
     accept_loss          build it also where it is further from the float network than its target allows
     accept_unrun         build it also where no engine here can run it (Core ML)
+    platforms            libraries of a C bundle for an app, of pipeline.platforms.PLATFORMS
     keep_names           leave the model file as its converter writes it, larger, with the names of inner tensors
 
     The manifest's `fidelity` says how it answers beside the float network, on faces that did not calibrate it.
@@ -92,6 +94,7 @@ def build(
         accept_loss=accept_loss,
         keep_names=keep_names,
         accept_unrun=accept_unrun,
+        platforms=tuple(platforms),
     )
     (outcome,) = build_bundles(options, progress)
     return outcome.require()

@@ -110,6 +110,14 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     is_flag=True,
     help="Build also what can't be run here (Core ML), so that nobody has seen its answers; the bundle says so.",
 )
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="NAME",
+    help="Add a library of a C bundle for an app: linux-x86_64, linux-aarch64, android-arm64, macos-arm64, "
+    "macos-x86_64 or wasm32; may be repeated. edgefer loads none of them.",
+)
 @click.option("--out", type=PATH, default=Path("dist"), show_default=True, help="The folder to write bundles into.")
 @json_option
 def build(as_json: bool, **options: Any) -> None:

@@ -25,6 +25,7 @@ from edgefer.pipeline.calibration import CalibrationRecord, ChosenFaces, spread
 from edgefer.pipeline.export import Exporter, import_exporter, shorten
 from edgefer.pipeline.fidelity import Circumstances
 from edgefer.pipeline.float_model import FloatModel
+from edgefer.pipeline.platforms import libraries
 from edgefer.pipeline.ranges import Method
 from edgefer.pipeline.targets import Target
 from edgefer.runtime import __version__, contract, engines, machine, records
@@ -62,6 +63,7 @@ class BuildJob:
     `accept_loss` builds it also where it is further from float than its target's limits allow, and says so in it.
     `accept_unrun` builds it also where no engine here can run it.
     `keep_names` leaves the model file as the converter writes it, with names and notes for whoever looks into it.
+    `platforms` of platforms.PLATFORMS get a library of a bundle that is C.
     """
 
     arch: Arch
@@ -72,6 +74,7 @@ class BuildJob:
     accept_loss: bool = False
     keep_names: bool = False
     accept_unrun: bool = False
+    platforms: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -118,6 +121,9 @@ def build_bundle(
         pairs = golden_pairs(built, float_model.answers(golden_pixels(built)), job.accept_loss)
         stage("comparing with float")
         figures = _compare(built, float_model, job, chosen)
+    if job.platforms and engines.ENGINES[job.target.format].host_compiles:
+        stage("compiling for platforms")
+        files |= libraries(files, job.target.file, job.platforms)
     stage("writing the bundle")
     files |= pairs.files
     if record is not None:  # one that was read keeps what was recorded with it

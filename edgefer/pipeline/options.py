@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
-from edgefer.runtime.engines import UNRUN
+from edgefer.runtime.engines import ENGINES, UNRUN
 from edgefer.runtime.errors import EdgeferError, MissingFile, UnknownName, WrongOptions
 from edgefer.runtime.files import explained
 from edgefer.runtime.process import EXPLAINED, import_quietly
@@ -53,10 +53,12 @@ class BuildOptions:
     accept_loss: bool = False
     keep_names: bool = False
     accept_unrun: bool = False
+    platforms: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise WrongOptions for what does not go together, UnknownName for a network or target that is none."""
         from edgefer.arch import get_arch
+        from edgefer.pipeline.platforms import get_platform
         from edgefer.pipeline.ranges import METHODS
         from edgefer.pipeline.targets import get_target
 
@@ -78,8 +80,11 @@ class BuildOptions:
             raise UnknownName.of("calibration method", self.calibration_method, METHODS)
         if self.calibration_count < 2 or self.seed < 0 or (self.untrained or 0) < 0:
             raise WrongOptions("--calibration-count is at least 2, --seed and --untrained are not below 0.")
-        for name in self.targets:
-            get_target(name)
+        formats = {get_target(name).format for name in self.targets}
+        for name in self.platforms:
+            get_platform(name)
+        if self.platforms and not any(format in ENGINES and ENGINES[format].host_compiles for format in formats):
+            raise WrongOptions("--platform compiles the network as C: give --target c-int8 too.")
 
     def _require_none(self, option: str, **others: object) -> None:
         for name, value in others.items():
@@ -133,6 +138,7 @@ def build_bundles(options: BuildOptions, progress: Progress = SILENT) -> Iterato
                 options.accept_loss,
                 options.keep_names,
                 options.accept_unrun,
+                options.platforms,
             ),
             options.out,
             float_model,

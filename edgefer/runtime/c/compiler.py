@@ -41,6 +41,7 @@ class Compiler:
     command: tuple[str, ...]
     title: str
     target: str = ""  # another machine than this one
+    link: tuple[str, ...] = ()  # flags with which its libraries are linked with its C library, else with none
 
 
 @cache
@@ -60,9 +61,9 @@ def find_compiler() -> Compiler:
     )
 
 
-def cross_compiler(target: str) -> Compiler:
+def cross_compiler(target: str, link: tuple[str, ...] = ()) -> Compiler:
     """zig's, for another machine, `target` as zig calls it; raises MissingEngine without the package ziglang."""
-    return Compiler((sys.executable, *ZIG, "-target", target), _zig(f"a library for {target}"), target)
+    return Compiler((sys.executable, *ZIG, "-target", target), _zig(f"a library for {target}"), target, link)
 
 
 def _zig(what: str) -> str:
@@ -99,16 +100,18 @@ def _run(line: Sequence[str], title: str) -> str:
     return done.stdout
 
 
-def library(sources: Mapping[str, bytes], kernel: str | None = None, target: str | None = None) -> Path:
+def library(
+    sources: Mapping[str, bytes], kernel: str | None = None, target: str | None = None, link: tuple[str, ...] = ()
+) -> Path:
     """The compiled library of `sources` in the cache, made if it is not there yet.
 
     It is found by a checksum of the sources, the compiler's version, its flags and this platform. `kernel` leaves only
-    the kernels of that name in, `target` is another machine than this one (see cross_compiler). Raises MissingEngine,
+    the kernels of that name in, `target` is another machine than this one, `link` how it links. Raises MissingEngine,
     CompilerFailed, OutputFailed.
     """
     flags = [*FLAGS, *([] if kernel is None else [f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}"])]
     if target is not None:
-        return _cached(sources, cross_compiler(target), flags, ".so")
+        return _cached(sources, cross_compiler(target, link), flags, ".so")
     return _cached(sources, find_compiler(), flags, ".dll" if os.name == "nt" else ".so")
 
 
@@ -122,8 +125,8 @@ def webassembly(sources: Mapping[str, bytes]) -> Path:
 
 
 def _cached(sources: Mapping[str, bytes], compiler: Compiler, flags: Sequence[str], suffix: str) -> Path:
-    made_by = [compiler.title, *compiler.command[1:], *flags, sys.platform, platform.machine()]
-    digest = hashlib.sha256("\n".join(made_by).encode())
+    made_by = [compiler.title, *compiler.command[1:], *flags, *compiler.link]
+    digest = hashlib.sha256("\n".join([*made_by, sys.platform, platform.machine()]).encode())
     for name, content in sorted(sources.items()):
         digest.update(f"\n{name} {len(content)}\n".encode())
         digest.update(content)
@@ -144,7 +147,7 @@ def compile_to(made: Path, compiler: Compiler, flags: Sequence[str], sources: Ma
             library = str(Path(folder) / made.name)
             if compiler.target:
                 written = [_object(compiler, flags, source) for source in written]
-                flags = LINK
+                flags = ("-shared", "-s", *compiler.link) if compiler.link else LINK
             _run([*compiler.command, *flags, "-o", library, *written], compiler.title)
             (Path(folder) / made.name).replace(made)
 

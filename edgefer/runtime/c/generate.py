@@ -1,6 +1,7 @@
 """Writes a network as C: `model.c` and `model.h` from an int8 TFLite file, the same text on any machine.
 
-The C is C99 and calls nothing but memcpy and memset. It gives the answers of LiteRT (XNNPACK on x86) byte for byte,
+The C is C99 and calls nothing but memcpy and memset, and on 64-bit ARM what tells the processor's features (getauxval,
+Apple's sysctlbyname). It gives the answers of LiteRT (XNNPACK on x86) byte for byte,
 whichever of its kernels runs.
 """
 
