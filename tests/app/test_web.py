@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefer.app import web_engines
+from edgefer.app import web, web_engines
 from edgefer.app.rendering import PageDetector, content_policy, render_html
 from edgefer.app.web import Page, WebOptions, write_page
 from edgefer.app.web_engines import packages_of
@@ -54,6 +54,19 @@ def test_page_of_a_network_as_c_has_what_the_c_becomes_and_no_engine(dist: Path,
     assert (page.folder / "bundle" / "model.wasm").read_bytes()[:4] == b"\0asm"
     assert not {"model.c", "model.h", "model.tflite"} & {path.name for path in page.folder.rglob("*")}
     assert "importmap" not in (page.folder / "index.html").read_text()
+
+
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="WebAssembly is compiled by zig")
+def test_c_that_edgefer_did_not_generate_becomes_no_page(
+    dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(path: Path) -> bytes:
+        raise ValueError(f"{path.name} is not what this edgefer generates")
+
+    monkeypatch.setattr(web, "webassembly", other)
+    with pytest.raises(BrokenBundle, match=r"ean\.c-int8 can't be compiled .*model\.c is not what"):
+        page_of(dist / "ean.c-int8", tmp_path / "page")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("engines")
