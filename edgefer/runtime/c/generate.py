@@ -32,12 +32,14 @@ class Kernel:
 
     vectors  a file of instructions that several kernels have
     tile     the file of k_tile
+    rows     that of what lies between two fused layers, by default the layout's
     """
 
     name: str
     mode: Mode
     vectors: str = ""
     tile: str = "tile"
+    rows: str = ""
 
     @property
     def switch(self) -> str:
@@ -49,8 +51,8 @@ KERNELS = (
     Kernel("avx512", UNSIGNED),
     Kernel("avx2", PAIRS),
     Kernel("sse41", PAIRS),
-    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile"),
-    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile"),
+    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", rows="neon_rows"),
+    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile", rows="neon_rows"),
     Kernel("wasm", PAIRS),
     Kernel("mve", LANES, tile=""),
     Kernel("dsp", WORDS, vectors="scalar", tile="dsp_tile"),
@@ -146,7 +148,7 @@ def _kernel(kernel: Kernel, calls: str) -> str:
         kernel.vectors,
         f"{layout}_weights",
         kernel.tile,
-        layout,
+        kernel.rows or layout,
         "operators",
         "rows" if kernel.mode.by_rows else "",
     )

@@ -39,10 +39,10 @@ K_INLINE k_vi k_nearest(k_vf a) { k_vi r; K_EACH r.v[e] = vcvtnq_s32_f32(a.v[e])
 K_INLINE k_vi k_scaled(k_vi a, k_vf s) { return k_nearest(k_timesf(k_real(a), s)); }
 K_INLINE int8x16_t k_packed(k_vi a, int low, int high, int zero) {
   int16x8_t l = vqmovn_high_s32(vqmovn_s32(a.v[0]), a.v[1]), h = vqmovn_high_s32(vqmovn_s32(a.v[2]), a.v[3]);
-  if (zero) l = vqaddq_s16(l, vdupq_n_s16((int16_t)zero)), h = vqaddq_s16(h, vdupq_n_s16((int16_t)zero));
+  int narrower = (low + zero + 128) | (127 - high - zero); /* than int8 */
+  l = vqaddq_s16(l, vdupq_n_s16((int16_t)zero)), h = vqaddq_s16(h, vdupq_n_s16((int16_t)zero));
   int8x16_t r = vqmovn_high_s16(vqmovn_s16(l), h);
-  if (low + zero > -128) r = vmaxq_s8(r, vdupq_n_s8((int8_t)(low + zero)));
-  if (high + zero < 127) r = vminq_s8(r, vdupq_n_s8((int8_t)(high + zero)));
+  if (narrower) r = vminq_s8(vmaxq_s8(r, vdupq_n_s8((int8_t)(low + zero))), vdupq_n_s8((int8_t)(high + zero)));
   return r;
 }
 K_INLINE void k_put_lane(k_act *to, int8x16_t v, int count) {
@@ -57,9 +57,4 @@ K_INLINE void k_put_lane(k_act *to, int8x16_t v, int count) {
 K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) { k_put_lane(to, k_packed(v, low, high, zero), count); }
 K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
   K_EACH k_put_lane(to + e * step, k_packed(v[e], low, high, zero), count);
-}
-K_INLINE void k_put_four(k_act *to, k_vi a, k_vi b, k_vi c, k_vi d, int low, int high, int zero) {
-  int8x16x4_t four = {{k_packed(a, low, high, zero), k_packed(b, low, high, zero), k_packed(c, low, high, zero),
-                       k_packed(d, low, high, zero)}};
-  vst4q_s8(to, four);
 }
