@@ -30,7 +30,7 @@ class Calls:
         self._functions: list[str] = []
         self._sizes = self._sizes_of(steps)
         self._places = self._places_of(steps)
-        self.arena_bytes = (self._places.total + 2 * ALIGNED) * mode.bytes
+        self.arena_bytes = (self._places.total + 2 * ALIGNED + self._behind()) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
         lines = [*self._load(), *(line for index, step in enumerate(steps) for line in self._step(index, step))]
@@ -71,6 +71,11 @@ class Calls:
         _, width, channels = shape_of(self._layers.tensor(step.first.output))
         row = 0 if step.last is None else shape_of(self._layers.tensor(step.operator.output))[1] * channels
         return 4 * self._ring(channels, width) + row + ALIGNED
+
+    def _behind(self) -> int:
+        """What kernels for bytes read behind a map and do not use: three pixels, or three groups between layers."""
+        widest = max(size.pixel for size in self._sizes.values())
+        return aligned(max(4 * widest, 256)) if self._mode.layout == "bytes" else 0
 
     def _ring(self, channels: int, width: int) -> int:
         return aligned(self._mode.ring(channels, width))

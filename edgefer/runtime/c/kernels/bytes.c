@@ -2,7 +2,7 @@
 
 /* One row of a convolution of stride 1 as the depthwise layer behind it reads it: per vector of channels, fours of columns
    (2b - 1, 2b, 2b + 1, 2b + 2) side by side; the columns before the first and behind the last are zero. */
-K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
+K_LARGE void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
                          int zero, const Layer *restrict layer) {
   const int low = layer->low, high = layer->high;
   int fours = (width + 1) / 2;
@@ -13,18 +13,8 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
     k_act *to = out + o * fours * 4;
     k_vi last[3] = {k_set(0), k_set(0), k_set(0)}, a[4];
     for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
-      if (x + 4 <= width) {
-        k_tile(a, 1, 4, in + x * pixel, pixel, row, rows, groups, w, b);
-        K_UNROLL for (int i = 0; i < 4; i++) a[i] = k_scaled(a[i], s);
-      } else
-        for (int i = 0; i < 4; i++) {
-          a[i] = k_set(0);
-          if (x + i < width) {
-            k_vi one[1];
-            k_tile(one, 1, 1, in + (x + i) * pixel, pixel, row, rows, groups, w, b);
-            a[i] = k_scaled(one[0], s);
-          }
-        }
+      if (x < width) k_tile(a, 1, 4, in + x * pixel, pixel, row, rows, groups, w, b); /* what lies behind the row too */
+      K_UNROLL for (int i = 0; i < 4; i++) a[i] = x + i < width ? k_scaled(a[i], s) : k_set(0);
       if (x) k_put_four(to - 4 * K_V, last[0], last[1], last[2], a[0], low, high, zero);
       if (x < width) k_put_four(to, last[2], a[0], a[1], a[2], low, high, zero);
       if (x + 2 < width && x + 4 > width) k_put_four(to + 4 * K_V, a[1], a[2], a[3], k_set(0), low, high, zero);
@@ -49,21 +39,17 @@ K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, i
       w[r] = k_weights(layer->weights + o * 12 + r * 64);
       later[r] = k_later(w[r]);
     }
-    int x = 0;
-    for (; x + 4 <= outputs; x += 4) {
+    for (int x = 0; x < outputs; x += 4) { /* what lies behind the last output is computed too */
       K_UNROLL for (int i = 0; i < 4; i++) {
         int at = stride == 1 ? (x + i) / 2 * 4 * K_V : (x + i) * 4 * K_V;
         a[i] = b;
         K_UNROLL for (int r = 0; r < 3; r++) a[i] = k_mac(a[i], k_fours(in[r] + at), stride == 1 && i % 2 ? later[r] : w[r]);
         a[i] = k_scaled(a[i], s);
       }
-      k_put4(out + x * pixel + o, pixel, a, low, high, zero, count);
-    }
-    for (; x < outputs; x++) {
-      int at = stride == 1 ? x / 2 * 4 * K_V : x * 4 * K_V;
-      a[0] = b;
-      K_UNROLL for (int r = 0; r < 3; r++) a[0] = k_mac(a[0], k_fours(in[r] + at), stride == 1 && x % 2 ? later[r] : w[r]);
-      k_put1(out + x * pixel + o, k_scaled(a[0], s), low, high, zero, count);
+      if (x + 4 <= outputs) k_put4(out + x * pixel + o, pixel, a, low, high, zero, count);
+      else
+        K_UNROLL for (int i = 0; i < 3; i++)
+          if (x + i < outputs) k_put1(out + (x + i) * pixel + o, a[i], low, high, zero, count);
     }
   }
 }

@@ -46,13 +46,25 @@ K_FUNCTION void k_convolve_row(const k_act *in, int pixel, int row, int rows, in
     const int32_t *b = layer->biases + o;
     const float *s = layer->scales + o;
     int count = channels - o < K_V ? channels - o : K_V;
-    if (width == 1) k_point(in, row, rows, groups, out + o, w, b, s, low, high, zero, count), o += K_V;
+    if (width < 4 && K_VECTORS == 1) {
+      for (int x = 0; x < width; x++) k_point(in + x * pixel, row, rows, groups, out + x * step + o, w, b, s, low, high, zero, count);
+      o += K_V;
+    } else if (width == 1) k_point(in, row, rows, groups, out + o, w, b, s, low, high, zero, count), o += K_V;
     else if (K_VECTORS == 2 && (K_V == 4 || o + 2 * K_V <= channels)) {
       if (width >= 4) k_strip(2, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, K_V);
       else k_strip(2, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, K_V);
       o += 2 * K_V;
     } else {
-      if (K_PIXELS == 8 && width >= 8) k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
+#ifdef K_HALVES
+      if (count == 8 && width >= 4) k_half_strip(in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero);
+      else
+#endif
+      if (K_PIXELS == 8 && width >= 8) {
+        int by8 = width % 8 == 0 || width % 8 > 4 ? width : width / 8 * 8, rest = width - 4;
+        k_strip(1, 8, in, pixel, row, rows, groups, out + o, step, by8, w, b, s, low, high, zero, count);
+        if (by8 < width)
+          k_strip(1, 4, in + rest * pixel, pixel, row, rows, groups, out + rest * step + o, step, 4, w, b, s, low, high, zero, count);
+      }
       else if (width >= 4) k_strip(1, 4, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
       else k_strip(1, 1, in, pixel, row, rows, groups, out + o, step, width, w, b, s, low, high, zero, count);
       o += K_V;
@@ -147,25 +159,34 @@ K_LARGE void k_depthwise_any(k_act *arena, const Map *restrict in, const Map *re
       }
 }
 
+/* The largest of `count` channels over h rows of w pixels. */
+K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int pixel, k_act *to) {
+  k_act most[16];
+  K_UNROLL for (int i = 0; i < count; i++) most[i] = at[i];
+  for (int r = 0; r < h; r++)
+    for (int k = 0; k < w; k++) {
+      const k_act *next = at + r * row + k * pixel;
+      K_UNROLL for (int i = 0; i < count; i++) most[i] = next[i] > most[i] ? next[i] : most[i];
+    }
+  memcpy(to, most, (size_t)count * sizeof *to);
+}
+
 K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window) {
   for (int y = 0; y < out->h; y++)
     for (int x = 0; x < out->w; x++) {
+      int top = y * window->down - window->top, left = x * window->right - window->left, c = 0;
+      int v = top < 0 ? 0 : top, u = left < 0 ? 0 : left;
+      int h = (top + window->h < in->h ? top + window->h : in->h) - v, w = (left + window->w < in->w ? left + window->w : in->w) - u;
+      const k_act *at = k_row(arena, in, v) + u * in->pixel;
       k_act *to = k_row(arena, out, y) + x * out->pixel;
-      int first = 1;
-      for (int r = 0; r < window->h; r++)
-        for (int k = 0; k < window->w; k++) {
-          int v = y * window->down - window->top + r, u = x * window->right - window->left + k;
-          if (v < 0 || v >= in->h || u < 0 || u >= in->w) continue;
-          const k_act *at = k_row(arena, in, v) + u * in->pixel;
-          if (first) memcpy(to, at, (size_t)out->pixel * sizeof *to);
-          else
-            for (int c = 0; c < out->pixel; c++) to[c] = at[c] > to[c] ? at[c] : to[c];
-          first = 0;
-        }
+      for (; c + 16 <= out->pixel; c += 16) k_largest(16, at + c, h, w, in->row, in->pixel, to + c);
+      for (; c + 8 <= out->pixel; c += 8) k_largest(8, at + c, h, w, in->row, in->pixel, to + c);
+      for (; c < out->pixel; c++) k_largest(1, at + c, h, w, in->row, in->pixel, to + c);
     }
 }
 
 #endif
+#ifndef K_GETS_PARTS
 /* A vector of which only `count` values are there. */
 K_INLINE k_vi k_get_part(const k_act *at, int zero, int count) {
   k_act part[K_V];
@@ -174,6 +195,7 @@ K_INLINE k_vi k_get_part(const k_act *at, int zero, int count) {
   memcpy(part, at, (size_t)count * sizeof *at);
   return k_get(part, zero);
 }
+#endif
 
 /* XNNPACK's sum: integers with `shift` bits of fraction. */
 K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, int a_factor,
@@ -189,19 +211,26 @@ K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b
       }
 }
 
-/* A product, rounded once; b has out's shape, or one pixel, or one value. */
+/* A product, rounded once; b has out's shape, or one pixel, or one value. Where a vector holds two pixels, it takes two. */
 K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
                         int low, int high) {
-  k_vf s = k_setf(scale);
-  int down = b->h > 1, right = b->w > 1;
+  k_vf s = k_setf(scale), other = s;
+  int down = b->h > 1, right = b->w > 1, two = 2 * out->c == K_V && b->c > 1 && !down && !right && out->h * out->w % 2 == 0 &&
+      a->pixel == out->c && out->pixel == out->c && a->row == a->w * a->c && out->row == a->row;
+  int h = two ? 1 : out->h, w = two ? out->h * out->w / 2 : out->w, apart = two ? K_V : out->pixel;
+  k_act twice[K_V];
   for (int c = 0; c < out->c; c += K_V) {
-    int count = out->c - c < K_V ? out->c - c : K_V;
-    for (int y = 0; y < out->h; y++)
-      for (int x = 0; x < out->w; x++) {
-        const k_act *g = k_row(arena, b, y * down) + x * right * b->pixel;
-        k_vi other = b->c > 1 || out->c == 1 ? k_get_part(g + c, b->zero, count) : k_set(g[0] - b->zero);
-        k_vi one = k_get_part(k_row(arena, a, y) + x * a->pixel + c, a->zero, count);
-        k_put1(k_row(arena, out, y) + x * out->pixel + c, k_nearest(k_timesf(k_timesf(k_real(one), k_real(other)), s)), low, high,
+    int count = out->c - c < K_V && !two ? out->c - c : K_V;
+    for (int y = 0; y < h; y++)
+      for (int x = 0; x < w; x++) {
+        if (down || right || x + y == 0) {
+          const k_act *g = k_row(arena, b, y * down) + x * right * b->pixel + c;
+          if (two)
+            for (int i = 0; i < K_V; i++) twice[i] = g[i % out->c];
+          other = k_real(b->c == 1 && out->c > 1 ? k_set(g[-c] - b->zero) : k_get_part(two ? twice : g, b->zero, count));
+        }
+        k_vi one = k_get_part(k_row(arena, a, y) + x * (two ? K_V : a->pixel) + c, a->zero, count);
+        k_put1(k_row(arena, out, y) + x * apart + c, k_nearest(k_timesf(k_timesf(k_real(one), other), s)), low, high,
                out->zero, count);
       }
   }
