@@ -26,7 +26,7 @@ from pathlib import Path
 
 from edgefer.benchmark.run import commit
 from edgefer.benchmark.workload import Task, Workload, ask, select
-from edgefer.runtime import machine, protocol, records, shell, units
+from edgefer.runtime import machine, records, shell, units
 from edgefer.runtime.bench_record import Machine, Settings
 from edgefer.runtime.terminal_table import markdown
 
@@ -96,7 +96,7 @@ class Tools:
 
 
 def _said(line: list[str]) -> str:
-    done = shell.run(line, environment=protocol.environment())
+    done = shell.run(line, environment=shell.environment())
     if done.code != 0:
         raise SystemExit(f"{line[0]} failed:\n{done.out}{done.err}")
     return done.out

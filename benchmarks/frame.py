@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from edgefer.benchmark.workload import open_workload
-from edgefer.runtime import machine, protocol, records, sampling, shell
+from edgefer.runtime import machine, records, sampling, shell
 from edgefer.runtime.contract import to_input, to_pixels
 from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.terminal_table import markdown
@@ -108,7 +108,7 @@ def collect(dist: Path, blocks: int) -> dict[str, Any]:
     before = machine.state()
     for name in BUNDLES:
         line = [sys.executable, __file__, "--dist", str(dist), "--blocks", str(blocks), "--only", name]
-        done = shell.run(line, environment=protocol.environment())
+        done = shell.run(line, environment=shell.environment())
         if done.code:
             raise SystemExit(f"{name} failed:\n{done.err}")
         rows[name] = json.loads(done.out)
