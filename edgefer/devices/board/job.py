@@ -106,7 +106,7 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
     job = RemoteJob(requests, engines.name, load_wait)
     packed[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
     content = _tar(packed.items())
-    return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 3, mtime=0))
+    return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 6, mtime=0))
 
 
 def pack_runtime() -> bytes:
