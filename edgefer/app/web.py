@@ -22,6 +22,7 @@ from edgefer.app.rendering import (
     render_web_manifest,
 )
 from edgefer.app.web_engines import package_files, web_engines
+from edgefer.pipeline.platforms import PLATFORMS
 from edgefer.runtime import __version__, records
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.detectors import DETECTORS, face_map
@@ -145,7 +146,8 @@ def _detector(name: str, manifest: Manifest) -> PageDetector | None:
 def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
     names, compiled = (MANIFEST, *([SIGNATURE] if bundle.is_signed else []), *bundle.manifest.files), {}
     if bundle.manifest.format == "c":
-        names = tuple(name for name in names if PurePath(name).suffix not in ENGINES["c"].suffixes)
+        left_out = (*ENGINES["c"].suffixes, *(PurePath(each.file).suffix for each in PLATFORMS.values()))
+        names = tuple(name for name in names if PurePath(name).suffix not in left_out)
         compiled = _compiled(bundle)
     return {f"bundle/{name}": bundle.path(name).read_bytes() for name in names} | compiled
 
