@@ -34,13 +34,26 @@ ENDS = ("killed", "refused", "done")
 
 def feed(name: str, record: dict[str, Any], inputs: int) -> None:
     """Go on with a reader until so many mutants were tried; the record has the sums and the first failures."""
-    tally = Tally(**record["readers"].get(name, {}))
+    tally = again(name, Tally(**record["readers"].get(name, {})))
     while tally.tried < inputs:
         seeds = range(tally.tried, min(inputs, tally.tried + STEP))
         tally = tally.plus(try_reader(READERS[name], seeds))
         record["readers"][name] = asdict(tally)
         _write(record)
         print(f"{name}: {tally.tried:,} of {inputs:,}, {len(tally.failures)} failures", flush=True)
+
+
+def again(name: str, tally: Tally) -> Tally:
+    """The tally after another try of the mutants that failed: what was mended is one no more."""
+    for text in list(tally.failures):
+        seed = int(text.partition(":")[0])
+        now = try_reader(READERS[name], range(seed, seed + 1))
+        if not now.failures:
+            tally.failures.remove(text)
+            what = "hangs" if "took more than" in text else "deaths" if "the process ended" in text else "tracebacks"
+            setattr(tally, what, getattr(tally, what) - 1)
+            tally = tally.plus(now)
+    return tally
 
 
 def end(name: str, record: dict[str, Any], kills: int) -> None:

@@ -25,6 +25,7 @@ from edgefer.runtime.process import quiet
 
 _OLDEST, _NEWEST = 7, 23  # the opsets whose operators the tables were written for
 ONNX_DOMAINS = ("", "ai.onnx")
+_SIZES = ("strides", "dilations", "kernel_shape", "group", "blocksize", "num_outputs")  # attributes that are sizes
 _OTHER_FILES = {  # how files begin that are mistaken for ONNX
     b"\x89HDF\r\n": "a Keras or HDF5 file",
     b"PK\x03\x04": "a torch checkpoint or another zip archive",
@@ -118,8 +119,21 @@ def _open(path: Path) -> tuple[onnx.ModelProto, str]:
         raise
     except Exception as error:  # protobuf's and the checker's have no base in common
         raise BadNetwork(_no_onnx(path, str(error))) from error
+    _require_sizes(path, model)
     _require_inference(path, model)
     return model, checksum.hexdigest()
+
+
+def _require_sizes(path: Path, model: onnx.ModelProto) -> None:
+    """Raise BadNetwork for a size below 1: onnxsim divides by some, and the process dies of a zero."""
+    for node in model.graph.node:
+        for each in node.attribute:
+            found = [*each.ints, *([each.i] if each.type == onnx.AttributeProto.INT else [])]
+            if each.name in _SIZES and min(found, default=1) < 1:
+                raise BadNetwork(
+                    f"{path}: {each.name} of {node.op_type} {_name(node):.100} is {min(found)}, must be at least 1: "
+                    "get or export it again."
+                )
 
 
 def _require_opset(path: Path, model: onnx.ModelProto) -> None:

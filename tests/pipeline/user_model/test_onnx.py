@@ -16,7 +16,7 @@ from edgefer.data.load import load as load_data
 from edgefer.pipeline.fold import fold
 from edgefer.pipeline.user_model import contract_file, load, onnx_file, onnx_import
 from edgefer.pipeline.user_model.onnx_import import OPERATORS
-from edgefer.runtime import verify
+from edgefer.runtime import tiny_network, verify
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BadNetwork, ExportFailed
 from tests.pipeline.user_model import nets
@@ -155,3 +155,17 @@ def test_older_opsets(tmp_path: Path, opset: int) -> None:
     last = graph.add("Softmax", graph.add("Gemm", flat, floats(3, 5), floats(5)), axis=1)
     arch, _ = load.from_onnx(save(graph.finish(last), tmp_path), CONTRACT)
     assert arch.user_model is not None and arch.user_model.output == "probabilities"
+
+
+@pytest.mark.parametrize(("name", "value"), [("strides", [1, 0]), ("dilations", [0, 1]), ("group", 0), ("group", -1)])
+def test_a_size_of_zero_does_not_end_the_process(tmp_path: Path, name: str, value: list[int] | int) -> None:
+    """onnxsim divides by a stride of 0: the whole command died of signal 8."""
+    (content,) = tiny_network.files("onnx").values()
+    model = onnx.load_from_string(content)
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv")
+    kept = [each for each in convolution.attribute if each.name != name]
+    del convolution.attribute[:]
+    convolution.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+    onnx.save(model, tmp_path / "x.onnx")
+    with pytest.raises(BadNetwork, match=rf"x\.onnx: {name} of Conv .* is (0|-1), must be at least 1"):
+        onnx_file.read_onnx(tmp_path / "x.onnx", contract_file.ContractFile(input="3x8x8"))
