@@ -54,13 +54,16 @@ def test_bench_table_is_rendered_from_its_record() -> None:
     assert (BENCHMARKS / "tables" / "ean-x86.md").read_text() == rendered
 
 
-def test_microcontrollers_table_is_rendered_from_its_record() -> None:
+@pytest.mark.parametrize(
+    ("name", "title"), [("microcontrollers", "Microcontrollers"), ("c-int8-arm", "Generated C beside LiteRT on boards")]
+)
+def test_tables_of_emulated_devices_are_rendered_from_their_records(name: str, title: str) -> None:
     from edgefer.benchmark.report import page, read_bench
     from edgefer.runtime.terminal_table import markdown
 
-    recorded = read_bench(BENCHMARKS / "results" / "microcontrollers.json")
-    rendered = f"# Microcontrollers\n\n{page(recorded, markdown)}"
-    assert (BENCHMARKS / "tables" / "microcontrollers.md").read_text() == rendered
+    recorded = read_bench(BENCHMARKS / "results" / f"{name}.json")
+    rendered = f"# {title}\n\n{page(recorded, markdown)}"
+    assert (BENCHMARKS / "tables" / f"{name}.md").read_text() == rendered
     assert not any(run.samples for record in recorded for result in record.results for run in result.runs)
 
 
