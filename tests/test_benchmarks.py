@@ -9,19 +9,27 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
 
+from edgefer.arch import get_arch
+from edgefer.data.dataset import Dataset
 from edgefer.pipeline.targets import all_targets
-from tests.made import SHIPPED
+from edgefer.runtime.files import sha256, shipped_folder
+from edgefer.training.augment import to_channels
+from edgefer.training.recipes import get_recipe
+from tests.made import SHIPPED, write_csv
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def script(name: str) -> ModuleType:
     """A script of benchmarks/ as a module."""
-    found = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    found = importlib.util.spec_from_file_location(f"benchmarks.{name}", BENCHMARKS / f"{name}.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
     found.loader.exec_module(module)
     return module
 
@@ -32,7 +40,6 @@ def test_targets_table_is_rendered_from_its_record() -> None:
 
 
 def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
-    from edgefer.arch import get_arch
     from edgefer.training import weights
 
     record = json.loads((BENCHMARKS / "results" / "ean-targets.json").read_text())
@@ -80,7 +87,6 @@ def test_gate_table_is_rendered_from_its_record() -> None:
 
 
 def test_robustness_table_is_rendered_from_its_record_of_the_shipped_weights() -> None:
-    from edgefer.arch import get_arch
     from edgefer.data.conditions import CONDITIONS, UNCHANGED
     from edgefer.runtime import records
     from edgefer.runtime.terminal_table import markdown
@@ -140,12 +146,52 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
     assert all(row["private"] is None for row in rows if row.get("cut"))
 
 
+@pytest.mark.parametrize("name", ["teachers"])
+def test_tables_of_ensembles_are_rendered_from_their_records(name: str) -> None:
+    record = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text())
+    assert (BENCHMARKS / "tables" / f"{name}.md").read_text() == script("ensembles").render(record, name)
+
+
+def test_table_of_teachers_is_of_all_that_are_kept() -> None:
+    record = json.loads((BENCHMARKS / "results" / "teachers.json").read_text())
+    kept = [shipped_folder("weights") / "teacher.safetensors", *(BENCHMARKS / "teachers").glob("*.safetensors")]
+    assert {each["sha256"] for each in record["networks"]} == {sha256(path) for path in kept}
+
+
+def test_networks_are_measured_alone_together_and_with_batch_norm_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensembles, data = script("ensembles"), write_csv(tmp_path / "fer2013.csv")
+    monkeypatch.setattr(ensembles, "FACES", 20)
+    same, other = shipped_folder("weights") / "ean.safetensors", tmp_path / "other.safetensors"
+    other.write_bytes(same.read_bytes())
+    given = ["--data", str(data), "--average", "--batch-norm", "plain"]
+    record = ensembles.measure(ensembles.parser().parse_args(["students", str(same), str(other), *given]))
+    figures = [{key: value for key, value in row.items() if key != "name"} for row in record["rows"]]
+    assert figures[:4] == [figures[0]] * 4  # one network twice, and both together
+    assert figures[4:] == [figures[4]] * 3 != [figures[0]] * 3
+    names = ["ean", "other", ensembles.TOGETHER, ensembles.AVERAGED]
+    assert [row["name"] for row in record["rows"]] == names + [
+        name + ensembles.AGAIN for name in names if name != ensembles.TOGETHER
+    ]
+    assert "20 faces of Training as recipe `plain` shows them" in ensembles.render(record, "students")
+
+
+def test_batch_norm_anew_has_the_statistics_of_what_it_was_shown() -> None:
+    count, arch = 30, get_arch("ean")
+    numbers = np.arange(count)
+    flat = Dataset("made", arch.labels, np.full((count, 48, 48, 1), 51, np.uint8), numbers % 7, numbers * 0, numbers)
+    before = torch.nn.BatchNorm2d(arch.channels).eval()
+    after = script("ensembles").batch_norm_again(before, arch, flat, get_recipe("plain").augmentation)
+    torch.testing.assert_close(before.running_mean, torch.zeros(arch.channels))
+    torch.testing.assert_close(after.running_mean, to_channels(torch.full((1, 1, 1, 1), 0.2), arch).flatten())
+    assert not after.training
+
+
 @pytest.mark.parametrize("network", SHIPPED)
 def test_a_shipped_network_has_its_card_its_curves_and_its_ranges(network: str) -> None:
-    from edgefer.arch import get_arch
     from edgefer.pipeline.calibration import CalibrationRecord
     from edgefer.runtime import records
-    from edgefer.runtime.files import shipped_folder
     from edgefer.training import model_card, weights
 
     folder = shipped_folder("weights")

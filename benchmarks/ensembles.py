@@ -1,0 +1,173 @@
+"""Networks alone and together on PublicTest: a record and its table, by which teachers and students are chosen.
+
+    python benchmarks/ensembles.py teachers --data fer2013.csv teacher.safetensors ...
+    python benchmarks/ensembles.py students --data fer2013.csv --average --batch-norm edgefer-bank seed1.safetensors ...
+
+Each network, then all of them by the mean of their probabilities (what a bank's students learn from). With --average
+also one network with the mean of their weights (Wortsman et al., "Model soups", ICML 2022), which are to come from one
+training: tails of it in other orders. With --batch-norm RECIPE each of these networks again with the statistics of its
+batch norms measured anew, on FACES faces of Training as that recipe shows them. PrivateTest is not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import update_bn
+
+from edgefer.arch import Arch
+from edgefer.data.dataset import Dataset
+from edgefer.data.load import load
+from edgefer.runtime import machine, records
+from edgefer.runtime.files import sha256, write_atomic
+from edgefer.runtime.terminal_table import markdown
+from edgefer.training import evaluation, weights
+from edgefer.training.augment import augment, grey, to_channels
+from edgefer.training.recipes import Augmentation, get_recipe
+from edgefer.training.torch_settings import torch_threads
+
+HERE = Path(__file__).parent
+FACES, BATCH, SEED = 10_000, 500, 1
+SIZE = 48  # FER2013's own
+PACKAGES = ("torch", "numpy")
+TOGETHER, AVERAGED, AGAIN = "mean of the probabilities", "mean of the weights", ", batch norm measured anew"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Accuracy in percent and mean NLL of PublicTest's labels, of the centre crop and of the mean of ten crops."""
+
+    name: str
+    centre: float
+    centre_nll: float
+    ten_crops: float
+    ten_crops_nll: float
+
+
+def row(name: str, centre: Tensor, ten_crops: Tensor, labels: Tensor) -> Row:
+    """The row of probabilities (N, classes) of the centre crop and of ten crops."""
+    one, ten = ((p.argmax(1) == labels).double().mean().item() for p in (centre, ten_crops))
+    losses = (functional.nll_loss(p.log(), labels).item() for p in (centre, ten_crops))
+    one_nll, ten_nll = losses
+    return Row(name, round(100 * one, 2), round(one_nll, 4), round(100 * ten, 2), round(ten_nll, 4))
+
+
+def probabilities(network: nn.Module, arch: Arch, faces: Dataset) -> tuple[Tensor, Tensor]:
+    """float32 (N, classes) of the centre crop, and of ten crops."""
+    centre = evaluation.logits(network, faces, arch).softmax(1)
+    return centre, evaluation.ten_crop_probabilities(network, faces, arch)
+
+
+def average(networks: Sequence[nn.Module]) -> nn.Module:
+    """One network with the mean of the others' weights and statistics; their architecture is one."""
+    states, result = [network.state_dict() for network in networks], deepcopy(networks[0])
+    mean = {name: torch.stack([s[name].double() for s in states]).mean(0).to(v.dtype) for name, v in states[0].items()}
+    result.load_state_dict(mean)
+    return result
+
+
+def batch_norm_again(network: nn.Module, arch: Arch, faces: Dataset, how: Augmentation) -> nn.Module:
+    """The network with statistics of FACES random faces, each in one view."""
+    generator = torch.Generator().manual_seed(SEED)
+    rows = torch.randperm(len(faces), generator=generator)[:FACES].numpy()
+
+    def views() -> Iterator[Tensor]:
+        for start in range(0, len(rows), BATCH):
+            shown = grey(faces.pixels[rows[start : start + BATCH]])
+            yield to_channels(augment(shown, arch.crop, how, generator), arch)
+
+    result = deepcopy(network)
+    update_bn(views(), result)
+    return result.eval()
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The record."""
+    data = load(arguments.data, SIZE)
+    public, training = data.split("PublicTest"), data.split("Training")
+    labels = torch.from_numpy(public.labels)
+    archs = [weights.arch_of_weights(path) for path in arguments.weights]
+    pairs = zip(archs, arguments.weights, strict=True)
+    networks = [weights.load_trained_model(arch, path).network for arch, path in pairs]
+    named = list(zip([path.stem for path in arguments.weights], archs, networks, strict=True))
+    answers = {name: probabilities(network, arch, public) for name, arch, network in named}
+    rows = [row(name, *answers[name], labels) for name in answers]
+    if len(named) > 1:
+        centre, ten = (torch.stack(each).mean(0) for each in zip(*answers.values(), strict=True))
+        rows.append(row(TOGETHER, centre, ten, labels))
+    alike = [*named]
+    if arguments.average:
+        alike.append((AVERAGED, archs[0], average(networks)))
+        rows.append(row(AVERAGED, *probabilities(alike[-1][2], archs[0], public), labels))
+    if arguments.batch_norm:
+        how = get_recipe(arguments.batch_norm).augmentation
+        for name, arch, network in alike:
+            again = batch_norm_again(network, arch, training, how)
+            rows.append(row(name + AGAIN, *probabilities(again, arch, public), labels))
+    return {
+        "faces": len(public),
+        "batch_norm": arguments.batch_norm,
+        "networks": [{"file": path.name, "sha256": sha256(path)} for path in arguments.weights],
+        "rows": [asdict(each) for each in rows],
+        "environment": records.plain(machine.describe_environment(PACKAGES, 1)),
+    }
+
+
+def render(record: dict[str, Any], name: str) -> str:
+    """The page of benchmarks/tables."""
+    cells = [
+        (
+            r["name"],
+            f"{r['centre']:.2f} %",
+            f"{r['centre_nll']:.3f}",
+            f"{r['ten_crops']:.2f} %",
+            f"{r['ten_crops_nll']:.3f}",
+        )
+        for r in record["rows"]
+    ]
+    anew = (
+        f" Batch norm anew: {FACES:,} faces of Training as recipe `{record['batch_norm']}` shows them."
+        if record["batch_norm"]
+        else ""
+    )
+    table = markdown(("network", "centre crop", "NLL", "ten crops", "NLL "), cells)
+    return (
+        f"# {name.capitalize()} alone and together\n\nWritten by `python benchmarks/ensembles.py {name}` from "
+        f"`results/{name}.json`. PublicTest, {record['faces']:,} faces; NLL is the mean negative log-likelihood of the "
+        f"given label, lower is better.{anew}\n\n{table}\n"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=("teachers", "students"), help="what the record and the table are called")
+    parser.add_argument("weights", nargs="+", type=Path)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--average", action="store_true")
+    parser.add_argument("--batch-norm", metavar="RECIPE")
+    return parser
+
+
+def main() -> None:
+    """Measure, write the record and its table."""
+    arguments = parser().parse_args()
+    with torch_threads(1):
+        record = measure(arguments)
+    write_atomic(HERE / "results" / f"{arguments.name}.json", f"{json.dumps(record, indent=2)}\n".encode())
+    page = render(record, arguments.name)
+    write_atomic(HERE / "tables" / f"{arguments.name}.md", page.encode())
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
