@@ -20,7 +20,6 @@ benchmarks/results/published.json, the table benchmarks/tables/published.md.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import subprocess
@@ -36,6 +35,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from edgefer.runtime.files import digest
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "published.json", HERE / "tables" / "published.md"
@@ -273,7 +274,7 @@ def fetch(which: Published, folder: Path) -> bytes:
     if done.returncode or not path.is_file():
         sys.exit(f"{' '.join(which.command)} brought no {which.file}: {done.stderr.strip()[-300:]}")
     package = path.read_bytes()
-    if hashlib.sha256(package).hexdigest() != which.sha256:
+    if digest(package) != which.sha256:
         sys.exit(f"{which.file} is another file than the one that this script was written for.")
     return package
 

@@ -6,7 +6,6 @@ It is signed by itself, so a browser warns of it once; its fingerprint is printe
 from __future__ import annotations
 
 import datetime
-import hashlib
 import ipaddress
 import ssl
 from importlib import import_module
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edgefer.runtime.errors import MissingEngine
-from edgefer.runtime.files import cache_folder, write_atomic
+from edgefer.runtime.files import cache_folder, digest, write_atomic
 
 EXTRA = "web"
 _VALID = datetime.timedelta(days=365)
@@ -39,8 +38,8 @@ def certificate_path(host: str) -> Path:
 
 def fingerprint(host: str) -> str:
     """The certificate's SHA-256, as browsers show it."""
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(_certificate(certificate_path(host)))).hexdigest().upper()
-    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+    digits = digest(ssl.PEM_cert_to_DER_cert(_certificate(certificate_path(host)))).upper()
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
 
 
 def _certificate(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from string import Template
 from edgefer.app.web_engines import web_engines
 from edgefer.runtime import __version__
 from edgefer.runtime.detectors import DETECTORS, FaceMap
-from edgefer.runtime.files import PACKAGE
+from edgefer.runtime.files import PACKAGE, digest
 from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.manifest import Manifest
 
@@ -71,8 +70,8 @@ def content_policy(importmap: str) -> str:
     """What the page may load: its own files only; an import map must stand in the page, so its checksum is allowed."""
     policy = dict(_POLICY)
     if importmap:
-        digest = base64.b64encode(hashlib.sha256(importmap.encode()).digest()).decode()
-        policy["script-src"] += f" 'sha256-{digest}'"
+        checksum = base64.b64encode(bytes.fromhex(digest(importmap.encode()))).decode()
+        policy["script-src"] += f" 'sha256-{checksum}'"
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 

@@ -6,7 +6,6 @@ the head of index.html, the engine's files, and what makes the page work offline
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -29,7 +28,7 @@ from edgefer.runtime.detectors import DETECTORS, face_map
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.engines.c import webassembly
 from edgefer.runtime.errors import BrokenBundle, NotSetUp, UnknownName, WrongOptions
-from edgefer.runtime.files import PACKAGE
+from edgefer.runtime.files import PACKAGE, digest_contents
 from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.process import library_errors
 from edgefer.runtime.signature import SIGNATURE, Trust
@@ -174,9 +173,5 @@ def _page_files(manifest: Manifest, detector: PageDetector | None) -> dict[str, 
 
 def _offline(files: dict[str, bytes]) -> bytes:
     """files.js: the page's version and what is kept for use without a network at once; engines are when first used."""
-    digest = hashlib.sha256()
-    for name, content in sorted(files.items()):
-        digest.update(f"{name} {len(content)}\n".encode())
-        digest.update(content)
     at_once = ["./", *sorted(name for name in files if not name.startswith("engine/"))]
-    return f"self.PAGE = {json.dumps({'version': digest.hexdigest()[:16], 'files': at_once}, indent=1)};\n".encode()
+    return f"self.PAGE = {json.dumps({'version': digest_contents(files)[:16], 'files': at_once}, indent=1)};\n".encode()

@@ -42,7 +42,7 @@ class WebPackage:
 
     def holds(self, content: bytes) -> bool:
         """Whether these are the bytes that are pinned."""
-        return self.integrity == f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+        return self.integrity == _integrity(content)
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ def set_up(formats: Sequence[str], given: Sequence[Path]) -> list[tuple[WebPacka
     return [(package, _path(package)) for package in packages if _cached(package) is not None]
 
 
+def _integrity(content: bytes) -> str:
+    """As npm writes it."""
+    return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+
+
 def _path(package: WebPackage) -> Path:
     return cache_folder() / "web" / package.file_name
 
@@ -122,9 +127,8 @@ def _cached(package: WebPackage) -> bytes | None:
 
 def _keep(package: WebPackage, content: bytes) -> None:
     if not package.holds(content):
-        digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
         raise BadData(
-            f"{package.name} {package.version} has the integrity sha512-{digest}, pinned is {package.integrity}: "
+            f"{package.name} {package.version} has the integrity {_integrity(content)}, pinned is {package.integrity}: "
             "it is not the file that edgefer was tried with, so it is not used."
         )
     write_atomic(_path(package), content)

@@ -8,7 +8,6 @@ instructions: gate.static_metrics says how many.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.runtime import shell
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import EdgeferError, WorkerFailed
-from edgefer.runtime.files import cache_folder, write_atomic
+from edgefer.runtime.files import cache_folder, digest, write_atomic
 from edgefer.runtime.protocol import Blocks
 
 SOURCE = Path(__file__).with_name("tcg_count.c")
@@ -100,9 +99,8 @@ def _compiler() -> str | None:
 
 def plugin(qemu: Emulator) -> Path:
     """The compiled plugin, kept in the user's cache under a checksum of its source; raises WorkerFailed."""
-    source = SOURCE.read_bytes()
     version = _plugin_version(qemu.version)
-    kept = cache_folder() / f"tcg_count-{hashlib.sha256(source).hexdigest()[:16]}-v{version}.so"
+    kept = cache_folder() / f"tcg_count-{digest(SOURCE.read_bytes())[:16]}-v{version}.so"
     if kept.is_file():
         return kept
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ when an image changes, the folder is written anew in place of the old one, and s
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zlib
@@ -21,7 +20,7 @@ from edgefer.data.listing import Listing, ReadOptions, UnreadableFile, files_dig
 from edgefer.runtime import records
 from edgefer.runtime.detectors import face_map
 from edgefer.runtime.errors import OutputFailed, UnknownSchema, one_line
-from edgefer.runtime.files import cache_folder, locked, staged_folder
+from edgefer.runtime.files import cache_folder, digest, locked, staged_folder
 from edgefer.runtime.preprocess import CHUNK, Pixels, to_rgb
 
 VARIABLE = "EDGEFER_CACHE"
@@ -79,8 +78,8 @@ def folder(listing: Listing, size: int, cache: Path | None) -> Path:
     variable = os.environ.get(VARIABLE)
     root = cache or (Path(variable) if variable else cache_folder() / "faces")
     source = os.path.realpath(listing.root)
-    digest = hashlib.sha256(os.fsencode(f"{source}\n{listing.layout}")).hexdigest()
-    return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{digest[:8]}"
+    key = digest(os.fsencode(f"{source}\n{listing.layout}"))
+    return root / f"{Path(source).name or 'root'}-{listing.layout}-{size}-{key[:8]}"
 
 
 def _open(target: Path, key: str, images: int, size: int, options: ReadOptions | None = None) -> DecodedFaces | None:

@@ -15,6 +15,7 @@ from edgefer.data import mapped
 from edgefer.data.decode import SixteenBit
 from edgefer.data.mapped import Faces
 from edgefer.runtime.errors import BadData, EmptyData, UnknownName
+from edgefer.runtime.files import digest
 from edgefer.runtime.golden import golden_picture
 from edgefer.runtime.labels import CLASS_WORDS
 from edgefer.runtime.preprocess import Pixels, chunks
@@ -161,20 +162,18 @@ def unseen_rows(test: Dataset, whole: Dataset) -> NDArray[np.bool_] | None:
     if not whole.has("Training"):
         return None
     trained_on = set(image_hashes(whole.split("Training").pixels))
-    return np.array([digest not in trained_on for digest in image_hashes(test.pixels)])
+    return np.array([each not in trained_on for each in image_hashes(test.pixels)])
 
 
 def fingerprint(data: Dataset) -> dict[str, object]:
     """What a record keeps of a data set: counts and a digest over pixels, labels and splits."""
-    digest = hashlib.sha256()
-    for array in chain(chunks(data.pixels), (data.labels, data.splits)):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    arrays = chain(chunks(data.pixels), (data.labels, data.splits))
     counts = np.bincount(data.splits, minlength=len(SPLITS))
     missing = _without_image(data.names, data.labels[data.splits == 0]) if data.allow_missing else []
     return {
         "images": dict(zip(SPLITS, map(int, counts), strict=True)),
         "classes": list(data.names),
-        "sha256": digest.hexdigest(),
+        "sha256": digest(np.ascontiguousarray(array).tobytes() for array in arrays),
         **({"skipped": data.skipped} if data.skipped else {}),
         **({"missing_classes": missing} if missing else {}),
     }

@@ -5,7 +5,6 @@ Packed, because some sets are large: 300,000 paths take as many bytes as they ha
 
 from __future__ import annotations
 
-import hashlib
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.detectors import FaceMap
+from edgefer.runtime.files import digest
 from edgefer.runtime.progress import Progress
 
 Box = tuple[int, int, int, int]
@@ -223,13 +223,13 @@ class Listing:
 
 def files_digest(listing: Listing) -> str:
     """Hex digest over all that faces are made from: paths and boxes, sizes and times of the files, problems."""
-    digest = hashlib.sha256()
-    for entry in listing:
-        if isinstance(entry, UnreadableFile):
-            digest.update(repr(entry).encode(errors="surrogateescape"))
-        else:
-            digest.update(os.fsencode(f"{entry.path}\0{entry.box}\0{_state(listing.root, entry.path)}\n"))
-    return digest.hexdigest()
+    return digest(_identity(listing.root, entry) for entry in listing)
+
+
+def _identity(root: Path, entry: Entry | UnreadableFile) -> bytes:
+    if isinstance(entry, UnreadableFile):
+        return repr(entry).encode(errors="surrogateescape")
+    return os.fsencode(f"{entry.path}\0{entry.box}\0{_state(root, entry.path)}\n")
 
 
 def _state(root: Path, path: str) -> str:

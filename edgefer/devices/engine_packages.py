@@ -6,7 +6,6 @@ machine that can be trusted (it reads the markers of this one), so all that pack
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from pathlib import Path
 from edgefer.runtime import records, shell
 from edgefer.runtime.engines import ENGINES, Package
 from edgefer.runtime.errors import NotSetUp, UnknownName
-from edgefer.runtime.files import shipped_folder, staged_folder
+from edgefer.runtime.files import digest, shipped_folder, staged_folder
 
 DEFAULT = "default"
 # The packages that show that an engine is there, with its title.
@@ -70,7 +69,7 @@ class EngineSet:
     @property
     def checksum(self) -> str:
         """Eight hexadecimal digits; other packages have another one."""
-        return hashlib.sha256("\n".join(self.packages).encode()).hexdigest()[:8]
+        return digest("\n".join(self.packages).encode())[:8]
 
     @property
     def engines(self) -> list[str]:

@@ -7,14 +7,14 @@ no torch; where that is not of these sources, all is counted again and written t
 from __future__ import annotations
 
 import ast
-import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from edgefer.papers.comparison import BYTES, CellRef, Evidence, Missing, compare, like
 from edgefer.papers.paper_files import tables
 from edgefer.papers.transcription import Cell, Convention, Kind
-from edgefer.runtime.files import PACKAGE
+from edgefer.runtime.files import PACKAGE, digest
 
 FILE = "counts.json"
 SOURCE = f"benchmarks/results/{FILE}"
@@ -41,12 +41,13 @@ class Counts:
 
 def code_checksum(*packages: str) -> str:
     """Checksum of the code of packages of edgefer; comments, docstrings and imports don't change it."""
-    digest = hashlib.sha256()
-    for package in (PACKAGE / name for name in packages):
-        for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).as_posix()):
-            name = path.relative_to(package).as_posix()
-            digest.update(f"{name}\0{_code(ast.parse(path.read_bytes()))}".encode())
-    return digest.hexdigest()
+    folders = (PACKAGE / name for name in packages)
+    modules = ((path.relative_to(folder).as_posix(), path) for folder in folders for path in _modules(folder))
+    return digest(f"{name}\0{_code(ast.parse(path.read_bytes()))}".encode() for name, path in modules)
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _code(node: object) -> str:

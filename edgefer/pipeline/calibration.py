@@ -6,7 +6,6 @@ in calibration/ are the default for the shipped weights; every int8 bundle carri
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from edgefer.data.dataset import Dataset, image_hashes
 from edgefer.pipeline.ranges import Method, Range
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadCalibration, UnknownSchema
-from edgefer.runtime.files import shipped_folder
+from edgefer.runtime.files import digest, shipped_folder
 from edgefer.runtime.preprocess import centre_crop, chunks, to_rgb
 
 AT_LEAST = 2
@@ -163,7 +162,7 @@ def describe(faces: Dataset, seed: int, warnings: tuple[str, ...] = ()) -> Calib
         split="Training",
         rows=[int(r) for r in faces.rows],
         classes=dict(zip(faces.names, map(int, counts), strict=True)),
-        sha256=hashlib.sha256(np.ascontiguousarray(faces.pixels).tobytes()).hexdigest(),
+        sha256=digest(np.ascontiguousarray(faces.pixels).tobytes()),
         seed=seed,
         warnings=list(warnings),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -25,6 +24,7 @@ from edgefer.pipeline.targets import Precision
 from edgefer.runtime import machine
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import BadCalibration, BadWeights, ExportFailed
+from edgefer.runtime.files import digest
 from edgefer.runtime.preprocess import PIXEL_MAX
 from edgefer.runtime.process import EXPLAINED, library_errors
 from edgefer.training.torch_settings import torch_threads
@@ -108,7 +108,7 @@ class FloatModel:
 
     def answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, classes) of the network for pixels (N, crop, crop, 3); raises BadWeights for NaN."""
-        key = hashlib.sha256(pixels.tobytes()).hexdigest()
+        key = digest(pixels.tobytes())
         if key not in self._answers:
             with torch.inference_mode(), torch_threads(1):  # or the manifest's bytes would depend on their number
                 parts = [self._batch(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]

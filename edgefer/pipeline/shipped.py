@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from edgefer.pipeline.options import BuildOptions, build_bundles
 from edgefer.runtime import __version__
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BrokenBundle, MissingEngine, MissingFile
-from edgefer.runtime.files import cache_folder, locked, shipped_folder
+from edgefer.runtime.files import cache_folder, digest, locked, shipped_folder
 from edgefer.runtime.progress import SILENT, Progress
 
 ARCH, TARGET = "ean", "tflite-int8"
@@ -24,8 +23,8 @@ def shipped_bundle(progress: Progress = SILENT) -> Path:
         shipped_folder("weights") / f"{ARCH}.safetensors",
         shipped_folder("calibration") / f"{ARCH}.tflite.json",
     )
-    digest = hashlib.sha256(weights.read_bytes() + ranges.read_bytes() + __version__.encode()).hexdigest()[:16]
-    root = cache_folder() / "bundles" / digest
+    made_from = digest((weights.read_bytes(), ranges.read_bytes(), __version__.encode()))
+    root = cache_folder() / "bundles" / made_from[:16]
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{ARCH}.{TARGET}"
     with locked(root / "lock"):

@@ -5,7 +5,6 @@ A reader never follows a path out of the folder and trusts no byte whose checksu
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from edgefer.runtime import records
 from edgefer.runtime.contract import contract_faults
 from edgefer.runtime.engines import ENGINES, UNRUN
 from edgefer.runtime.errors import BadRecord, BrokenBundle, MissingFile, OutputFailed, UnknownSchema
-from edgefer.runtime.files import require_folder, sha256, staged_folder
+from edgefer.runtime.files import digest, require_folder, sha256, staged_folder
 from edgefer.runtime.leftovers import restore
 from edgefer.runtime.manifest import SCHEMAS, BuildRecord, DeviceManifest, FileEntry, Manifest
 from edgefer.runtime.names import NAMES_ARE, is_name
@@ -57,7 +56,7 @@ class Bundle:
 
 def file_entries(files: dict[str, bytes]) -> dict[str, FileEntry]:
     """Sizes and checksums, by name."""
-    return {name: FileEntry(len(c), hashlib.sha256(c).hexdigest()) for name, c in sorted(files.items())}
+    return {name: FileEntry(len(c), digest(c)) for name, c in sorted(files.items())}
 
 
 def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundle:
@@ -76,7 +75,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> B
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         (stage / MANIFEST).write_bytes(written)
-    return Bundle(folder, manifest, hashlib.sha256(written).hexdigest())
+    return Bundle(folder, manifest, digest(written))
 
 
 def _text_of(kind: type[T], manifest: Manifest) -> bytes:
@@ -136,7 +135,7 @@ def read_bundle(folder: Path, trust: Trust | None = None) -> Bundle:
         raise BrokenBundle(str(error)) from error
     except BadRecord as error:
         raise BrokenBundle(f"{folder} is damaged: {error}") from error
-    return Bundle(folder, manifest, hashlib.sha256(text.encode()).hexdigest(), trust, signer)
+    return Bundle(folder, manifest, digest(text.encode()), trust, signer)
 
 
 def _signature_text(folder: Path) -> str | None:

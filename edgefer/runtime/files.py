@@ -8,8 +8,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from edgefer.runtime.errors import BadRecord, EdgeferError, MissingEngine, MissingFile, OutputFailed
@@ -237,6 +238,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest(content: bytes | memoryview | Iterable[bytes]) -> str:
+    """Hex SHA-256 of bytes, or of parts one behind another."""
+    found = hashlib.sha256()
+    for part in (content,) if isinstance(content, bytes | memoryview) else content:
+        found.update(part)
+    return found.hexdigest()
+
+
+def digest_contents(contents: Mapping[str, bytes], *made_by: str) -> str:
+    """Hex SHA-256 of files by their names, in whatever order they come, and of what they are made by."""
+    heads = (f"{len(word)} {word}\n".encode() for word in made_by)
+    parts = ((f"{name} {len(content)}\n".encode(), content) for name, content in sorted(contents.items()))
+    return digest((*heads, *chain.from_iterable(parts)))
+
+
 def shipped_folder(name: str) -> Path:
     """`targets`, `calibration`, `benchmarks` or `weights`: a wheel carries them inside, a clone at its top level."""
     inside = PACKAGE / name
@@ -265,8 +281,4 @@ def runtime_checksum(package: Path = PACKAGE) -> str:
     """
     plugin = package / COUNTING_PLUGIN
     counted = {**runtime_files(package), COUNTING_PLUGIN: plugin.read_bytes() if plugin.is_file() else b""}
-    digest = hashlib.sha256()
-    for name, content in counted.items():
-        digest.update(f"{name} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()[:16]
+    return digest_contents(counted)[:16]

@@ -7,7 +7,6 @@ are Ed25519 (RFC 8032), computed by the package cryptography.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -28,6 +27,7 @@ from edgefer.runtime.errors import (
     Outdated,
     WrongOptions,
 )
+from edgefer.runtime.files import digest
 from edgefer.runtime.names import NAMES_ARE, is_name
 
 SIGNATURE = "manifest.sig"
@@ -119,7 +119,7 @@ class Trust:
                 f"{folder} is signed by the key {signature.fingerprint[:_SHORT]!r}, and trusted are {names}: don't use "
                 "it, or add its public key to --trusted if you know whose it is."
             )
-        statement = Statement(hashlib.sha256(manifest).hexdigest(), signature.version)
+        statement = Statement(digest(manifest), signature.version)
         if not _is_signed(key, records.canonical(statement), signature.signature):
             raise BadSignature(
                 f"{folder}: its signature is not that of {key.words} for this manifest.json and version "
@@ -188,7 +188,7 @@ def make_public_key(name: str, raw: bytes) -> PublicKey:
 
 def fingerprint(raw: bytes) -> str:
     """The SHA-256 of a public key's bytes, in hexadecimal digits."""
-    return hashlib.sha256(raw).hexdigest()
+    return digest(raw)
 
 
 def read_key_file(path: Path) -> bytes:

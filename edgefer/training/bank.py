@@ -12,7 +12,6 @@ It holds no face, and none can be read back from it.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +28,7 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadBank, BadRecord, BadSetting, BadWeights, MissingFile, UnknownSchema
-from edgefer.runtime.files import locked, require_folder, sha256, write_atomic
+from edgefer.runtime.files import digest, locked, require_folder, sha256, write_atomic
 from edgefer.training import augment, losses, weights
 from edgefer.training.recipes import Augmentation
 from edgefer.training.torch_settings import precision
@@ -190,7 +189,7 @@ def _view_epoch(settings: BankSettings, number: int, faces: Dataset, teachers: S
 
 
 def _digest(logits: Tensor) -> str:
-    return hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()
+    return digest(logits.contiguous().numpy().tobytes())
 
 
 def read_settings(path: Path) -> BankSettings:

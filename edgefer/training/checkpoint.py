@@ -6,7 +6,6 @@ and plain containers and runs no code from it. Behind torch's own bytes stands t
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 
 from edgefer.runtime.errors import BadCheckpoint
-from edgefer.runtime.files import write_atomic
+from edgefer.runtime.files import digest, write_atomic
 from edgefer.runtime.process import library_errors
 from edgefer.runtime.records import Epoch
 from edgefer.training import torch_file
@@ -50,7 +49,7 @@ def save_checkpoint(path: Path, state: State, settings: dict[str, Any]) -> None:
 
 
 def _mark(content: bytes) -> bytes:
-    return _MARK + hashlib.sha256(content).hexdigest().encode()
+    return _MARK + digest(content).encode()
 
 
 def load_checkpoint(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import nn
 
@@ -11,6 +9,7 @@ from edgefer.arch import Arch
 from edgefer.data.dataset import synthetic_faces
 from edgefer.runtime.bench_record import RunWarning, WarningKind
 from edgefer.runtime.errors import MissingFile
+from edgefer.runtime.files import digest
 from edgefer.training import weights
 from edgefer.training.augment import centre
 from edgefer.training.weights import TrainedModel
@@ -78,8 +77,5 @@ def _settle(network: nn.Module, arch: Arch) -> None:
 
 def _checksum(network: nn.Module) -> str:
     """Of all tensors, by their names."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    tensors = sorted(network.state_dict().items())
+    return digest(part for name, value in tensors for part in (name.encode(), value.contiguous().numpy().tobytes()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from edgefer.arch import Arch, get_arch
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadWeights, EdgeferError, MissingFile
-from edgefer.runtime.files import sha256, shipped_folder
+from edgefer.runtime.files import digest, sha256, shipped_folder
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.training import torch_file
 
@@ -61,18 +60,18 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> byt
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the values stay aligned
     whole: bytes = len(text).to_bytes(8, "little") + text + content[start:]
-    return whole.replace(_entry("0" * _DIGITS), _entry(hashlib.sha256(whole).hexdigest()), 1)
+    return whole.replace(_entry("0" * _DIGITS), _entry(digest(whole)), 1)
 
 
-def _entry(digest: str) -> bytes:
-    return f'"{CHECKSUM}":"{digest}"'.encode()
+def _entry(checksum: str) -> bytes:
+    return f'"{CHECKSUM}":"{checksum}"'.encode()
 
 
 def _require_unchanged(path: Path, content: bytes) -> None:
     """Raise BadWeights if the file holds a checksum and it is of other bytes."""
     before, key, after = content.partition(_entry("")[:-1])
-    digest, rest = after[:_DIGITS], after[_DIGITS:]
-    if key and hashlib.sha256(before + key + b"0" * _DIGITS + rest).hexdigest().encode() != digest:
+    stored, rest = after[:_DIGITS], after[_DIGITS:]
+    if key and digest(before + key + b"0" * _DIGITS + rest).encode() != stored:
         raise BadWeights(f"{path} is not as it was written, its checksum is of other bytes: get or train it again.")
 
 

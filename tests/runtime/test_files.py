@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -162,3 +163,13 @@ def test_without_room_for_a_temporary_file_it_is_said() -> None:
     error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/work']")
     told = files.explained(error)
     assert type(told) is OutputFailed and "can't write a temporary file (No usable temporary directory" in str(told)
+
+
+def test_checksums_are_of_contents_and_names(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"face")
+    whole = hashlib.sha256(b"face").hexdigest()
+    assert files.sha256(tmp_path / "a") == files.digest(b"face") == files.digest([b"fa", b"ce"]) == whole
+    one = files.digest_contents({"a": b"1", "b": b"2"}, "cc")
+    assert one == files.digest_contents({"b": b"2", "a": b"1"}, "cc")
+    others = ({"a": b"1b", "b": b"2"}, "cc"), ({"a": b"2", "b": b"1"}, "cc"), ({"a": b"1", "b": b"2"}, "c", "c")
+    assert one not in [files.digest_contents(*each) for each in others]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import os
 import tarfile
@@ -106,7 +105,7 @@ def pack(device: str, tasks: Sequence[Task], engines: EngineSet, load_wait: floa
     job = RemoteJob(requests, engines.name, load_wait)
     packed[PLAN] = records.dumps(job).encode()  # the last one: where it is, all is
     content = _tar(packed.items())
-    return Payload(hashlib.sha256(content).hexdigest()[:DIGITS], gzip.compress(content, 6, mtime=0))
+    return Payload(files.digest(content)[:DIGITS], gzip.compress(content, 6, mtime=0))
 
 
 def pack_runtime() -> bytes:
@@ -141,7 +140,7 @@ def _add_faces(check: Check, packed: dict[str, bytes]) -> str | None:
     if check.faces is None:
         return None
     content = Path(check.faces).read_bytes()
-    path = f"faces/{hashlib.sha256(content).hexdigest()[:DIGITS]}.npy"
+    path = f"faces/{files.digest(content)[:DIGITS]}.npy"
     packed[path] = content
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from edgefer.devices.emulated import rootfs
 from edgefer.devices.engine_packages import EngineSet
 from edgefer.runtime import ending, proc
 from edgefer.runtime.errors import NotSetUp
-from edgefer.runtime.files import cache_folder
+from edgefer.runtime.files import cache_folder, digest
 
 QEMU = "qemu-aarch64"
 INSTALL = f"{QEMU} is not here: install the package qemu-user (`sudo apt install qemu-user`)"
@@ -41,7 +40,7 @@ class Image:
     def board(self) -> Path:
         """What qemu's -L gets; another processor in the table is another folder."""
         content = str(sorted(rootfs.sysfs_files(self.processor).items()))
-        return folder() / f"{self.processor.name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        return folder() / f"{self.processor.name}-{digest(content.encode())[:8]}"
 
     @property
     def packages(self) -> Path:
@@ -87,7 +86,7 @@ class Image:
         """What counts depend on besides the packages: QEMU, the root's own packages, the processor's files."""
         listed = (self.root / rootfs.LISTED).read_bytes()
         qemu = self.bare_emulator.version
-        versions = {"userland": hashlib.sha256(listed).hexdigest()[:8], "processor": self.board.name[-8:]}
+        versions = {"userland": digest(listed)[:8], "processor": self.board.name[-8:]}
         return versions | ({"qemu": qemu} if qemu else {})
 
     def import_error(self) -> str | None:

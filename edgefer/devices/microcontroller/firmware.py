@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.engines import c
 from edgefer.runtime.errors import BrokenBundle, CompilerFailed, NotSetUp, WorkerFailed, one_line
-from edgefer.runtime.files import cache_folder, write_atomic
+from edgefer.runtime.files import cache_folder, digest_contents, write_atomic
 
 QEMU, COMPILER, SIZE = "qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size"
 PACKAGES = {QEMU: "qemu-system-arm", COMPILER: "gcc-arm-none-eabi and libnewlib-arm-none-eabi"}
@@ -162,10 +161,7 @@ def compiled(network: c.Network, row: Microcontroller, title: str) -> Path:
     flags = [*row.flags, *OPTIONS, *LINKED, *(f"-D{key}={value}" for key, value in macros.items())]
     flags += [f"-Wl,--defsym={key}={value}" for key, value in room.items()]
     sources = {**network.sources, START.name: START.read_bytes(), LAYOUT.name: LAYOUT.read_bytes()}
-    digest = hashlib.sha256("\n".join([compiler_title(), *flags]).encode())
-    for file, content in sorted(sources.items()):
-        digest.update(f"\n{file} {len(content)}\n".encode() + content)
-    kept = cache_folder() / "c" / f"{digest.hexdigest()}.elf"
+    kept = cache_folder() / "c" / f"{digest_contents(sources, compiler_title(), *flags)}.elf"
     if kept.is_file():
         return kept
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,6 @@ Each module to_* is an `Exporter`; models travel between its functions as bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from importlib import import_module
@@ -18,6 +17,7 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import MissingEngine
+from edgefer.runtime.files import digest
 from edgefer.runtime.process import quiet
 from edgefer.runtime.records import Dtypes
 
@@ -68,9 +68,9 @@ def import_converter(module: str, extra: str) -> Any:
         raise MissingEngine.of(error.name or str(error), extra) from error
 
 
-def digest(values: NDArray[Any]) -> bytes:
+def array_digest(values: NDArray[Any]) -> str:
     """What stands for an array where equal ones are looked for: the arrays themselves would be kept a second time."""
-    return hashlib.sha256(np.ascontiguousarray(values).data).digest()
+    return digest(np.ascontiguousarray(values).data)
 
 
 def shorten(files: dict[str, bytes], steps: Mapping[str, LeanStep]) -> dict[str, bytes]:

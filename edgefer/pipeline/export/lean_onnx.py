@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import defs, helper, numpy_helper
 
-from edgefer.pipeline.export import LeanStep, digest
+from edgefer.pipeline.export import LeanStep, array_digest
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _WINDOWS = (*_CONVOLUTIONS, "MaxPool", "AveragePool", "LpPool")
@@ -107,12 +107,12 @@ def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto, opset: int
 
 def _share_constants(model: onnx.ModelProto) -> None:
     """Keep one of equal initialisers, as raw bytes where that is shorter than a list of numbers."""
-    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    first: dict[tuple[int, tuple[int, ...], str], str] = {}
     renamed: dict[str, str] = {}
     kept = []
     for tensor in model.graph.initializer:
         value = numpy_helper.to_array(tensor)
-        name = first.setdefault((tensor.data_type, tuple(tensor.dims), digest(value)), tensor.name)
+        name = first.setdefault((tensor.data_type, tuple(tensor.dims), array_digest(value)), tensor.name)
         renamed[tensor.name] = name
         if name == tensor.name:
             kept.append(min(tensor, numpy_helper.from_array(value, name), key=onnx.TensorProto.ByteSize))

@@ -17,7 +17,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from edgefer.pipeline.export import LeanStep, digest
+from edgefer.pipeline.export import LeanStep, array_digest
 from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 
@@ -123,13 +123,13 @@ def _rounding(op: Any) -> tuple[int, list[float]] | None:
 
 def _share_constants(model: openvino.Model) -> None:
     """Keep one of equal constants, but for int8 weights."""
-    first: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
+    first: dict[tuple[str, tuple[int, ...], str], Any] = {}
     for op in model.get_ordered_ops():
         for value in op.inputs():
             output = value.get_source_output()
             node = output.get_node()
             if node.get_type_name() == "Constant" and node.get_element_type() != openvino.Type.i8:
-                key = (_type(node), tuple(node.get_output_shape(0)), digest(node.data))
+                key = (_type(node), tuple(node.get_output_shape(0)), array_digest(node.data))
                 value.replace_source_output(first.setdefault(key, output))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgefer.pipeline.export import LeanStep, digest
+from edgefer.pipeline.export import LeanStep, array_digest
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of a constant: force_align in schema.fbs, which flatbuffers' Python builder does not know
@@ -44,7 +44,7 @@ class _SharingBuilder(flatbuffers.Builder):
         return self._once(("string", content), lambda: int(super(_SharingBuilder, self).CreateString(content)))
 
     def CreateNumpyVector(self, x: NDArray[Any]) -> int:
-        return self._once(("vector", x.dtype.str, digest(x)), lambda: self._vector(x))
+        return self._once(("vector", x.dtype.str, array_digest(x)), lambda: self._vector(x))
 
     def _vector(self, x: NDArray[Any]) -> int:
         if x.dtype != np.uint8:
@@ -136,10 +136,10 @@ def _drop_ranges(tensor: schema.TensorT) -> None:
 
 def _share_constants(model: schema.ModelT) -> None:
     """Keep one of equal buffers and none that no tensor has; buffer 0 is the empty one, by definition."""
-    kept, numbers = [schema.BufferT()], {digest(np.empty(0, np.uint8)): 0}
+    kept, numbers = [schema.BufferT()], {array_digest(np.empty(0, np.uint8)): 0}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
         buffer = model.buffers[tensor.buffer]
-        content = digest(np.asarray(() if buffer.data is None else buffer.data, np.uint8))
+        content = array_digest(np.asarray(() if buffer.data is None else buffer.data, np.uint8))
         if content not in numbers:
             numbers[content] = len(kept)
             kept.append(buffer)

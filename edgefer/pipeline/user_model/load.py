@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.user_model import onnx_file, onnx_import, outputs, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
 from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed, listed
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import digest, sha256
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.training import weights
 from edgefer.training.weights import TrainedModel
@@ -132,7 +131,7 @@ def _identity(graph: fx.GraphModule, arch: Arch) -> str:
     assert arch.user_model is not None
     chosen = [each for each in (arch.user_model.output_name, arch.user_model.output_slice) if each is not None]
     parts = (contract, arch.resize, arch.crop, arch.labels, graph, graph.code, *chosen)
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+    return digest("\n".join(map(str, parts)).encode())
 
 
 _COUNTER = ".num_batches_tracked"  # of batch norms, for training only; some files leave it out

@@ -6,7 +6,6 @@ one, one without its weights, one that is no ONNX file.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from edgefer.pipeline.user_model import onnx_batch
 from edgefer.pipeline.user_model.contract_file import ContractFile, Layout, Size, require_square
 from edgefer.pipeline.user_model.outputs import require_name
 from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile, listed
+from edgefer.runtime.files import digest
 from edgefer.runtime.process import quiet
 
 _OLDEST, _NEWEST = 7, 23  # the opsets whose operators the tables were written for
@@ -110,9 +110,7 @@ def _open(path: Path) -> tuple[onnx.ModelProto, str]:
         onnx.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
-        checksum = hashlib.sha256()
-        for each in (path, *beside):
-            checksum.update(each.read_bytes())
+        checksum = digest(each.read_bytes() for each in (path, *beside))
     except OSError as error:
         raise MissingFile(f"can't read {path} ({error.strerror or error}): check its permissions.") from error
     except (BadNetwork, MissingFile):
@@ -121,7 +119,7 @@ def _open(path: Path) -> tuple[onnx.ModelProto, str]:
         raise BadNetwork(_no_onnx(path, str(error))) from error
     _require_sizes(path, model)
     _require_inference(path, model)
-    return model, checksum.hexdigest()
+    return model, checksum
 
 
 def _require_sizes(path: Path, model: onnx.ModelProto) -> None:

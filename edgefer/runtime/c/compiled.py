@@ -6,7 +6,6 @@ sent is a folder: a library for each kind of machine, and a record of all networ
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from edgefer.runtime import records
 from edgefer.runtime.c.compiler import cross_compiler, library
 from edgefer.runtime.errors import NotSetUp
-from edgefer.runtime.files import sha256
+from edgefer.runtime.files import digest, digest_contents, sha256
 
 FOLDER = "compiled"
 VARIABLE = "EDGEFER_COMPILED"  # of a worker's environment: that folder
@@ -38,7 +37,7 @@ def compile_for_boards(
     key, found = _key(sources), {}
     for machine in machines:
         found[machine] = library(sources, kernel, BOARDS[machine]).read_bytes()
-    sums = {machine: hashlib.sha256(content).hexdigest() for machine, content in found.items()}
+    sums = {machine: digest(content) for machine, content in found.items()}
     title = cross_compiler(BOARDS[machines[0]]).title
     record = records.dumps(CompiledNetwork(title, kernel, sums)).encode()
     return {f"{key}.json": record} | {f"{key}-{machine}.so": content for machine, content in found.items()}
@@ -63,7 +62,4 @@ def find_compiled(folder: Path, sources: Mapping[str, bytes]) -> tuple[Path, Com
 
 
 def _key(sources: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256()
-    for name, content in sorted(sources.items()):
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
+    return digest_contents(sources)[:16]

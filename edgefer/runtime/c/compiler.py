@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shlex
@@ -126,11 +125,8 @@ def webassembly(sources: Mapping[str, bytes]) -> Path:
 
 def _cached(sources: Mapping[str, bytes], compiler: Compiler, flags: Sequence[str], suffix: str) -> Path:
     made_by = [compiler.title, *compiler.command[1:], *flags, *compiler.link]
-    digest = hashlib.sha256("\n".join([*made_by, sys.platform, platform.machine()]).encode())
-    for name, content in sorted(sources.items()):
-        digest.update(f"\n{name} {len(content)}\n".encode())
-        digest.update(content)
-    made = files.cache_folder() / "c" / f"{digest.hexdigest()}{suffix}"
+    key = files.digest_contents(sources, *made_by, sys.platform, platform.machine())
+    made = files.cache_folder() / "c" / f"{key}{suffix}"
     if not made.is_file():
         compile_to(made, compiler, flags, sources)
     return made

@@ -7,7 +7,6 @@ whichever of its kernels runs.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS
 from edgefer.runtime.c.rows import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
+from edgefer.runtime.files import digest_contents
 
 SOURCE, HEADER = "model.c", "model.h"
 _KERNELS = Path(__file__).parent / "kernels"
@@ -100,11 +100,9 @@ def write(graph: Graph, name: str, fuse: bool = True) -> dict[str, bytes]:
 @cache
 def checksum() -> str:
     """Of the generator's own files: another one may write other C."""
-    digest = hashlib.sha256()
-    for path in sorted((*_KERNELS.parent.glob("*.py"), *_KERNELS.iterdir())):
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    folder = _KERNELS.parent
+    paths = (*folder.glob("*.py"), *_KERNELS.iterdir())
+    return digest_contents({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
 
 
 def exports(name: str) -> str:

