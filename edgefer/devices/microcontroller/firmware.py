@@ -20,6 +20,7 @@ from edgefer.benchmark.emulator import Emulator
 from edgefer.devices.config import Microcontroller
 from edgefer.runtime import ending, shell
 from edgefer.runtime.bundle import Bundle
+from edgefer.runtime.c.compiler import complaint
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.engines import c
 from edgefer.runtime.errors import BrokenBundle, CompilerFailed, NotSetUp, WorkerFailed, one_line
@@ -183,9 +184,7 @@ def _refusal(said: str, title: str, row: Microcontroller) -> NotSetUp | Compiler
         sizes = {"FLASH": row.flash, "RAM": row.ram}
         parts = [f"{missing:,} bytes too much for its {sizes[kind]} KiB of {kind}" for kind, missing in short.items()]
         return NotSetUp(f"{title} does not fit on {row.name}: {' and '.join(parts)}.")
-    lines = said.splitlines()
-    word = next((line for line in lines if "error" in line), lines[-1] if lines else "it says nothing")
     return CompilerFailed(
-        f"{compiler_title()} refused {title} for {row.name} ({one_line(word)[:200]}): it needs Debian's packages "
+        f"{compiler_title()} refused {title} for {row.name} ({complaint(said)}): it needs Debian's packages "
         f"{PACKAGES[COMPILER]}."
     )

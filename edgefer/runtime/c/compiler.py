@@ -91,12 +91,17 @@ def _run(line: Sequence[str], title: str) -> str:
             f"the C compiler {title} can't be run ({one_line(error)}): set CC to another one."
         ) from error
     if done.returncode:
-        lines = done.stderr.splitlines()
-        word = next((line for line in lines if "error" in line), lines[-1] if lines else "it says nothing")
         raise CompilerFailed(
-            f"the C compiler {title} ended with {done.returncode} ({one_line(word)[:200]}): set CC to another one."
+            f"the C compiler {title} ended with {done.returncode} ({complaint(done.stderr)}): set CC to another one."
         )
     return done.stdout
+
+
+def complaint(said: str) -> str:
+    """What a compiler or linker complains of: its first line with an error, or the last one, at most 200 characters."""
+    lines = said.splitlines()
+    word = next((line for line in lines if "error" in line), lines[-1] if lines else "it says nothing")
+    return one_line(word)[:200]
 
 
 def library(
