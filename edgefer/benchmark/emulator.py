@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgefer.benchmark.workload import Task, Workload
 from edgefer.runtime import engines, files, protocol, shell
-from edgefer.runtime.c import compiled
+from edgefer.runtime.c import board_libraries
 from edgefer.runtime.errors import WorkerFailed
 from edgefer.runtime.protocol import Answer
 
@@ -140,10 +140,10 @@ def _compiled(workload: Workload, guest: Guest, folder: Path) -> dict[str, str]:
     made = engines.for_boards(workload.bundle.path(manifest.model), manifest.format, (guest.machine,))
     if not made:
         return {}
-    (folder / compiled.FOLDER).mkdir()
+    (folder / board_libraries.FOLDER).mkdir()
     for name, content in made.items():
-        (folder / compiled.FOLDER / name).write_bytes(content)
-    return {compiled.VARIABLE: str(folder / compiled.FOLDER)}
+        (folder / board_libraries.FOLDER / name).write_bytes(content)
+    return {board_libraries.VARIABLE: str(folder / board_libraries.FOLDER)}
 
 
 def this_python() -> dict[str, str]:

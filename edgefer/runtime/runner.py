@@ -79,12 +79,14 @@ def run(folder: Path) -> None:
 def _ask(request: Request, folder: Path) -> Answer:
     """A worker's answer, also where there is none."""
     from edgefer.runtime import protocol, shell
-    from edgefer.runtime.c import compiled
+    from edgefer.runtime.c import board_libraries
     from edgefer.runtime.errors import EdgeferError
     from edgefer.runtime.protocol import Answer, Failure
 
     try:
-        return protocol.ask(request, base={**shell.environment(), compiled.VARIABLE: str(folder / compiled.FOLDER)})
+        return protocol.ask(
+            request, base={**shell.environment(), board_libraries.VARIABLE: str(folder / board_libraries.FOLDER)}
+        )
     except EdgeferError as error:
         return Answer(None, None, {}, Failure(type(error).__name__, str(error)))
 

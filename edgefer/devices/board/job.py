@@ -19,7 +19,7 @@ from edgefer.devices.device import Say
 from edgefer.devices.engine_packages import DEFAULT, EngineSet
 from edgefer.runtime import engines, files, records
 from edgefer.runtime.bundle import MANIFEST, Bundle
-from edgefer.runtime.c import compiled
+from edgefer.runtime.c import board_libraries
 from edgefer.runtime.errors import BadData, EdgeferError, NotSetUp, Unreachable, WorkerFailed
 from edgefer.runtime.process import defer_signals
 from edgefer.runtime.protocol import Check, JobReport, RemoteJob
@@ -131,8 +131,8 @@ def _add_bundle(bundle: Bundle, packed: dict[str, bytes]) -> str:
 def _add_compiled(bundle: Bundle, packed: dict[str, bytes]) -> None:
     """Add what this host compiles of the bundle, for each kind of machine that a board may be."""
     model = bundle.path(bundle.manifest.model)
-    for name, content in engines.for_boards(model, bundle.manifest.format, tuple(compiled.BOARDS)).items():
-        packed[f"{compiled.FOLDER}/{name}"] = content
+    for name, content in engines.for_boards(model, bundle.manifest.format, tuple(board_libraries.BOARDS)).items():
+        packed[f"{board_libraries.FOLDER}/{name}"] = content
 
 
 def _add_faces(check: Check, packed: dict[str, bytes]) -> str | None:

@@ -16,7 +16,7 @@ from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.checks import check
 from edgefer.runtime.c.constants import Arrays
 from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS, Mode
-from edgefer.runtime.c.rows import RowCalls, chained
+from edgefer.runtime.c.row_calls import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
 from edgefer.runtime.files import digest_contents

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgefer.runtime import files
 from edgefer.runtime.c import compiler
-from edgefer.runtime.c.compiled import VARIABLE, compile_for_boards, find_compiled
+from edgefer.runtime.c.board_libraries import VARIABLE, compile_for_boards, find_compiled
 from edgefer.runtime.c.compiler import find_compiler, library
 from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, exports, write
 from edgefer.runtime.c.tflite_file import Graph, Tensor, read

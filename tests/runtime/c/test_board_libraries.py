@@ -11,7 +11,7 @@ import pytest
 
 from edgefer.runtime import engines
 from edgefer.runtime.c import compiler
-from edgefer.runtime.c.compiled import VARIABLE
+from edgefer.runtime.c.board_libraries import VARIABLE
 from edgefer.runtime.c.generate import SOURCE
 from edgefer.runtime.engines.c import KERNEL
 from edgefer.runtime.errors import BrokenBundle, MissingEngine, NotSetUp
