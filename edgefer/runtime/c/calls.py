@@ -13,6 +13,7 @@ from edgefer.runtime.c.constants import Arrays, Structs, real
 from edgefer.runtime.c.layers import Layers, require_near
 from edgefer.runtime.c.memory import ALIGNED, Places, Size, aligned, is_view, places_of, sizes_of
 from edgefer.runtime.c.modes import Mode
+from edgefer.runtime.c.shapes import options_of
 from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
 
@@ -158,12 +159,7 @@ class Calls:
         )
 
     def _pool(self, step: Step) -> Iterator[str]:
-        if activation(step, 5):
-            raise refuse("the operator MAX_POOL_2D", " with a fused activation")
-        source = self._sizes[step.source]
-        if source.pixel != self._sizes[step.output].pixel:
-            raise refuse("the operator MAX_POOL_2D", " behind this operator")
-        window = step.window
+        source, window = self._sizes[step.source], step.window
         if step.source == step.operator.inputs[0]:  # TFLite's own padding: left out
             yield f"k_max_pool(arena, {self._map(step.source)}, {self._map(step.output)}, {self._window(step)});"
             return
@@ -176,12 +172,6 @@ class Calls:
         shift = -window.top * source.row - window.left * source.pixel
         around = self._map(step.source, shown, shift)
         yield f"k_max_pool(arena, {around}, {self._map(step.output)}, {self._window(bare)});"
-
-    def _require_one_scale(self, step: Step, *indices: int) -> None:
-        returned = self._layers.tensor(step.output)
-        for given in (self._layers.tensor(index) for index in indices):
-            if given.scales[0] != returned.scales[0] or given.zero_point != returned.zero_point:
-                raise refuse(f"the operator {step.kind}", " that changes its scale")
 
     def _add(self, step: Step) -> Iterator[str]:
         one, other = step.operator.inputs
@@ -244,8 +234,6 @@ class Calls:
         missing = 4 - len(order)
         axes = [*range(missing), *(int(axis) + missing for axis in order)]
         apart = {0: 0, 1: source.row, 2: source.pixel, 3: 1}
-        if axes[0] != 0:
-            raise refuse("the operator TRANSPOSE", " of the batch")
         steps = ", ".join(str(apart[axis]) for axis in axes[1:])
         yield f"k_move(arena, {self._map(step.source)}, {self._map(step.output)}, {steps});"
 
@@ -261,12 +249,8 @@ class Calls:
 
     def _concatenate(self, step: Step) -> Iterator[str]:
         inputs, output = step.operator.inputs, self._sizes[step.output]
-        self._require_one_scale(step, *inputs)
-        options, rank = step.operator.options, len(self._layers.tensor(step.output).shape)
-        axis = 0 if options is None else options.number(0)
-        axis = axis % rank + 4 - rank
-        if axis == 0 or (options is not None and options.number(1, "<b")):
-            raise refuse("the operator CONCATENATION", " of batches or with a fused activation")
+        rank = len(self._layers.tensor(step.output).shape)
+        axis = options_of(step.operator).number(0) % rank + 4 - rank
         apart = {1: output.row, 2: output.pixel, 3: 1}[axis]
         done = 0
         for index in inputs:

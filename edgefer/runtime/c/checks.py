@@ -13,7 +13,6 @@ from edgefer.runtime.c.steps import refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph, Operator, Tensor
 
 OPERATORS = 1000
-INPUTS = 256  # of one operator
 ACTIVATIONS = 2**25  # values of all tensors together
 CONSTANTS = 2**23  # bytes of weights, as the kernels store them
 MACS = 2**34  # of one inference
@@ -50,7 +49,7 @@ def _check_operator(graph: Graph, operator: Operator, written: set[int]) -> None
         raise refuse(name, f" (known: {', '.join(RULES)})")
     computed = len(operator.inputs) if rule.computed is None else rule.computed
     least = computed + rule.constants
-    if not max(1, least) <= len(operator.inputs) <= min(INPUTS, least + rule.optional):
+    if not max(1, least) <= len(operator.inputs) <= least + rule.optional:
         raise refuse(name, f" with {len(operator.inputs)} inputs")
     for index in operator.inputs[:computed]:
         if index not in written:
@@ -60,12 +59,13 @@ def _check_operator(graph: Graph, operator: Operator, written: set[int]) -> None
             raise refuse(name, " with weights, axes or amounts that are computed or left out")
     if operator.output in written:
         raise refuse(name, " that writes what is written already")
-    given, output = graph.tensors[operator.inputs[0]], graph.tensors[operator.output]
+    inputs, output = [graph.tensors[index] for index in operator.inputs[:computed]], graph.tensors[operator.output]
     _check_tensor(output, name)
     wanted = rule.output(graph, operator)
     if shape_of(output) != wanted:
-        raise refuse(name, f" from the shape {given.shape} to {output.shape}, where {wanted} follows")
-    if rule.same_scale and (given.scales[0], given.zero_point) != (output.scales[0], output.zero_point):
+        raise refuse(name, f" from the shape {inputs[0].shape} to {output.shape}, where {wanted} follows")
+    quantizations = {(each.scales[0], each.zero_point) for each in (output, *inputs)}
+    if rule.same_scale and len(quantizations) > 1:
         raise refuse(name, " that changes its scale")
 
 

@@ -17,7 +17,7 @@ from edgefer.runtime.c.calls import Calls, activation
 from edgefer.runtime.c.constants import Arrays
 from edgefer.runtime.c.memory import Places, Size, aligned, is_view, places_of
 from edgefer.runtime.c.modes import Mode
-from edgefer.runtime.c.steps import Step, Window, refuse, shape_of
+from edgefer.runtime.c.steps import Step, Window, shape_of
 from edgefer.runtime.c.tflite_file import Graph
 
 CHAIN = "ROWS"
@@ -126,8 +126,6 @@ class RowCalls(Calls):
 
     def _connected(self, step: Step) -> str:
         source, stored = self._sizes[step.source], self._layers.weights(step)
-        if stored.shape[1] != source.total:
-            raise refuse("the operator FULLY_CONNECTED", " of several rows")
         weights = stored.reshape(len(stored), 1, 1, -1)
         layer, groups = self._layers.convolution(step, weights, source.total, activation(step, 0))
         return f"k_connect(arena, {self._map(step.source)}, {self._map(step.output)}, {groups}, {layer});"
@@ -242,8 +240,6 @@ class RowCalls(Calls):
             return self._pooled(layer, out)
         weights = self._layers.weights(layer)
         if layer.kind == "CONV_2D":
-            if weights.shape[3] != inputs:
-                raise refuse("the operator CONV_2D", " in groups")
             constant, groups = self._layers.convolution(layer, weights, inputs, activation(layer, 3))
             pixel = window.right * inputs
             return f"k_convolve_row(rows, {window.height}, {groups}, {pixel}, {out}, {made.zero}, {constant});"
@@ -263,9 +259,6 @@ class RowCalls(Calls):
         return f"k_depthwise_any_row({spread}, {channels // inputs}, {out}, {made.zero}, {constant});"
 
     def _pooled(self, layer: Step, out: str) -> str:
-        self._require_one_scale(layer, layer.operator.inputs[0])
-        if activation(layer, 5):
-            raise refuse("the operator MAX_POOL_2D", " with a fused activation")
         window, (left, end) = layer.window, _sides(layer)
         inputs = left + shape_of(self._layers.tensor(layer.source))[1] + end
         outside = window.left - left

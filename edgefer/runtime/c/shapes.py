@@ -47,7 +47,8 @@ def options_of(operator: Operator) -> Table:
 def _integers(graph: Graph, operator: Operator) -> NDArray[Any]:
     """The second input: axes, amounts or an order."""
     tensor = graph.tensors[operator.inputs[1]]
-    if tensor.data is None or tensor.dtype not in ("int32", "int64") or tensor.data.size > 16:
+    assert tensor.data is not None
+    if tensor.dtype not in ("int32", "int64") or tensor.data.size > 16:
         raise refuse(f"the operator {operator.name}", f" by {tensor.dtype} of the shape {tensor.shape}")
     return tensor.data
 
@@ -104,6 +105,8 @@ def _pool(graph: Graph, operator: Operator) -> Sides:
     window = options.number(4), options.number(3)
     if len(given.shape) != 4 or not all(1 <= side <= POOL for side in window):
         raise refuse("the operator MAX_POOL_2D", f" on {given.shape} with a window of {window[0]} x {window[1]}")
+    if options.number(5, "<b"):
+        raise refuse("the operator MAX_POOL_2D", " with a fused activation")
     return (*slide(operator, shape_of(given), *window), shape_of(given)[2])
 
 
@@ -152,7 +155,7 @@ def _reshape(graph: Graph, operator: Operator) -> Sides:
 
 def _transposed(graph: Graph, operator: Operator) -> Sides:
     shape, order = graph.tensors[operator.inputs[0]].shape, _integers(graph, operator).ravel().tolist()
-    if sorted(order) != list(range(len(shape))) or len(shape) > 4:
+    if sorted(order) != list(range(len(shape))) or len(shape) > 4 or (len(shape) == 4 and order[0] != 0):
         raise refuse("the operator TRANSPOSE", f" of the shape {shape} in the order {order}")
     return _sides([shape[axis] for axis in order])
 
@@ -163,17 +166,25 @@ def _sides(shape: list[int]) -> Sides:
 
 def _joined(graph: Graph, operator: Operator) -> Sides:
     shapes = [list(graph.tensors[index].shape) for index in operator.inputs]
-    axis, rank = options_of(operator).number(0), len(shapes[0])
+    options, rank = options_of(operator), len(shapes[0])
+    axis = options.number(0)
     alike = -rank <= axis < rank and all(len(shape) == rank for shape in shapes)
     if not alike or len({tuple(shape[: axis % rank] + shape[axis % rank + 1 :]) for shape in shapes}) != 1:
         shown = ", ".join(map(str, shapes[:8]))
         raise refuse("the operator CONCATENATION", f" of the shapes {shown} along axis {axis}")
+    if axis % rank < rank - 3 or options.number(1, "<b"):
+        raise refuse("the operator CONCATENATION", " of batches or with a fused activation")
     return _sides([sum(s[a] for s in shapes) if a == axis % rank else shapes[0][a] for a in range(rank)])
 
 
 def _padded(graph: Graph, operator: Operator) -> Sides:
     shape, amounts = graph.tensors[operator.inputs[0]].shape, _integers(graph, operator)
-    if amounts.shape != (len(shape), 2) or amounts.min(initial=0) < 0 or amounts.max(initial=0) > SIDE:
+    if (
+        len(shape) > 4
+        or amounts.shape != (len(shape), 2)
+        or amounts.min(initial=0) < 0
+        or amounts.max(initial=0) > SIDE
+    ):
         raise refuse("the operator PAD", f" of the shape {shape} by {amounts.ravel().tolist()}")
     return _sides([side + int(before) + int(after) for side, (before, after) in zip(shape, amounts, strict=True)])
 
@@ -182,7 +193,7 @@ def _padded(graph: Graph, operator: Operator) -> Sides:
 class Rule:
     """What an operator takes: computed inputs (None: any number), constants behind them, and constants that may follow.
 
-    `output` gives the output's shape or raises ExportFailed; `same_scale`: the output has the input's scale.
+    `output` gives the output's shape or raises ExportFailed; `same_scale`: all inputs and the output have one scale.
     """
 
     computed: int | None
@@ -194,7 +205,7 @@ class Rule:
 
 RULES = {
     "ADD": Rule(2, 0, 0, _same),
-    "CONCATENATION": Rule(None, 0, 0, _joined),
+    "CONCATENATION": Rule(None, 0, 0, _joined, same_scale=True),
     "CONV_2D": Rule(1, 1, 1, _convolution),
     "DEPTHWISE_CONV_2D": Rule(1, 1, 1, _depthwise),
     "FULLY_CONNECTED": Rule(1, 1, 1, _connected),

@@ -114,10 +114,10 @@ class MadeNetwork:
         return self._operator("DEPTHWISE_CONV_2D", operands, self._add(shape, scale, self._zero(activation)), options)
 
     def pad(self, x: int, top: int, bottom: int, left: int, right: int) -> int:
-        _, height, width, channels = self.shape(x)
-        amounts = self._add((4, 2), data=np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
-        output = self._like(x, (1, height + top + bottom, width + left + right, channels))
-        return self._operator("PAD", [x, amounts], output, schema.PadOptionsT())
+        *batch, height, width, channels = self.shape(x)
+        amounts = np.array([*([0, 0] for _ in batch), [top, bottom], [left, right], [0, 0]], np.int32)
+        output = self._like(x, (*batch, height + top + bottom, width + left + right, channels))
+        return self._operator("PAD", [x, self._add(amounts.shape, data=amounts)], output, schema.PadOptionsT())
 
     def _like(self, x: int, shape: Shape) -> int:
         return self._add(shape, self._scale(x), int(self._tensors[x].quantization.zeroPoint[0]))

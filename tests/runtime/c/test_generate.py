@@ -179,6 +179,16 @@ def refused_networks() -> Iterator[tuple[str, bytes]]:
     yield "ABS", network.file(network.unary("ABS", network.input))
     network = MadeNetwork((2, 8, 8, 3))
     yield "batch 1", network.file(network.conv(network.input, 8, (3, 3)))
+    network = MadeNetwork((1, 8, 8, 3))
+    other = network.concatenate([network.input, network.conv(network.input, 3, (1, 1))], 3)  # of the first one's scale
+    yield "CONCATENATION that changes its scale", network.file(other)
+    for axis in (0, 1):
+        network = MadeNetwork((1, 1, 8, 8, 3))
+        yield "CONCATENATION of batches", network.file(network.concatenate([network.input], axis))
+    network = MadeNetwork((1, 1, 8, 8, 3))
+    yield "PAD of the shape", network.file(network.pad(network.input, 1, 1, 1, 1))
+    network = MadeNetwork((1, 1, 8, 3))
+    yield "TRANSPOSE of the shape", network.file(network.transpose(network.input, (1, 0, 2, 3)))
 
 
 @pytest.mark.parametrize(("word", "content"), refused_networks(), ids=lambda each: str(each)[:8])
