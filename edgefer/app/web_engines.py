@@ -11,7 +11,6 @@ import hashlib
 import io
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -58,7 +57,7 @@ class WebEngine:
 def web_engines() -> dict[str, WebEngine]:
     """The engines by the format of models that they run."""
     path = shipped_folder("targets") / "web-engines.toml"
-    return records.structure(dict[str, WebEngine], tomllib.loads(path.read_text("utf-8")), str(path))
+    return records.structure(dict[str, WebEngine], records.read_toml(path), str(path))
 
 
 def packages_of(formats: Iterable[str]) -> list[WebPackage]:

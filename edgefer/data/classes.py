@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +11,8 @@ import numpy as np
 
 from edgefer.data.dataset import Dataset, class_of
 from edgefer.data.listing import StatedClasses, printable
-from edgefer.runtime.errors import BadData, BadRecord, MissingFile, WrongOptions, one_line
-from edgefer.runtime.files import TOML_LIMIT, read_text
+from edgefer.runtime import records
+from edgefer.runtime.errors import BadData, BadRecord, WrongOptions, one_line
 from edgefer.runtime.labels import CLASS_WORDS, FERPLUS, FERPLUS_NAME, LABELS
 
 KNOWN = (*LABELS, "contempt")
@@ -103,16 +101,8 @@ def parse(text: str) -> StatedClasses:
 
 def _read(path: Path) -> dict[str, str]:
     """What a file says: under [classes], what a class folder is called -> its class, "" to leave it out."""
-    try:
-        text = read_text(path, TOML_LIMIT)
-    except OSError as error:
-        raise MissingFile(f"can't open {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise BadRecord(f"{path} is not UTF-8 text: write it again.") from error
-    try:
-        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} can't be read ({error}): mend it.") from error
+    read = records.read_toml if path.suffix.lower() == ".toml" else records.read_json
+    content = read(path, "correct it")
     table = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
         raise BadRecord(f'{path} must have a table "classes" of lines like 0 = "neutral" or bored = "", and no others.')

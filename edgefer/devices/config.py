@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -14,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, UnknownName
-from edgefer.runtime.files import TOML_LIMIT, read_text, shipped_folder, write_atomic
+from edgefer.runtime.files import shipped_folder, write_atomic
 from edgefer.runtime.names import NAMES_ARE, is_name
 
 T = TypeVar("T")
@@ -200,7 +199,7 @@ def _rows(kind: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
 
 def _shipped(name: str, kind: type[T]) -> dict[str, T]:
     path = shipped_folder("targets") / "devices" / f"{name}.toml"
-    return _rows(kind, tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    return _rows(kind, records.read_toml(path), str(path))
 
 
 @cache
@@ -238,14 +237,11 @@ def remote_boards_path() -> Path:
 
 
 def remote_boards() -> dict[str, RemoteBoard]:
-    """The user's boards by name, none if there is no file; raises BadRecord, also for what `board_fault` finds."""
+    """The user's boards by name, none if there is no file; raises MissingFile, and BadRecord for faults too."""
     path = remote_boards_path()
-    try:
-        content = tomllib.loads(read_text(path, TOML_LIMIT))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not TOML ({error}): mend it, or remove it and add the devices again.") from error
+    content = records.read_toml(path, "correct it, or remove it and add the devices again")
     boards = _rows(RemoteBoard, content, str(path))
     for board in boards.values():
         fault = board_fault(board)

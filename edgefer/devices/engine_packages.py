@@ -11,7 +11,6 @@ import re
 import shutil
 import sys
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -85,8 +84,7 @@ class EngineSet:
 def engine_sets() -> dict[str, EngineSet]:
     """All sets by name."""
     path = shipped_folder("targets") / "engines.toml"
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    named = {name: {"name": name, **table} for name, table in tables.items()}
+    named = {name: {"name": name, **table} for name, table in records.read_toml(path).items()}
     return records.structure(dict[str, EngineSet], named, str(path))
 
 

@@ -5,7 +5,6 @@ An unknown key or kind in a file is an error, and so is a loose end.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 from edgefer.papers.transcription import OF_IMAGES, Column, Convention, Facts, Kind, Method, Paper, Row, Table
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadRecord, UnknownName
-from edgefer.runtime.files import TOML_LIMIT, read_text, shipped_folder
+from edgefer.runtime.files import shipped_folder
 
 T = TypeVar("T")
 
@@ -41,10 +40,7 @@ def paper(name: str) -> Paper:
 
 def read_paper(path: Path) -> Paper:
     """One file; raises BadRecord naming the table and what is wrong with it."""
-    try:
-        content = tomllib.loads(read_text(path, TOML_LIMIT))
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not TOML ({error}): correct it.") from error
+    content = records.read_toml(path)
     # The parts first, so that the message names the keys of the part that is wrong.
     for table in _parts(content, "tables"):
         where = f"{path}, table {table.get('number')}"

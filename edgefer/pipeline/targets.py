@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -69,7 +68,7 @@ def unrun_targets() -> dict[str, Target]:
 
 def _rows() -> dict[str, Target]:
     path = shipped_folder("targets") / "targets.toml"
-    rows = records.structure(dict[str, Target], tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    rows = records.structure(dict[str, Target], records.read_toml(path), str(path))
     for name, row in rows.items():
         if row.format not in ENGINES | UNRUN:
             raise BadRecord(f"{path}: {name} has the format {row.format!r}, known are {', '.join(ENGINES | UNRUN)}.")

@@ -7,6 +7,7 @@ is refused by name. All schemas are at version 1.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema, has_controls, listed
-from edgefer.runtime.files import read_text, write_atomic
+from edgefer.runtime.files import RECORD_LIMIT, TOML_LIMIT, read_text, write_atomic
 
 T = TypeVar("T")
 GET_AGAIN = "get or build it again"
@@ -344,6 +345,14 @@ def read_json(path: Path, remedy: str = GET_AGAIN) -> Any:
     return parse_json(_text(path, remedy), str(path), remedy)
 
 
+def read_toml(path: Path, remedy: str = "correct it") -> dict[str, Any]:
+    """What a TOML file of at most TOML_LIMIT bytes holds; raises MissingFile or BadRecord."""
+    try:
+        return tomllib.loads(_text(path, remedy, TOML_LIMIT, "TOML"))
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{path} is not TOML ({error}): {remedy}.") from error
+
+
 def declared_schema(kind: type[Any]) -> str | None:
     """The schema of a kind of record: the default of its field `schema`; None if it has no such field."""
     declared = kind.__dataclass_fields__.get("schema")
@@ -355,13 +364,13 @@ def schema_of(content: Any) -> object:
     return content.get("schema") if isinstance(content, dict) else None
 
 
-def _text(path: Path, remedy: str) -> str:
+def _text(path: Path, remedy: str, limit: int = RECORD_LIMIT, kind: str = "JSON") -> str:
     try:
-        return read_text(path)
+        return read_text(path, limit)
     except OSError as error:
         raise MissingFile(f"can't read {path} ({error.strerror}): check the path, or {remedy}.") from error
     except UnicodeDecodeError as error:
-        raise BadRecord(f"{path} is not JSON ({error}): {remedy}.") from error
+        raise BadRecord(f"{path} is not {kind} ({error}): {remedy}.") from error
 
 
 def parse_json(text: str, source: str, remedy: str = GET_AGAIN) -> Any:

@@ -132,10 +132,13 @@ def test_lists_that_are_none(text: str) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with fails(MissingFile, 4, "gone.toml"):
         parse(str(tmp_path / "gone.toml"))
-    for text, word in (("[classes", "can't be read"), ("a = 1", "classes"), ("[classes]\na = 1", "classes")):
+    for text, word in (("[classes", "is not TOML"), ("a = 1", "classes"), ("[classes]\na = 1", "classes")):
         (tmp_path / "a.toml").write_text(text)
         with fails(BadRecord, 16, "a.toml", word):
             parse(str(tmp_path / "a.toml"))
+    (tmp_path / "a.json").write_text('{"classes": ')
+    with fails(BadRecord, 16, "is not JSON"):
+        parse(str(tmp_path / "a.json"))
     (tmp_path / "a.json").write_text('{"classes": {"a": "b"}}')
     with fails(BadRecord, 16, "less than two"):
         parse(str(tmp_path / "a.json"))

@@ -161,4 +161,4 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         if path.parent == tmp_path:
             path.write_text(" " * (files.TOML_LIMIT + 1))
         with pytest.raises(BadRecord, match=f"{path} has more than 1,048,576 bytes"):
-            files.read_text(path, files.TOML_LIMIT)
+            records.read_toml(path)

@@ -18,7 +18,6 @@ layout = "NCHW"               # or "NHWC", of an ONNX file; default: by its shap
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -28,8 +27,7 @@ from edgefer.arch import ARCHS, Arch
 from edgefer.arch.architecture import Color, ModelContract, Output
 from edgefer.pipeline.user_model.normalization import require_statistics
 from edgefer.runtime import records
-from edgefer.runtime.errors import BadRecord, MissingFile
-from edgefer.runtime.files import TOML_LIMIT, read_text
+from edgefer.runtime.errors import BadRecord
 from edgefer.runtime.labels import require_labels
 
 Layout = Literal["NCHW", "NHWC"]
@@ -106,12 +104,7 @@ def read_contract_file(
 
 
 def _from_file(path: Path) -> ContractFile:
-    try:
-        content = tomllib.loads(read_text(path, TOML_LIMIT))
-    except OSError as error:
-        raise MissingFile(f"can't read {path} ({error.strerror}): check the path and its permissions.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not TOML ({error}): correct it.") from error
+    content = records.read_toml(path)
     if isinstance(content.get("labels"), str):  # would be read as a list of letters
         content["labels"] = [label.strip() for label in content["labels"].split(",")]
     if isinstance(content.get("output_name"), int):  # a place in a tuple
