@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from edgefer.runtime import records
-from edgefer.runtime.records import TrainingRecord
 from edgefer.runtime.terminal_table import markdown
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training.recipes import RENAMED
 
 HERE = Path(__file__).parent

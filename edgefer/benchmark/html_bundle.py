@@ -14,7 +14,7 @@ from edgefer.runtime import units
 from edgefer.runtime.bench_record import Result
 from edgefer.runtime.contract import Contract, TensorSpec
 from edgefer.runtime.manifest import Manifest
-from edgefer.runtime.records import Scores
+from edgefer.runtime.training_record import Scores
 from edgefer.runtime.verify import AccuracyCheck
 
 

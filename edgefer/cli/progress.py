@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
-    from edgefer.runtime.records import Epoch
+    from edgefer.runtime.training_record import Epoch
     from edgefer.training.run import Listener
 
 

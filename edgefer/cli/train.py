@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edgefer.arch import Arch
     from edgefer.data.dataset import Dataset
     from edgefer.data.listing import ReadOptions
-    from edgefer.runtime.records import TrainingRecord
+    from edgefer.runtime.training_record import TrainingRecord
     from edgefer.training.recipes import Plan
 
 

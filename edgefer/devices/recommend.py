@@ -25,8 +25,8 @@ from edgefer.runtime import engines, files
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.errors import AccuracyDropped, BrokenBundle, NotSetUp, WrongOptions
+from edgefer.runtime.manifest import Fidelity
 from edgefer.runtime.progress import SILENT, Progress
-from edgefer.runtime.records import Fidelity
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from edgefer.papers.measured import Benches
 from edgefer.papers.transcription import Cell, Kind
 from edgefer.runtime import records
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.records import Scores, TrainingRecord
+from edgefer.runtime.training_record import Scores, TrainingRecord
 from edgefer.training.recipes import current_names
 
 DATASET = "FER2013"

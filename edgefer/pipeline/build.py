@@ -39,9 +39,8 @@ from edgefer.runtime.bundle import (
     write_bundle,
 )
 from edgefer.runtime.errors import BadCalibration, ExportFailed, NotInteger
-from edgefer.runtime.manifest import Manifest
+from edgefer.runtime.manifest import Dtypes, Fidelity, Manifest
 from edgefer.runtime.process import EXPLAINED, library_errors
-from edgefer.runtime.records import Fidelity
 from edgefer.training.weights import TrainedModel
 
 
@@ -144,7 +143,7 @@ def manifest_of(
     job: BuildJob,
     float_model: FloatModel,
     record: CalibrationRecord | None,
-    dtypes: records.Dtypes,
+    dtypes: Dtypes,
     made: contract.Contract,
     pairs: GoldenPairs,
     figures: Fidelity | None,
@@ -219,7 +218,7 @@ def _quantize(backend: Exporter, model: bytes, job: BuildJob, record: Calibratio
         return files if job.keep_names else shorten(files, backend.LEAN)
 
 
-def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> records.Dtypes:
+def _inspect(backend: Exporter, files: dict[str, bytes], job: BuildJob) -> Dtypes:
     with library_errors(partial(_stopped, job), EXPLAINED):
         dtypes = backend.dtypes(files, job.target)
     if job.target.precision == "int8" and dtypes.float_inside:

@@ -19,6 +19,7 @@ from edgefer.pipeline.ranges import Method, Range
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadCalibration, UnknownSchema
 from edgefer.runtime.files import digest, shipped_folder
+from edgefer.runtime.manifest import Fidelity
 from edgefer.runtime.preprocess import centre_crop, chunks, to_rgb
 
 AT_LEAST = 2
@@ -78,7 +79,7 @@ class CalibrationRecord:
     method: Method
     faces: CalibrationSet
     ranges: dict[str, Range]
-    fidelity: records.Fidelity | None = None
+    fidelity: Fidelity | None = None
     equalization: list[Equalization] = field(default_factory=list)
 
 

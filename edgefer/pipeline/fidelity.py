@@ -16,7 +16,7 @@ from edgefer.pipeline.targets import Limits
 from edgefer.runtime import records
 from edgefer.runtime.bundle import MANIFEST
 from edgefer.runtime.errors import AccuracyDropped
-from edgefer.runtime.records import Fidelity
+from edgefer.runtime.manifest import Fidelity
 
 WORK = 40e9  # multiply-accumulates that a network may take for all its faces: 512 faces at up to 78 M each
 DRAWN = 256  # drawn pictures that a file is judged by where there are no faces

@@ -16,7 +16,7 @@ from edgefer.runtime import cgroup, proc, shell
 from edgefer.runtime.bench_record import Gpu, Machine, MachineState, RunWarning
 from edgefer.runtime.bench_record import WarningKind as Kind
 from edgefer.runtime.errors import UnknownName
-from edgefer.runtime.records import Environment
+from edgefer.runtime.training_record import Environment
 
 CPU = "sys/devices/system/cpu"
 # Bits of `vcgencmd get_throttled`; bit n + 16 is the same at some time since boot.

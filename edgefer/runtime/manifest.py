@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from edgefer.runtime import records
 from edgefer.runtime.contract import Contract
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.training_record import TrainingRecord
 
 SCHEMAS = "edgefer/bundle/"
 
@@ -96,6 +95,50 @@ class DeviceManifest:
         return PurePosixPath(self.model).parts[0]
 
 
+@dataclass(frozen=True)
+class Dtypes:
+    """What a model's file is made of: tensors by element type, operators by name and element type.
+
+    `float_inside` names the operators that work on float tensors though the engine could do them in int8;
+    `float_only` the kinds that work on float tensors because the engine has them in float only.
+    """
+
+    tensors: dict[str, int]
+    operators: dict[str, int]
+    float_inside: list[str]
+    float_only: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How a built file answers on faces, beside the float network that it was made from.
+
+    target       what was built; its file was run by `engine`, one face at a time
+    source       where the faces come from: `faces` of them, none of which set an activation range
+    agreement    percent of the faces on which both give the same answer; interval: its 95 % interval (Wilson's)
+    rms          root mean square of the differences of the probabilities, of all classes; largest: the largest one
+    spread       standard deviation over the faces of the probability that varies most; float_spread: of float
+    commonest    percent of the faces that get the answer given most often; float_commonest: of float
+    accepted     what the target's limits refuse and `--accept-loss` accepted, None if nothing
+    warnings     what a user should know of these figures, a line each
+    """
+
+    target: str
+    engine: str
+    source: str
+    faces: int
+    agreement: float
+    interval: tuple[float, float]
+    rms: float
+    largest: float
+    spread: float
+    float_spread: float
+    commonest: float
+    float_commonest: float
+    accepted: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildRecord:
     """build.json: what is known of how a bundle was made; no device needs it."""
@@ -105,11 +148,11 @@ class BuildRecord:
     dtypes: Dtypes
     weights_sha256: str
     calibration: dict[str, Any] | None
-    training: records.TrainingRecord | None
+    training: TrainingRecord | None
     accuracy: dict[str, Any]
     versions: dict[str, str]
     own: dict[str, Any] | None = None  # of a network of the user's own: where from, its preprocessing, how folded
-    fidelity: records.Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
+    fidelity: Fidelity | None = None  # beside the float network, on faces; bundles of earlier versions: None
     keep_names: bool = True  # the model file is as the converter wrote it; in bundles of earlier versions it always is
 
 

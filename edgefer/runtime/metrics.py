@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgefer.runtime.labels import ferplus_columns
 from edgefer.runtime.preprocess import PixelRows
-from edgefer.runtime.records import Scores
+from edgefer.runtime.training_record import Scores
 
 
 class LabelledFaces(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from math import isfinite
@@ -22,124 +21,6 @@ from edgefer.runtime.files import RECORD_LIMIT, TOML_LIMIT, read_text, write_ato
 T = TypeVar("T")
 GET_AGAIN = "get or build it again"
 _EXPLAINED = 20_000  # values of a content whose every fault is looked for
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The machine and the versions that a figure comes from."""
-
-    cpu: str
-    cores: int
-    threads: int
-    system: str
-    python: str
-    packages: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Accuracy of one split in percent, centre crop; ten_crop where the ten crops were shown too.
-
-    `unseen` leaves out the images whose pixels also stand in Training; recall is per class, confusion counts images by
-    true class (rows) and answer (columns). ferplus is the share of the answers that are FER+'s majority, of the faces
-    that have one among these classes.
-    """
-
-    images: int
-    accuracy: float
-    unseen_images: int | None
-    unseen: float | None
-    recall: dict[str, float]
-    ten_crop: float | None = None
-    confusion: list[list[int]] | None = None
-    ferplus: float | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A point of the learning curves; accuracies in percent, lr at the epoch's start, round as in training.recipes.
-
-    public_nll is PublicTest's mean negative log-likelihood of the labels in nats; older records have none.
-    """
-
-    epoch: int
-    lr: float
-    loss: float
-    train_accuracy: float
-    public_accuracy: float
-    seconds: float
-    round: int = 0
-    public_nll: float | None = None
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How a weights file came to be; enough to train it again.
-
-    gpu: the one it was trained on, if any; pretrained: the weights that it started from, if not from random ones.
-    """
-
-    schema: str = field(default="edgefer/training/1", kw_only=True)
-    arch: str
-    command: str
-    edgefer: str
-    recipe: dict[str, Any]
-    seed: int
-    data: dict[str, Any]
-    weights_sha256: str
-    best_epoch: int
-    public: Scores
-    private: Scores | None
-    seconds: float
-    environment: Environment
-    curve: list[Epoch]
-    teachers: list[dict[str, str]] = field(default_factory=list)
-    gpu: str | None = None
-    pretrained: dict[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """How a built file answers on faces, beside the float network that it was made from.
-
-    target       what was built; its file was run by `engine`, one face at a time
-    source       where the faces come from: `faces` of them, none of which set an activation range
-    agreement    percent of the faces on which both give the same answer; interval: its 95 % interval (Wilson's)
-    rms          root mean square of the differences of the probabilities, of all classes; largest: the largest one
-    spread       standard deviation over the faces of the probability that varies most; float_spread: of float
-    commonest    percent of the faces that get the answer given most often; float_commonest: of float
-    accepted     what the target's limits refuse and `--accept-loss` accepted, None if nothing
-    warnings     what a user should know of these figures, a line each
-    """
-
-    target: str
-    engine: str
-    source: str
-    faces: int
-    agreement: float
-    interval: tuple[float, float]
-    rms: float
-    largest: float
-    spread: float
-    float_spread: float
-    commonest: float
-    float_commonest: float
-    accepted: str | None = None
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Dtypes:
-    """What a model's file is made of: tensors by element type, operators by name and element type.
-
-    `float_inside` names the operators that work on float tensors though the engine could do them in int8;
-    `float_only` the kinds that work on float tensors because the engine has them in float only.
-    """
-
-    tensors: dict[str, int]
-    operators: dict[str, int]
-    float_inside: list[str]
-    float_only: list[str] = field(default_factory=list)
 
 
 @cache

@@ -21,7 +21,7 @@ from edgefer.runtime.golden import PICTURE_LIMIT
 from edgefer.runtime.manifest import GoldenResize
 from edgefer.runtime.metrics import LabelledFaces
 from edgefer.runtime.preprocess import PixelRows, chunks
-from edgefer.runtime.records import Scores
+from edgefer.runtime.training_record import Scores
 
 DROP_LIMIT = 0.5  # points of accuracy that an artifact may lose against float
 AGREEMENT_LIMIT = 97.0  # percent of the images on which it must give float's answer

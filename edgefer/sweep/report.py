@@ -9,7 +9,7 @@ from statistics import mean, stdev
 
 from edgefer.runtime import __version__, records
 from edgefer.runtime.files import write_atomic
-from edgefer.runtime.records import Scores, TrainingRecord
+from edgefer.runtime.training_record import Scores, TrainingRecord
 from edgefer.sweep.runs import Row, Run, Sweep, finished
 from edgefer.training import recipes
 

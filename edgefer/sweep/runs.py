@@ -23,7 +23,7 @@ from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting, Diverged, EdgeferError
 from edgefer.runtime.files import locked, sha256, shipped_folder, writing
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training import recipes
 from edgefer.training.recipes import Plan
 

@@ -18,7 +18,7 @@ import torch
 from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import digest, write_atomic
 from edgefer.runtime.process import library_errors
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.training import torch_file
 from edgefer.training.loop import State
 from edgefer.training.recipes import recorded_settings

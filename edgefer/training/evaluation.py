@@ -25,7 +25,7 @@ from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import WrongOptions
 from edgefer.runtime.preprocess import PixelRows
 from edgefer.runtime.progress import SILENT, Progress
-from edgefer.runtime.records import Scores
+from edgefer.runtime.training_record import Scores
 from edgefer.training.augment import centre, grey, to_channels
 from edgefer.training.weights import TrainedModel
 

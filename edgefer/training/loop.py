@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from edgefer.arch import Arch
 from edgefer.data.dataset import Dataset
 from edgefer.runtime.errors import Diverged
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.training import evaluation, losses, parallel, schedule
 from edgefer.training.augment import augment, grey, mix, to_channels
 from edgefer.training.bank import Bank

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from edgefer.runtime.records import Epoch, Scores, TrainingRecord
 from edgefer.runtime.terminal_table import markdown
+from edgefer.runtime.training_record import Epoch, Scores, TrainingRecord
 from edgefer.training.figures import COLOURS, save
 
 BLUE, ORANGE, *_ = COLOURS

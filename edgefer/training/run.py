@@ -16,6 +16,7 @@ from edgefer.runtime import __version__, machine, records
 from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
+from edgefer.runtime.training_record import Epoch, TrainingRecord
 from edgefer.training import (
     bank,
     checkpoint,
@@ -38,12 +39,12 @@ PACKAGES = ("torch", "numpy", "pillow", "safetensors")
 class Listener:
     """What is called while training: with each finished epoch, each batch's loss, each line that a user should see."""
 
-    epoch: Callable[[records.Epoch], None]
+    epoch: Callable[[Epoch], None]
     batch: Callable[[float], None]
     note: Callable[[str], None] = lambda _: None
 
 
-def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
+def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> TrainingRecord:
     """Write <out>/<arch>.safetensors, .json, .png and .md (the model card); resume <out>/<arch>.checkpoint.
 
     Under torchrun the processes share the work and the folder; the main process writes (training.parallel).
@@ -66,7 +67,7 @@ def _require_device(device: str) -> None:
         )
 
 
-def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> records.TrainingRecord:
+def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> TrainingRecord:
     data = data.resized(plan.arch.resize)
     training_data = _training_data(plan, data)
     pretrained = None
@@ -160,7 +161,7 @@ def _settings(plan: Plan, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.TrainingRecord:
+def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> TrainingRecord:
     name = plan.arch.name
     network = plan.arch.build()
     network.load_state_dict(state.best)
@@ -168,7 +169,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> records.
     _write_weights(plan, state, path)
     best = schedule.chosen_epoch(plan.recipe, state.curve).epoch
     private = evaluation.scores(network, plan.arch, data, "PrivateTest") if data.has("PrivateTest") else None
-    record = records.TrainingRecord(
+    record = TrainingRecord(
         arch=name,
         command=command(plan, data),
         edgefer=__version__,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.training.recipes import Recipe
 
 PLATEAU = 0.9  # Kong et al., section 4.2

@@ -17,6 +17,7 @@ from edgefer.runtime import records
 from edgefer.runtime.errors import BadWeights, EdgeferError, MissingFile
 from edgefer.runtime.files import digest, sha256, shipped_folder
 from edgefer.runtime.progress import SILENT, Progress
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training import torch_file
 
 Tensors = dict[str, Tensor]
@@ -33,7 +34,7 @@ class TrainedModel:
 
     network: nn.Module
     sha256: str
-    record: records.TrainingRecord | None
+    record: TrainingRecord | None
     untrained: int | None = None
 
 
@@ -174,12 +175,12 @@ def _require_classes(arch: Arch, path: Path, shapes: Mapping[str, tuple[int, ...
             )
 
 
-def _record(path: Path, arch: Arch) -> records.TrainingRecord | None:
+def _record(path: Path, arch: Arch) -> TrainingRecord | None:
     """The training record beside the weights, if it is theirs."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return None
-    record = records.read(records.TrainingRecord, beside)
+    record = records.read(TrainingRecord, beside)
     if record.weights_sha256 == sha256(path) and record.arch == arch.name:
         return record
     if path.parent == shipped_folder("weights"):

@@ -23,7 +23,7 @@ from edgefer.runtime.bundle import Bundle
 from edgefer.runtime.errors import BadRecord, MissingFile
 from edgefer.runtime.labels import LABELS
 from edgefer.runtime.peak import Peak, measure
-from edgefer.runtime.records import Scores
+from edgefer.runtime.training_record import Scores
 from edgefer.runtime.verify import AccuracyCheck
 from tests.benchmark import made
 from tests.made import golden

@@ -25,7 +25,7 @@ from edgefer.runtime.bench_record import (
     WarningKind,
 )
 from edgefer.runtime.bundle import read_bundle, write_bundle
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes
 from tests.pipeline.test_bundle_readme import GOLDEN_FILES, MANIFESTS
 
 FRAME = 1e-3  # seconds

@@ -10,7 +10,7 @@ from edgefer.papers.counts import Counts
 from edgefer.papers.evidence import Records
 from edgefer.papers.measured import Benches, BenchResult
 from edgefer.runtime.bench_record import BenchRecord, Gpu, Settings
-from edgefer.runtime.records import Environment, Epoch, Scores, TrainingRecord
+from edgefer.runtime.training_record import Environment, Epoch, Scores, TrainingRecord
 from tests.benchmark.made import record, result, run
 
 EAN = {

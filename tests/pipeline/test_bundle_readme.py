@@ -28,8 +28,7 @@ from edgefer.runtime.bundle import (
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.golden import golden_picture, large_picture, to_png
 from edgefer.runtime.labels import LABELS
-from edgefer.runtime.manifest import FileEntry, Golden, GoldenResize, Manifest
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes, FileEntry, Golden, GoldenResize, Manifest
 from tests import made
 from tests.pipeline.snippet_runner import check_python_snippet, python_block, run_python_snippet
 

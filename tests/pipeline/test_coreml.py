@@ -22,7 +22,7 @@ from edgefer.runtime.bundle import README, Bundle, read_bundle
 from edgefer.runtime.contract import TensorSpec
 from edgefer.runtime.engines import ENGINES, UNRUN, load
 from edgefer.runtime.errors import EdgeferError, MissingEngine, NotSetUp, WrongOptions
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes
 from edgefer.training import weights
 
 NAME = "coreml-fp16"

@@ -28,6 +28,7 @@ from edgefer.runtime import engines, records
 from edgefer.runtime.bundle import CALIBRATION, README, read_bundle
 from edgefer.runtime.errors import AccuracyDropped, BadCalibration, BadData, ExportFailed
 from edgefer.runtime.files import shipped_folder
+from edgefer.runtime.manifest import Fidelity
 from edgefer.training import weights
 from tests.made import write_csv
 
@@ -57,7 +58,7 @@ def random_answers(seed: int, count: int = 300, classes: int = 7) -> NDArray[np.
     return drawn.astype(np.float32)
 
 
-def figures(answers: NDArray[np.float32], baseline: NDArray[np.float32], source: str = "f.csv") -> records.Fidelity:
+def figures(answers: NDArray[np.float32], baseline: NDArray[np.float32], source: str = "f.csv") -> Fidelity:
     return compare(answers, baseline, target="onnx-int8", engine="E 1", source=source)
 
 

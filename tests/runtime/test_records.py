@@ -18,8 +18,8 @@ from edgefer.runtime import contract, files, records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.errors import BadRecord, MissingFile, UnknownSchema
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.manifest import DeviceManifest, FileEntry, Golden, Manifest
-from edgefer.runtime.records import Dtypes, Environment, Epoch, Fidelity, Scores, TrainingRecord
+from edgefer.runtime.manifest import DeviceManifest, Dtypes, Fidelity, FileEntry, Golden, Manifest
+from edgefer.runtime.training_record import Environment, Epoch, Scores, TrainingRecord
 
 KINDS = (
     Scores,
@@ -105,10 +105,10 @@ def test_a_file_with_control_characters_is_refused(tmp_path: Path, text: str) ->
     for content in ({**record, "arch": text}, {**record, "recipe": {text: 1}}, {**record, "recipe": {"a": [text]}}):
         path.write_text(json.dumps(content))
         with pytest.raises(BadRecord, match="has a control character in") as failure:
-            records.read(records.TrainingRecord, path)
+            records.read(TrainingRecord, path)
         assert str(failure.value).isprintable()
     path.write_text(json.dumps({**record, "arch": "é\u00a0µ"}))
-    assert records.read(records.TrainingRecord, path).arch == "é\u00a0µ"
+    assert records.read(TrainingRecord, path).arch == "é\u00a0µ"
 
 
 def made_record() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadCheckpoint, BadSetting, MissingEngine
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.sweep import remote, report, runs
 from edgefer.sweep.report import SweepRecord
 from edgefer.sweep.runs import Row, Run, Sweep, SweepOptions, grid

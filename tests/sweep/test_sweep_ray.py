@@ -11,7 +11,7 @@ import pytest
 from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import Unreachable
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.sweep import remote, runs
 from edgefer.sweep.runs import Outcome, Run, SweepOptions, grid
 from tests.made import write_csv

@@ -31,8 +31,8 @@ from edgefer.runtime.bundle import BUILD, MANIFEST, read_bundle
 from edgefer.runtime.classifier import read_image
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.golden import golden_png
-from edgefer.runtime.records import TrainingRecord
 from edgefer.runtime.signature import make_public_key, read_public_key
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training import bank, checkpoint, loop, recipes, torch_file, weights
 from tests.benchmark.made import bundle, record, result
 from tests.made import write_csv, write_votes

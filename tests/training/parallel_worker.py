@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from edgefer.arch import Arch, get_arch
 from edgefer.data.load import load
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.training import parallel, recipes, run
 from edgefer.training.recipes import Plan
 

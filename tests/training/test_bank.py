@@ -16,7 +16,7 @@ from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadBank, BadSetting, MissingFile
 from edgefer.runtime.files import locked, sha256
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import Epoch, TrainingRecord
 from edgefer.training import losses, recipes, run
 from edgefer.training.augment import grey, view
 from edgefer.training.bank import BankSettings, build_bank, open_bank, settings_of
@@ -140,7 +140,7 @@ def test_a_training_on_it_resumes_exactly(data: Dataset, bank: Path, tmp_path: P
     plan = Plan(EAN, RECIPE, seed=1, threads=1, bank=bank)
     whole = run.train(plan, data, tmp_path / "whole", SILENT)
 
-    def stop(epoch: records.Epoch) -> None:
+    def stop(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             raise KeyboardInterrupt
 

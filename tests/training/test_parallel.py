@@ -15,7 +15,7 @@ from torch import Tensor
 from edgefer.arch import get_arch
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadSetting
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training import parallel
 from tests.made import write_csv
 from tests.training import parallel_worker

@@ -17,7 +17,7 @@ from edgefer.data.load import load
 from edgefer.runtime import records
 from edgefer.runtime.errors import BadSetting, BadWeights, EmptyData, UnknownName
 from edgefer.runtime.files import shipped_folder
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import TrainingRecord
 from edgefer.training import recipes, run
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes, write_weights

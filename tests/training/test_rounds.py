@@ -11,7 +11,7 @@ import torch
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
-from edgefer.runtime import records
+from edgefer.runtime.training_record import Epoch
 from edgefer.training import loop, recipes, run
 from tests.made import write_csv
 
@@ -45,7 +45,7 @@ def test_resumes_in_the_middle_of_a_round(data: Dataset, tmp_path: Path) -> None
     record = run.train(PLAN, data, whole, SILENT)
     assert record.curve[-1].round >= 1
 
-    def stop(epoch: records.Epoch) -> None:
+    def stop(epoch: Epoch) -> None:
         if epoch.epoch == 3:  # the first of round 1
             raise Killed
 

@@ -25,7 +25,7 @@ from edgefer.runtime import records, verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
-from edgefer.runtime.records import TrainingRecord
+from edgefer.runtime.training_record import Epoch, TrainingRecord
 from edgefer.training import evaluation, loop, model_card, recipes, run, weights
 from tests.made import write_csv, write_weights
 
@@ -78,7 +78,7 @@ class Killed(Exception):
 def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
 ) -> None:
-    def stop(epoch: records.Epoch) -> None:
+    def stop(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             raise Killed
 
@@ -105,7 +105,7 @@ def test_a_training_starts_from_pretrained_weights(data: Dataset, tmp_path: Path
 
 
 def test_a_checkpoint_of_other_pretrained_weights_is_refused(data: Dataset, tmp_path: Path) -> None:
-    def stop(_: records.Epoch) -> None:
+    def stop(_: Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
@@ -134,7 +134,7 @@ def test_killed_process_leaves_a_whole_checkpoint(tmp_path: Path, sign: signal.S
 
 
 def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
-    def stop(_: records.Epoch) -> None:
+    def stop(_: Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
@@ -149,7 +149,7 @@ def test_checkpoint_of_other_settings(data: Dataset, tmp_path: Path) -> None:
 def test_a_checkpoint_with_settings_of_older_names_goes_on(
     data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
 ) -> None:
-    def stop(_: records.Epoch) -> None:
+    def stop(_: Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
@@ -272,7 +272,7 @@ def test_a_rate_that_is_too_high_stops_at_the_first_loss_that_is_no_number(data:
 def test_what_was_good_before_a_divergence_is_kept(data: Dataset, tmp_path: Path) -> None:
     states: list[loop.State] = []
 
-    def spoil(epoch: records.Epoch) -> None:
+    def spoil(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             next(states[0].network.parameters()).data.fill_(float("nan"))
 
@@ -304,7 +304,7 @@ def test_weights_that_the_last_step_spoilt_are_not_kept(data: Dataset, tmp_path:
 def cut_off(plan: recipes.Plan, data: Dataset, out: Path) -> None:
     """A training that was killed after its first epoch."""
 
-    def stop(_: records.Epoch) -> None:
+    def stop(_: Epoch) -> None:
         raise Killed
 
     with pytest.raises(Killed):

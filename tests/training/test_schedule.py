@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer.runtime.records import Epoch
+from edgefer.runtime.training_record import Epoch
 from edgefer.training import schedule
 from edgefer.training.recipes import Recipe
 

@@ -18,8 +18,8 @@ from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines import ENGINES
 from edgefer.runtime.errors import MissingEngine
 from edgefer.runtime.files import digest
+from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
-from edgefer.runtime.records import Dtypes
 
 Ranges = Mapping[str, tuple[float, float]]
 Activations = dict[str, NDArray[np.float32]]

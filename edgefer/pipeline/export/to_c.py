@@ -10,7 +10,7 @@ from edgefer.pipeline.export import LeanStep, Ranges, to_tflite
 from edgefer.pipeline.export.to_tflite import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.c.generate import generate
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes
 
 
 def _beside(step: LeanStep) -> LeanStep:

@@ -20,8 +20,8 @@ from coremltools.proto import MIL_pb2, Model_pb2
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.contract import TensorSpec
+from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
-from edgefer.runtime.records import Dtypes
 
 INPUT, OUTPUT = "pixels", "probabilities"
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"

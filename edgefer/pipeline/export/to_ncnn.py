@@ -22,7 +22,7 @@ from edgefer.pipeline.export.to_onnx import activations, convert, input_name, ob
 from edgefer.pipeline.targets import Target
 from edgefer.runtime import ending
 from edgefer.runtime.errors import ExportFailed
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes
 
 LEAN: dict[str, LeanStep] = {}
 __all__ = ["LEAN", "activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX

@@ -22,8 +22,8 @@ from edgefer.pipeline.export.rewrite import rewrite_pools
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
+from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
-from edgefer.runtime.records import Dtypes
 
 OPSET = 18  # the lowest that torch's exporter implements
 INPUT, OUTPUT = "pixels", "probabilities"

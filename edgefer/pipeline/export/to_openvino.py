@@ -16,8 +16,8 @@ from edgefer.pipeline.export import Ranges, lean_openvino, to_onnx
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.engines.openvino import process_core
+from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
-from edgefer.runtime.records import Dtypes
 
 LEAN = lean_openvino.STEPS
 __all__ = ["LEAN", "activations", "convert", "dtypes", "input_name", "observe", "quantize"]  # the float graph is ONNX

@@ -27,8 +27,8 @@ from edgefer.pipeline.export.rewrite import rewrite_divisions, rewrite_pools
 from edgefer.pipeline.fold import DeployableModel, called
 from edgefer.pipeline.targets import Target
 from edgefer.runtime.errors import ExportFailed
+from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
-from edgefer.runtime.records import Dtypes
 
 LEAN = lean_tflite.STEPS
 _Op = qtyping.TFLOperationName

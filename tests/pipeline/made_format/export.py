@@ -12,7 +12,7 @@ from torch import nn
 from edgefer.pipeline.export import Activations, LeanStep, Ranges
 from edgefer.pipeline.fold import DeployableModel
 from edgefer.pipeline.targets import Target
-from edgefer.runtime.records import Dtypes
+from edgefer.runtime.manifest import Dtypes
 
 LEAN: dict[str, LeanStep] = {}  # nothing in it is there for people only
 
