@@ -7,6 +7,7 @@ whoever starts it and from wherever, because what a processor executes depends o
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,8 @@ STEADY = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS":
 KEPT = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY", "EDGEFER_KERNEL", "CC")
 SEED = "1"
 FOLDERS = 100
+_PATIENCE = 60.0  # seconds for QEMU to tell of itself: what it says is kept, and the machine may be busy
+_VERSION = re.compile(r"\bversion (\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,13 @@ class Emulator:
 
 @cache
 def _takes_plugins(program: str) -> bool:
-    return "\n-plugin" in (shell.run_or_none([program, "-help"]) or "")
+    return "\n-plugin" in (shell.run_or_none([program, "-help"], _PATIENCE) or "")
 
 
 @cache
 def _version(program: str) -> str | None:
-    words = (shell.run_or_none([program, "--version"]) or "").split()
-    told = (
-        words.index("version") + 1 if "version" in words else len(words)
-    )  # "QEMU emulator version 7.2" without a user
-    return words[told] if told < len(words) else None
+    said = _VERSION.search(shell.run_or_none([program, "--version"], _PATIENCE) or "")
+    return said[1] if said else None
 
 
 # Haswell: AVX2, the newest that QEMU 7.2 emulates. It has no AVX-512, so an engine takes its AVX2 kernels.

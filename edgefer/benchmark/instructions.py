@@ -98,7 +98,9 @@ def _compiler() -> str | None:
 
 
 def plugin(qemu: Emulator) -> Path:
-    """The compiled plugin, kept in the user's cache under a checksum of its source; raises WorkerFailed."""
+    """The plugin compiled for that QEMU, in the user's cache under a checksum of its source; raises WorkerFailed."""
+    if qemu.version is None:
+        raise WorkerFailed(f"`{qemu.program} --version` names no version, and the plugin is compiled for one")
     version = _plugin_version(qemu.version)
     kept = cache_folder() / f"tcg_count-{digest(SOURCE.read_bytes())[:16]}-v{version}.so"
     if kept.is_file():
@@ -113,7 +115,6 @@ def plugin(qemu: Emulator) -> Path:
     return kept
 
 
-def _plugin_version(version: str | None) -> int:
+def _plugin_version(version: str) -> int:
     """Of QEMU's interface for plugins: 9.0 and newer refuse 1, older ones know no other."""
-    major = (version or "").partition(".")[0]
-    return 2 if major.isdigit() and int(major) >= 9 else 1
+    return 2 if int(version.partition(".")[0]) >= 9 else 1

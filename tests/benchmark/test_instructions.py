@@ -50,7 +50,7 @@ def test_without_the_emulator_it_says_what_to_install(monkeypatch: pytest.Monkey
 def test_an_emulator_without_plugins_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(emulator, "_takes_plugins", emulator._takes_plugins.__wrapped__)
-    monkeypatch.setattr(shell, "run_or_none", lambda line: "usage\n-version   display version")
+    monkeypatch.setattr(shell, "run_or_none", lambda *_: "usage\n-version   display version")
     reason = instructions.count(BUNDLE).reason
     assert reason is not None and "built without plugins" in reason
 
@@ -173,17 +173,24 @@ def test_a_guest_sees_one_environment_whoever_starts_it(monkeypatch: pytest.Monk
     [
         ("qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)", "7.2.22", 1),
         ("qemu-aarch64 version 8.2.2", "8.2.2", 1),
-        ("qemu-aarch64 version 10.0.2 (Debian)", "10.0.2", 2),
-        ("something else", None, 1),
-        (None, None, 1),
+        ("QEMU emulator version 10.0.2 (Debian)", "10.0.2", 2),
+        ("qemu-aarch64 version 9.0.0-rc1", "9.0.0", 2),
     ],
 )
 def test_the_plugin_is_of_the_interface_that_qemu_has(
-    said: str | None, version: str | None, plugin: int, monkeypatch: pytest.MonkeyPatch
+    said: str, version: str, plugin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell, "run_or_none", lambda line: said)
+    monkeypatch.setattr(shell, "run_or_none", lambda *_: said)
     assert emulator._version.__wrapped__("qemu") == version
     assert instructions._plugin_version(version) == plugin
+
+
+@pytest.mark.parametrize("said", [None, "something else", "version", "the version of Debian"])
+def test_without_a_version_of_qemu_there_is_no_plugin(said: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "_version", emulator._version.__wrapped__)
+    monkeypatch.setattr(shell, "run_or_none", lambda *_: said)
+    with pytest.raises(WorkerFailed, match="`qemu-x86_64 --version` names no version"):
+        instructions.plugin(emulator.EMULATORS["x86"])
 
 
 def test_where_addresses_can_not_be_fixed_it_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
