@@ -27,11 +27,16 @@ from edgefer.runtime.errors import BrokenBundle, CompilerFailed, NotSetUp, Worke
 from edgefer.runtime.files import cache_folder, digest_contents, write_atomic
 
 QEMU, COMPILER, SIZE = "qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size"
-PACKAGES = {QEMU: "qemu-system-arm", COMPILER: "gcc-arm-none-eabi and libnewlib-arm-none-eabi"}
+PACKAGES = {
+    QEMU: "qemu-system-arm",
+    COMPILER: "gcc-arm-none-eabi and libnewlib-arm-none-eabi",
+    SIZE: "binutils-arm-none-eabi",
+}
 START, LAYOUT = (Path(__file__).with_name(name) for name in ("start.c", "firmware.ld"))
 OPTIONS = ("-O3", "-std=c99", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections")
 LINKED = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections")
 _OVERFLOWED = re.compile(r"region `(FLASH|RAM)' overflowed by (\d+) bytes")
+_SIZES = re.compile(r"^\s*(\d+)\s+(\d+)\s+\d+\s", re.MULTILINE)  # text, data and bss
 _CODES = {
     3: "it could not read or write its files",
     4: "the processor met a fault",
@@ -49,7 +54,7 @@ def lacking() -> str | None:
 @cache
 def compiler_title() -> str:
     """The compiler's name and version."""
-    said = shell.run_or_none([COMPILER, "-dumpfullversion"]) or "of an unknown version"
+    said = shell.run_or_none([COMPILER, "-dumpfullversion"], _SECONDS) or "of an unknown version"
     return f"{COMPILER} {said}"
 
 
@@ -139,7 +144,8 @@ class Firmware:
 def build(bundle: Bundle, row: Microcontroller) -> Firmware:
     """The firmware of a c-int8 bundle, from edgefer's cache if it was compiled before.
 
-    Raises BrokenBundle if its C is not what this edgefer generates, NotSetUp if it does not fit, CompilerFailed.
+    Raises BrokenBundle if its C is not what this edgefer generates, NotSetUp if it does not fit or its size can't be
+    told, CompilerFailed.
     """
     manifest = bundle.manifest
     try:
@@ -147,9 +153,13 @@ def build(bundle: Bundle, row: Microcontroller) -> Firmware:
     except ValueError as error:
         raise BrokenBundle(f"{manifest.name}: {error}: build the bundle again.") from error
     image = compiled(network, row, manifest.name)
-    sizes = shell.run_or_none([SIZE, str(image)]) or ""
-    text, data = sizes.splitlines()[-1].split()[:2] if sizes else ("0", "0")
-    return Firmware(manifest.name, row, image, int(text) + int(data), network.input, network.output)
+    sizes = _SIZES.search(shell.run_or_none([SIZE, str(image)], _SECONDS) or "")
+    if sizes is None:
+        raise NotSetUp(
+            f"how much flash {manifest.name} takes on {row.name} is not known, {SIZE} does not tell: install Debian's "
+            f"package {PACKAGES[SIZE]}."
+        )
+    return Firmware(manifest.name, row, image, int(sizes[1]) + int(sizes[2]), network.input, network.output)
 
 
 def compiled(network: c.Network, row: Microcontroller, title: str) -> Path:

@@ -112,6 +112,19 @@ def test_what_does_not_fit_says_by_how_much(workload: Workload) -> None:
 
 
 @needs_programs
+@pytest.mark.parametrize("said", [None, "", "   text\t   data\t    bss\n", "size: no such file"])
+def test_a_size_that_no_tool_tells_is_refused(
+    said: str | None, workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, run_or_none = device(NAMES[0]), shell.run_or_none
+    monkeypatch.setattr(
+        shell, "run_or_none", lambda line, *more: said if line[0] == firmware.SIZE else run_or_none(line, *more)
+    )
+    with pytest.raises(NotSetUp, match=r"how much flash ean\.c-int8 takes .*size does not tell: .* binutils-arm-none"):
+        board.expand([workload])
+
+
+@needs_programs
 def test_c_of_another_generator_is_not_compiled(workload: Workload, tmp_path: Path) -> None:
     assert workload.bundle is not None
     folder = Path(shutil.copytree(workload.bundle.folder, tmp_path / "changed"))
