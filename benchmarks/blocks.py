@@ -9,7 +9,6 @@ it is known: started again, the script goes on where it was. `--again` forgets f
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -205,24 +204,19 @@ def _cell(cell: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Measure what is missing, write the record and its page; exit with 1 if a cell is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("blocks", nargs="*", metavar="BLOCK", help="default: all")
-    parser.add_argument("--again", action="store_true", help="forget the cells of these blocks first")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = matrix.arguments(__doc__, "block")
     if given.child:
-        for cell in build(given.blocks[0], given.blocks[1:]):
+        for cell in build(given.names[0], given.names[1:]):
             print(json.dumps(cell), flush=True)
         return
     record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"schema": "edgefer/blocks/1", "blocks": {}}
     record["environment"] = records.plain(machine.describe_environment(matrix.PACKAGES, os.cpu_count() or 1))
-    for name in given.blocks or NAMES:
-        cells = {} if given.again else record["blocks"].get(name, {})
-        record["blocks"][name] = cells
-        for _ in matrix.measure(name, cells, Path(__file__)):
-            records.write(RECORD, record)
-            write_atomic(TABLE, render(record).encode())
-        print(name, {target: _cell(cell) for target, cell in cells.items()}, flush=True)
+
+    def keep(_: str) -> None:
+        records.write(RECORD, record)
+        write_atomic(TABLE, render(record).encode())
+
+    matrix.fill(record["blocks"], given.names or NAMES, given.again, keep, _cell, Path(__file__))
     if wrong := [f"{n}.{t}" for n, row in record["blocks"].items() for t, cell in row.items() if "wrong" in cell]:
         sys.exit(f"built and wrong: {', '.join(wrong)}")
 

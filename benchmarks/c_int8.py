@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,16 +133,20 @@ def timed(run: Callable[[], Any], frames: int) -> float:
     return (time.perf_counter() - began) / frames
 
 
+def ratio(values: Sequence[float], base: Sequence[float]) -> dict[str, float]:
+    """The median of the rounds' ratios, and the 95 % interval of that median by bootstrap."""
+    ratios = np.array(values) / np.array(base)
+    medians = np.median(np.random.default_rng(0).choice(ratios, (1000, len(ratios))), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return {"ratio": float(np.median(ratios)), "low": float(low), "high": float(high)}
+
+
 def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """Medians, and ratios to LiteRT with their intervals."""
-    base, draws = np.array(seconds[LITERT]), np.random.default_rng(0)
     found = {}
     for name, values in seconds.items():
-        ratios = np.array(values) / base
-        medians = np.median(draws.choice(ratios, (1000, len(ratios))), axis=1)
-        low, high = np.percentile(medians, [2.5, 97.5])
-        numbers = {"us": 1e6 * np.median(values), "ratio": np.median(ratios), "low": low, "high": high}
-        found[name] = {key: round(float(number), 4) for key, number in numbers.items()}
+        numbers = {"us": 1e6 * float(np.median(values))} | ratio(values, seconds[LITERT])
+        found[name] = {key: round(number, 4) for key, number in numbers.items()}
     return found
 
 

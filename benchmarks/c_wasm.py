@@ -23,6 +23,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import c_int8
 import numpy as np
 
 from edgefer.app.web_engines import package_files, packages_of
@@ -133,12 +134,10 @@ def measure(network: str, browser: Any, rounds: int, starts: int) -> dict[str, d
                 "([shape, rounds, frames]) => measure(shape, rounds, frames)", [shape, rounds, FRAMES]
             )
             page.close()
-    base, draws = np.array(times[LITERT]), np.random.default_rng(0)
+    base = times[LITERT]
     for way, values in times.items():
-        ratios = np.array(values) / base
-        low, high = np.percentile(np.median(draws.choice(ratios, (1000, len(ratios))), axis=1), [2.5, 97.5])
         fastest = np.percentile(values, 10)
-        numbers = {"us": np.median(values), "p10": fastest, "ratio": np.median(ratios), "low": low, "high": high}
+        numbers = {"us": np.median(values), "p10": fastest} | c_int8.ratio(values, base)
         numbers["p10_ratio"] = fastest / np.percentile(base, 10)
         found.setdefault(way, {}).update({key: round(float(number), 4) for key, number in numbers.items()})
     return found

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,31 @@ def measure(network: str, cells: dict[str, Any], script: Path = Path(__file__)) 
             yield
 
 
+def arguments(description: str | None, what: str) -> argparse.Namespace:
+    """The command line of a script that fills in cells of `what`: `names`, `again` and `child`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar=what.upper(), help="default: all")
+    parser.add_argument("--again", action="store_true", help=f"forget the cells of these {what}s first")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def fill(
+    rows: dict[str, Any],
+    names: Iterable[str],
+    again: bool,
+    keep: Callable[[str], None],
+    shown: Callable[[dict[str, Any]], object],
+    script: Path = Path(__file__),
+) -> None:
+    """Measure what is missing of each name's cells; `keep` hears of the name behind each, to write the record down."""
+    for name in names:
+        cells = rows[name] = {} if again else rows.get(name, {})
+        for _ in measure(name, cells, script):
+            keep(name)
+        print(name, {target: shown(cell) for target, cell in cells.items()}, flush=True)
+
+
 def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
     names = list(all_targets())
@@ -133,13 +158,9 @@ def surprises(record: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Measure what is missing, write the record and its table; exit with 1 if a cell doesn't hold and should."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="default: all")
-    parser.add_argument("--again", action="store_true", help="forget the cells of these networks first")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = arguments(__doc__, "network")
     if given.child:
-        child(given.networks[0], given.networks[1:])
+        child(given.names[0], given.names[1:])
         return
     record = (
         json.loads(RECORD.read_text())
@@ -147,15 +168,13 @@ def main() -> None:
         else {"schema": "edgefer/matrix/1", "networks": {}, "cpus": {}}
     )
     record["environment"] = records.plain(machine.describe_environment(PACKAGES, os.cpu_count() or 1))
-    for network in given.networks or ARCHS:
-        cells = {} if given.again else record["networks"].get(network, {})
-        record["networks"][network] = cells
-        if any(name not in cells for name in tried(network)):
-            record["cpus"][network] = record["environment"]["cpu"]
-        for _ in measure(network, cells):
-            records.write(RECORD, record)
-            write_atomic(TABLE, render(record).encode())
-        print(network, {name: cell.get("seconds", "no") for name, cell in cells.items()}, flush=True)
+
+    def keep(network: str) -> None:
+        record["cpus"][network] = record["environment"]["cpu"]
+        records.write(RECORD, record)
+        write_atomic(TABLE, render(record).encode())
+
+    fill(record["networks"], given.names or ARCHS, given.again, keep, lambda cell: cell.get("seconds", "no"))
     if wrong := surprises(record):
         sys.exit(f"should hold and don't: {', '.join(wrong)}")
 

@@ -75,7 +75,8 @@ def test_tables_of_emulated_devices_are_rendered_from_their_records(name: str, t
 
 
 @pytest.mark.parametrize("name", ["c_int8", "c_wasm"])
-def test_tables_of_generated_c_are_rendered_from_their_records(name: str) -> None:
+def test_tables_of_generated_c_are_rendered_from_their_records(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
     benchmark = script(name)
     if benchmark.RECORD.is_file():  # it takes a machine on which nothing else runs
         assert benchmark.TABLE.read_text() == benchmark.render(json.loads(benchmark.RECORD.read_text()))
