@@ -169,5 +169,5 @@ def _latency(results: Sequence[Result], figures: Figures) -> list[Element]:
 
 def _how(result: Result) -> str:
     run, settings = result.runs[0], result.settings
-    threads = f"{settings.threads} thread{'s' * (settings.threads != 1)}"
+    threads = units.counted(settings.threads, "thread")
     return f"{run.engine} {run.engine_version}, {run.provider}, {threads}, {settings.mode}, {settings.scope}"

@@ -91,7 +91,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """Its name and its threads."""
-        return f"{self.bundle} on {self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{self.bundle} on {units.counted(self.threads, 'thread')}"
 
     @property
     def accuracy_interval(self) -> tuple[float, float] | None:

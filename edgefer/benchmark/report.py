@@ -110,7 +110,7 @@ def _what(settings: Settings) -> str:
         "batch": f"batches of {settings.batch} (times are of a batch)",
     }[settings.mode]
     scope = "the model alone" if settings.scope == "model" else "from a 640x480 frame to a label"
-    return f"{scope}, {settings.threads} thread{'s' * (settings.threads != 1)}, {how}"
+    return f"{scope}, {units.counted(settings.threads, 'thread')}, {how}"
 
 
 def notes(record: BenchRecord, protocols: Protocols = no_protocols) -> list[str]:

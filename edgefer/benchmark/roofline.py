@@ -55,7 +55,7 @@ def columns(peaks: Sequence[Peak]) -> tuple[Column, ...]:
 
 def line(peak: Peak) -> str:
     """What was measured, for people."""
-    threads = f"{peak.threads} thread{'s' * (peak.threads != 1)}"
+    threads = units.counted(peak.threads, "thread")
     fp32 = f"{peak.fp32 / 1e9:.3g} billion multiply-accumulates (MACs) a second ({peak.fp32_method})"
     how = "" if peak.int8_method is None else f" ({peak.int8_method})"
     int8 = f"not measured: {peak.int8_reason}" if peak.int8 is None else f"{peak.int8 / 1e9:.3g} billion{how}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefer.cli.common import (
+    COUNT,
     PATH,
     arch_option,
     data_option,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--precision", type=click.Choice(("float32", "bfloat16")), default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
+@click.option("--threads", type=COUNT, help="CPU threads; default: all cores.")
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="The bank, a .safetensors file.")
 @json_option
 def bank(

@@ -8,31 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.common import PATH, engine_option, json_option, print_json, require_packages, usage_errors
+from edgefer.cli.common import COUNT, PATH, engine_option, json_option, print_json, require_packages, usage_errors
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
+from edgefer.cli.threads import bench_threads_option
 from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
     from edgefer.devices.schedule import Outcome
     from edgefer.runtime.bench_record import BenchRecord, Settings
-
-COUNT = click.IntRange(1)
-
-
-class Threads(click.ParamType[int]):
-    """A number of threads, or `all`."""
-
-    name = "threads"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """`all` is every core that this process may use."""
-        if value == "all":
-            from edgefer.runtime.machine import usable_cores
-
-            return usable_cores()
-        return COUNT.convert(value, param, ctx)
-
 
 _markdown_option = click.option("--markdown", type=PATH, metavar="FILE", help="Write the table as Markdown.")
 _csv_option = click.option(
@@ -66,9 +50,7 @@ class BenchCommand(click.Command):
 @click.option("--all-devices", is_flag=True, help="Measure on every device that is configured, in one table.")
 @engine_option
 @click.option("--dist", type=PATH, default=Path("dist"), show_default=True, help="The folder that holds the bundles.")
-@click.option(
-    "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
-)
+@bench_threads_option
 @click.option(
     "--fps", type=click.FloatRange(0, min_open=True), help="Run one inference per frame of a camera of this rate."
 )

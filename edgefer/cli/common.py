@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgefer.data.listing import ReadOptions, StatedClasses
 
 PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(1)
 
 arch_option = click.option("--arch", required=True, metavar="NAME", help="The network; `edgefer archs` lists them.")
 

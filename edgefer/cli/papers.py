@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.bench import COUNT, Threads
-from edgefer.cli.common import PATH, json_option, print_json
+from edgefer.cli.common import COUNT, PATH, json_option, print_json
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
+from edgefer.cli.threads import bench_threads_option
 
 if TYPE_CHECKING:
     from edgefer.papers.measure import MeasureOptions
@@ -33,9 +33,7 @@ POSITIVE = click.FloatRange(0, min_open=True)
 )
 @click.option("--again", is_flag=True, help="Measure what is recorded once more.")
 @click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Fresh processes per bundle.")
-@click.option(
-    "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help="Threads of the engine."
-)
+@bench_threads_option
 @click.option("--samples", type=COUNT, metavar="N", help="Fewer than the paper's; the page says so.")
 @click.option("--seconds", type=POSITIVE, metavar="S", help="Stop sampling a process then; the page says so.")
 @click.option("--minutes", type=POSITIVE, default=10.0, show_default=True, help="Leave out a bundle that takes longer.")

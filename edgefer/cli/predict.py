@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ import click
 
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
+from edgefer.cli.threads import threads_option
 from edgefer.cli.trust import trust_options
+from edgefer.runtime import units
 from edgefer.runtime.errors import one_line, without_controls
 from edgefer.runtime.terminal_table import csv_cell
 
@@ -45,7 +48,7 @@ _NAMED = 3  # files that are left out are named, so many of them
 )
 @click.option("--out", type=PATH, metavar="PATH", help="Write annotated pictures or videos to this folder or file.")
 @click.option("--show", is_flag=True, help="Show them in a window; q ends.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
+@threads_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line for each face as CSV, and nothing else.")
 @trust_options
 @json_option
@@ -108,7 +111,7 @@ def _shipped(shown: Display) -> Path:
     return shipped_bundle(shown.progress)
 
 
-class _Printer:
+class _Printer(ABC):
     """Prints what a run tells; `framing` says whose maps faces are cut out by, the bundle's or edgefer's own."""
 
     def __init__(self, write: Callable[[str], None], labels: Sequence[str], framing: str) -> None:
@@ -116,15 +119,17 @@ class _Printer:
         self.labels = labels
         self.framing = framing
 
+    @abstractmethod
     def tell(self, result: FrameResult) -> None:
         """One frame is done."""
-        raise NotImplementedError
 
     def fail(self, source: Source, error: EdgeferError) -> None:
-        """A source could not be read."""
+        """A source could not be read: prints nothing, the command's error says so at the end."""
+        del source, error
 
     def end(self, summary: Summary) -> None:
-        """All sources are done."""
+        """All sources are done: prints nothing more."""
+        del summary
 
 
 class _JsonLines(_Printer):
@@ -225,15 +230,11 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _speed(summary: Summary) -> str:
     """How many frames a second, and where the time went."""
     shares = [(str(stage), seconds / summary.seconds) for stage, seconds in summary.stages.items()]
     rest = max(0.0, 1 - sum(share for _, share in shares))
     parts = ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in (*shares, ("other", rest)))
     rate = f"{summary.frames / summary.seconds:.1f} frames per second"
-    done = f"{_count(summary.frames, 'frame')}, {_count(summary.faces, 'face')}"
+    done = f"{units.counted(summary.frames, 'frame')}, {units.counted(summary.faces, 'face')}"
     return f"{done} in {summary.seconds:.2f} s, {rate}: {parts}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefer.cli.bench import Threads
 from edgefer.cli.common import (
+    COUNT,
     PATH,
     arch_option,
     engine_option,
@@ -20,6 +20,7 @@ from edgefer.cli.common import (
     weights_option,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.threads import Threads
 
 if TYPE_CHECKING:
     from edgefer.benchmark.recommendation import Recommendation
@@ -59,10 +60,8 @@ _ABOVE_0 = click.FloatRange(0, min_open=True)
     metavar="N|all",
     help="Threads of the engine; may be repeated; default: 1, and all cores of the device.",
 )
-@click.option("--processes", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Runs of each.")
-@click.option(
-    "--samples", type=click.IntRange(1), metavar="N", help="Samples of a run; default: 1000, but no longer than 10 s."
-)
+@click.option("--processes", type=COUNT, default=3, show_default=True, metavar="N", help="Runs of each.")
+@click.option("--samples", type=COUNT, metavar="N", help="Samples of a run; default: 1000, but no longer than 10 s.")
 @click.option("--data", type=PATH, metavar="PATH", help="Measure accuracy on this data set, on this machine.")
 @reading_options
 @split_option

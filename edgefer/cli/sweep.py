@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefer.cli.common import PATH, faces_of_classes, json_option, load_torch, print_json, read_data, teacher_option
+from edgefer.cli.common import (
+    COUNT,
+    PATH,
+    faces_of_classes,
+    json_option,
+    load_torch,
+    print_json,
+    read_data,
+    teacher_option,
+)
 from edgefer.cli.progress import display, training
 from edgefer.cli.streams import say
 from edgefer.cli.train import pairs
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
     from edgefer.sweep.runs import Outcome, Run, Sweep
     from edgefer.training.run import Listener
 
-COUNT = click.IntRange(1)
 DATA = "A fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table of finished runs is shown."
 
 

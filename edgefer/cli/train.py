@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefer.cli.common import (
+    COUNT,
     PATH,
     arch_option,
     data_option,
@@ -106,9 +107,7 @@ _SPLITS = (
 @click.option(
     "--recipe", default="plain", show_default=True, metavar="NAME", help="How to train; `edgefer recipes` lists them."
 )
-@click.option(
-    "--epochs", type=click.IntRange(1), help="Train for another length than the recipe's (in its first round)."
-)
+@click.option("--epochs", type=COUNT, help="Train for another length than the recipe's (in its first round).")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated."
 )
@@ -130,9 +129,7 @@ _SPLITS = (
 )
 @splits_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is random.")
-@click.option(
-    "--threads", type=click.IntRange(1), default=lambda: os.cpu_count() or 1, help="CPU threads; default: all cores."
-)
+@click.option("--threads", type=COUNT, default=lambda: os.cpu_count() or 1, help="CPU threads; default: all cores.")
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),

@@ -18,6 +18,7 @@ from edgefer.cli.common import (
 )
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
+from edgefer.cli.threads import threads_option
 from edgefer.cli.trust import trust_options
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="What accuracy is compared with: an fp32 bundle or a .safetensors file; default: the shipped weights.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the engine.")
+@threads_option
 @trust_options
 @json_option
 def verify(as_json: bool, detector: str | None, **options: Any) -> None:

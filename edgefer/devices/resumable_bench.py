@@ -12,7 +12,7 @@ from edgefer.benchmark.run import Plan
 from edgefer.benchmark.workload import Workload
 from edgefer.devices import config
 from edgefer.devices.device import Device
-from edgefer.runtime import engines, files, machine, records
+from edgefer.runtime import engines, files, machine, records, units
 from edgefer.runtime.bench_record import BenchRecord, Result, Settings
 from edgefer.runtime.errors import (
     BrokenBundle,
@@ -105,7 +105,7 @@ class ResumableBench:
         at_once = self.device.name in config.remote_boards()
         for part in [workloads] if at_once else [[each] for each in workloads]:
             what = part[0].name if len(part) == 1 else f"{len(part)} bundles"
-            self._say(f"{what}, {threads} thread{'s' * (threads != 1)}, process {number} of {self.processes}")
+            self._say(f"{what}, {units.counted(threads, 'thread')}, process {number} of {self.processes}")
             try:
                 self._keep(self._measured(part, replace(self.settings, threads=threads)))
             except CANNOT_RUN as error:

@@ -23,7 +23,8 @@ from edgefer.runtime import verify
 from edgefer.runtime.bench_record import Settings
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.detectors import FaceMap, face_map
-from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed, WrongOptions
+from edgefer.runtime.engines import require_threads
+from edgefer.runtime.errors import EdgeferError, SeveralFailures, WorkerFailed
 from edgefer.runtime.metrics import Detection
 from edgefer.runtime.progress import SILENT, Progress
 from edgefer.runtime.protocol import Answer, Check
@@ -109,8 +110,7 @@ def verify_bundles(
 
     Raises WrongOptions, and what `registry.ready_device` raises for the device; all other failures are in the result.
     """
-    if options.threads < 1:
-        raise WrongOptions(f"{options.threads} threads: give at least 1.")
+    require_threads(options.threads)
     device = None if options.device is None else registry.ready_device(options.device, options.engine)
     runner = _Runner(device, options.threads, progress)
     checks = []

@@ -68,9 +68,9 @@ def page(record: GateRecord, table: Table) -> str:
 
 def heading(record: GateRecord) -> str:
     """The answer to all, in one line."""
-    count = len(record.verdicts)
+    bundles = units.counted(len(record.verdicts), "bundle")
     on = f" on {', '.join(record.devices)}" if record.devices else ""
-    return f"{record.outcome}: {record.head} against {record.base}, {count} bundle{'s' * (count != 1)}{on}"
+    return f"{record.outcome}: {record.head} against {record.base}, {bundles}{on}"
 
 
 def notes(record: GateRecord) -> list[str]:

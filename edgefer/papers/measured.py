@@ -16,6 +16,7 @@ from edgefer.papers.comparison import BYTES, CellRef, Evidence, Missing, compare
 from edgefer.papers.paper_files import tables
 from edgefer.papers.protocols import Protocol
 from edgefer.papers.transcription import Column
+from edgefer.runtime import units
 from edgefer.runtime.bench_record import BenchRecord, Result, Run, WarningKind
 
 # At these commits `edgefer tables --measure` timed networks as torch initialises them, whose batch norms have a mean of
@@ -214,7 +215,7 @@ def _not_measured(at: CellRef, benches: Benches, table: str) -> Missing:
 def _how(bench: BenchResult, statistic: str) -> str:
     result, run = bench.result, bench.result.runs[0]
     what = "mean of the samples" if statistic == "mean" else "of one core, the peak of this machine's memory"
-    threads = f"{result.settings.threads} thread{'s' * (result.settings.threads != 1)}"
+    threads = units.counted(result.settings.threads, "thread")
     many = f", median of {len(result.runs)} processes" if len(result.runs) > 1 else ""
     target = result.bundle.rpartition(".")[2]
     return f"measured: {what}{many}, {run.engine} {run.engine_version}, {target}, {threads}{random_weights(bench)}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgefer.arch import Arch
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import contract, engines
+from edgefer.runtime import contract, engines, units
 from edgefer.runtime.bundle import (
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
@@ -179,10 +179,10 @@ def require_repeatable(built: BuiltFile, faces: NDArray[np.uint8], first: NDArra
         one, two = (built.answers(pixels, model) for _ in range(2))
         repeat = _apart(one, expected if threads == 1 else two) or _apart(one, two)
         if repeat:
-            raise _differs(built, f"with {_threads(threads)} from one run to the next", repeat, 0)
+            raise _differs(built, f"with {units.counted(threads, 'thread')} from one run to the next", repeat, 0)
         difference = _apart(one, expected)
         if not difference <= tolerance:
-            raise _differs(built, f"with {_threads(threads)} than with 1 thread", difference, tolerance)
+            raise _differs(built, f"with {units.counted(threads, 'thread')} than with 1 thread", difference, tolerance)
 
 
 def require_equal(built: BuiltFile, faces: NDArray[np.uint8], answers: NDArray[np.float32]) -> None:
@@ -210,10 +210,6 @@ def thread_counts() -> list[int]:
 
 def _apart(some: NDArray[np.float32], others: NDArray[np.float32]) -> float:
     return float(np.abs(some - others).max())
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' * (count > 1)}"
 
 
 def _differs(built: BuiltFile, how: str, difference: float, allowed: float) -> ExportFailed:

@@ -16,8 +16,8 @@ from edgefer.runtime import contract as contracts
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.contract import Contract
-from edgefer.runtime.engines import Model
-from edgefer.runtime.errors import BadData, EmptyData, MissingFile, WrongOptions
+from edgefer.runtime.engines import Model, require_threads
+from edgefer.runtime.errors import BadData, EmptyData, MissingFile
 from edgefer.runtime.image_file import UnusableImage, fitting_depth, peak, read_picture, upright
 from edgefer.runtime.manifest import Manifest
 from edgefer.runtime.preprocess import Pixels, centre_crop, resize_face, rgb_image, to_rgb
@@ -150,8 +150,7 @@ def load(
     MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider; with
     `trusted` NotSigned, NotTrusted, BadSignature, Outdated, or BadKey for the keys.
     """
-    if threads < 1:
-        raise WrongOptions(f"{threads} threads: give at least 1.")
+    require_threads(threads)
     bundle = read_bundle(Path(folder), trust_of(trusted, min_version))
     return Classifier(bundle, verify.open_model(bundle, threads, provider))
 

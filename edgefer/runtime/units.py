@@ -45,6 +45,11 @@ def count(value: int | None) -> str:
     return ABSENT if value is None else f"{value:,}"
 
 
+def counted(number: int, what: str) -> str:
+    """1 -> 1 thread, 2000 -> 2,000 threads, of what forms its plural by an s."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def rate(value: float | None) -> str:
     """Frames a second: 12345.6 -> 12,346, 0.5 -> 0.500."""
     return ABSENT if value is None else f"{value:,.0f}" if value >= 1000 else _digits(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from edgefer.runtime import units
 from edgefer.runtime.terminal_table import markdown
 from edgefer.runtime.training_record import Epoch, Scores, TrainingRecord
 from edgefer.training.figures import COLOURS, save
@@ -84,8 +85,7 @@ def _started(record: TrainingRecord) -> list[str]:
 
 
 def _machine(record: TrainingRecord) -> str:
-    threads = record.environment.threads
-    return record.gpu or f"{threads} thread{'s' * (threads != 1)} of {record.environment.cpu}"
+    return record.gpu or f"{units.counted(record.environment.threads, 'thread')} of {record.environment.cpu}"
 
 
 def _images(record: TrainingRecord) -> str:

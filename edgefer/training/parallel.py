@@ -19,6 +19,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from edgefer.runtime import units
 from edgefer.runtime.errors import BadSetting
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def _take_gpu() -> None:
     processes, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
     if processes > gpus:
         raise BadSetting(
-            f"torchrun started {processes} processes on a machine with {gpus} GPU{'s' * (gpus != 1)}: "
+            f"torchrun started {processes} processes on a machine with {units.counted(gpus, 'GPU')}: "
             "start one for each GPU (--nproc-per-node), or train with --device cpu."
         )
     torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

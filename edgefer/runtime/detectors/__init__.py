@@ -19,6 +19,7 @@ from typing import Any
 from edgefer.runtime.contract import Contract, FaceMap, Point
 from edgefer.runtime.detectors.face import Detector, Face, Square, crop_face, roll_of, square_of
 from edgefer.runtime.detectors.second_pass import SecondPass
+from edgefer.runtime.engines import require_threads
 from edgefer.runtime.errors import BrokenBundle, MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import cache_folder
 from edgefer.runtime.preprocess import Pixels
@@ -207,8 +208,7 @@ def load_detector(name: str, threads: int = 1, threshold: float | None = None) -
     row = DETECTORS.get(name)
     if row is None:
         raise UnknownName.of("detector", name, DETECTORS)
-    if threads < 1:
-        raise WrongOptions(f"{threads} threads: give at least 1.")
+    require_threads(threads)
     least = row.threshold if threshold is None else threshold
     if not 0 <= least < float("inf"):
         raise WrongOptions(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.runtime.contract import Contract, Layout, TensorSpec, dequantise, to_input
-from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, NotSetUp, UnknownName
+from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.process import defer_signals, library_errors
 
 
@@ -227,6 +227,12 @@ class CheckedModel:
     def __getattr__(self, name: str) -> Any:
         """What only some engines tell."""
         return getattr(self.unchecked, name)
+
+
+def require_threads(threads: int) -> None:
+    """Raise WrongOptions for a number of threads that can't be."""
+    if threads < 1:
+        raise WrongOptions(f"{threads} threads: give at least 1.")
 
 
 def import_runner(name: str) -> ModuleType:

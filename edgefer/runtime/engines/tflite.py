@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer.runtime import units
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.process import quiet
 
@@ -56,7 +57,7 @@ def _provider(interpreter: Any) -> str:
     if not hasattr(interpreter, "_get_ops_details"):
         return "not told"
     parts = sum(node["op_name"] == "DELEGATE" for node in interpreter._get_ops_details())
-    return f"XNNPACK, {parts} part{'s' * (parts != 1)}" if parts else "built-in kernels"
+    return f"XNNPACK, {units.counted(parts, 'part')}" if parts else "built-in kernels"
 
 
 def open_interpreter(path: Path, threads: int) -> Any:

@@ -1,0 +1,31 @@
+"""--threads of an engine: a number, and where times are measured also `all`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgefer.cli.common import COUNT
+
+_HELP = "Threads of the engine."
+
+
+class Threads(click.ParamType[int]):
+    """A number of threads, or `all`."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """`all` is every core that this process may use."""
+        if value == "all":
+            from edgefer.runtime.machine import usable_cores
+
+            return usable_cores()
+        return COUNT.convert(value, param, ctx)
+
+
+threads_option = click.option("--threads", type=COUNT, default=1, show_default=True, help=_HELP)
+bench_threads_option = click.option(
+    "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help=_HELP
+)
