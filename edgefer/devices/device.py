@@ -13,6 +13,7 @@ from edgefer.benchmark.workload import Task, Workload, ask
 from edgefer.devices.engine_packages import ENGINE_TITLES
 from edgefer.runtime import machine, self_test
 from edgefer.runtime.engines import ENGINES
+from edgefer.runtime.errors import NotSetUp
 from edgefer.runtime.protocol import Answer
 
 Say = Callable[[str], None]
@@ -29,6 +30,18 @@ class Finding:
     ok: bool
     text: str
     needed: bool = True
+
+
+def not_refused(
+    device: str, workloads: Sequence[Workload], refusal: Callable[[Workload], str | None]
+) -> tuple[list[Workload], list[str]]:
+    """The workloads for which `refusal` has no reason, and a line for each other; raises NotSetUp if all have one."""
+    reasons = [refusal(workload) for workload in workloads]
+    left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
+    running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
+    if workloads and not running:
+        raise NotSetUp(f"nothing that was asked for runs on {device}: {'; '.join(left_out)}.")
+    return running, left_out
 
 
 class Device(run.Device, Protocol):

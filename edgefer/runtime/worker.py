@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgefer.runtime import (
     contract,
@@ -46,16 +47,22 @@ def check_bundle(request: Request, check: Check) -> Checked:
     golden = verify.check_golden(bundle, request.settings.threads, request.provider)
     if check.faces is None:
         return golden, None
-    try:
-        faces = np.load(check.faces, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BadData(f"{check.faces} is no array of faces ({error}): start the check again.") from error
+    faces = read_faces(check.faces)
     model, agreed = verify.open_model(bundle, request.settings.threads, request.provider), bundle.manifest.contract
     outputs = [
         contract.dequantise(model.run(contract.to_input(pixels[None], agreed)), agreed.output)[0].tolist()
         for pixels in contract.to_pixels(faces, agreed)
     ]
     return golden, outputs
+
+
+def read_faces(path: str) -> NDArray[np.uint8]:
+    """The faces of a check, as its `faces` names them; raises BadData."""
+    try:
+        faces: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BadData(f"{path} is no array of faces ({error}): start the check again.") from error
+    return faces
 
 
 def answer(

@@ -16,7 +16,7 @@ from edgefer.benchmark.emulator import Emulator
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices.config import EmulatedProcessor
-from edgefer.devices.device import Finding, Say
+from edgefer.devices.device import Finding, Say, not_refused
 from edgefer.devices.emulated import image_build, rootfs
 from edgefer.devices.emulated.image_build import INSTALL, QEMU, Image
 from edgefer.devices.engine_packages import engine_set, engine_sets
@@ -127,11 +127,7 @@ class EmulatedBoard:
 
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Those whose engine is there; raises NotSetUp if that is none."""
-        reasons = [self._refusal(workload) for workload in workloads]
-        self.left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
-        running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
-        if workloads and not running:
-            raise NotSetUp(f"nothing that was asked for runs on {self.name}: {'; '.join(self.left_out)}.")
+        running, self.left_out = not_refused(self.name, workloads, self._refusal)
         return running
 
     def _refusal(self, workload: Workload) -> str | None:

@@ -13,15 +13,16 @@ from edgefer.benchmark import instructions
 from edgefer.benchmark.instructions import Counted
 from edgefer.benchmark.workload import Task, Workload
 from edgefer.devices.config import Microcontroller
-from edgefer.devices.device import Finding, Say
+from edgefer.devices.device import Finding, Say, not_refused
 from edgefer.devices.microcontroller import firmware, tflite_micro
 from edgefer.devices.microcontroller.firmware import Firmware, Ran
 from edgefer.runtime import contract, files, verify
 from edgefer.runtime.bench_record import Machine, MachineState, Memory, Run, RunWarning, Settings, WarningKind
 from edgefer.runtime.bundle import Bundle
-from edgefer.runtime.errors import BadData, EdgeferError, GoldenMismatch, NotSetUp, WrongOptions
+from edgefer.runtime.errors import EdgeferError, GoldenMismatch, NotSetUp, WrongOptions
 from edgefer.runtime.protocol import Answer, Check
 from edgefer.runtime.verify import GoldenCheck
+from edgefer.runtime.worker import read_faces
 
 FORMAT = "c"
 WARNING = RunWarning(
@@ -113,11 +114,7 @@ class EmulatedMicrocontroller:
 
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Those that are C and fit, and each in TensorFlow Lite Micro if that is here; raises NotSetUp for none."""
-        reasons = [self._refusal(workload) for workload in workloads]
-        self.left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
-        running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
-        if workloads and not running:
-            raise NotSetUp(f"nothing that was asked for runs on {self.name}: {'; '.join(self.left_out)}.")
+        running, self.left_out = not_refused(self.name, workloads, self._refusal)
         if tflite_micro.installed() is None:
             self.left_out += [f"{each.name}:{tflite_micro.PROVIDER}: {NO_HOST}" for each in running]
             return running
@@ -199,11 +196,7 @@ def _checked(bundle: Bundle, built: Firmware, check: Check) -> tuple[GoldenCheck
         )
     if check.faces is None:
         return golden, None
-    try:
-        faces = np.load(check.faces, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BadData(f"{check.faces} is no array of faces ({error}): start the check again.") from error
-    agreed = bundle.manifest.contract
+    faces, agreed = read_faces(check.faces), bundle.manifest.contract
     frames = np.concatenate([contract.to_input(p[None], agreed) for p in contract.to_pixels(faces, agreed)])
     stored = built.run_all(frames).outputs
     return golden, contract.dequantise(stored, agreed.output).tolist()
