@@ -20,8 +20,9 @@ demo: .venv/build
 test: lint
 	$(PYTEST)
 
-test-all: test
-	$(PYTEST) -m 'long and not matrix'
+# in one run, so that what several tests need is made once
+test-all: lint
+	$(PYTEST) -m 'not matrix'
 
 # what could need more than Python, with all of that hidden: tests/bare.py
 test-bare: .venv/test
