@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgefer.arch import Arch, get_arch
-from edgefer.data.dataset import Dataset
+from edgefer.arch import get_arch
+from edgefer.data.dataset import Dataset, unseen_rows
 from edgefer.data.load import load
 from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.float_baseline import run_float_baseline
+from edgefer.pipeline.float_model import FloatModel
 from edgefer.pipeline.targets import all_targets, get_target
 from edgefer.runtime import verify
 from edgefer.runtime.bundle import Bundle
@@ -29,8 +32,41 @@ def faces(fer2013: Path) -> Dataset:
     return load(fer2013)
 
 
-def built(name: str, calibrate: CalibrationOptions, out: Path, arch: Arch = EAN) -> Bundle:
-    return build_bundle(BuildJob(arch, name, get_target(name), weights.load_trained_model(arch, None), calibrate), out)
+@cache
+def float_model(network: str) -> FloatModel:
+    """Converted once for each format, whatever is built of it."""
+    arch = get_arch(network)
+    return FloatModel(arch, weights.load_trained_model(arch, None))
+
+
+def built(name: str, calibrate: CalibrationOptions, out: Path, network: str = EAN.name) -> Bundle:
+    model = float_model(network)
+    job = BuildJob(model.arch, name, get_target(name), model.weights, calibrate)
+    return build_bundle(job, out, float_model=model)
+
+
+Judge = Callable[[Bundle], verify.AccuracyCheck]
+
+
+@pytest.fixture(scope="module")
+def judge(faces: Dataset) -> Judge:
+    """Compares a bundle with its float network, which answers once."""
+    split = faces.split("PrivateTest")
+    unseen = unseen_rows(split, faces)
+
+    @cache
+    def prepared(network: str) -> Dataset:
+        return split.resized(get_arch(network).resize)
+
+    exact: dict[str, verify.FloatBaseline] = {}
+
+    def compared(bundle: Bundle) -> verify.AccuracyCheck:
+        test, of = prepared(bundle.manifest.arch), bundle.manifest.weights_sha256
+        if of not in exact:
+            exact[of] = run_float_baseline(bundle, test, None)
+        return verify.compare_accuracy(verify.run_faces(bundle, test.pixels), test, "PrivateTest", unseen, exact[of])
+
+    return compared
 
 
 @pytest.mark.parametrize(
@@ -42,9 +78,9 @@ def built(name: str, calibrate: CalibrationOptions, out: Path, arch: Arch = EAN)
         if network == EAN.name or target.precision == "int8"  # the others where they could lose something
     ],
 )
-def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, network: str) -> None:
-    bundle = built(name, CalibrationOptions(), tmp_path, get_arch(network))
-    check = compared(bundle, faces)
+def test_shipped_calibration_keeps_accuracy(judge: Judge, tmp_path: Path, name: str, network: str) -> None:
+    bundle = built(name, CalibrationOptions(), tmp_path, network)
+    check = judge(bundle)
     verify.require_accuracy(bundle.manifest.name, check)
     assert abs(check.drop) <= verify.DROP_LIMIT
     if name == "tflite-int8":
@@ -58,21 +94,11 @@ def test_shipped_calibration_keeps_accuracy(faces: Dataset, tmp_path: Path, name
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", INT8)
-def test_calibration_on_faces_keeps_accuracy(faces: Dataset, tmp_path: Path, name: str, seed: int) -> None:
+def test_calibration_on_faces_keeps_accuracy(
+    faces: Dataset, judge: Judge, tmp_path: Path, name: str, seed: int
+) -> None:
     bundle = built(name, CalibrationOptions(faces=faces, seed=seed), tmp_path)
-    verify.require_accuracy(bundle.manifest.name, compared(bundle, faces))
-
-
-def compared(bundle: Bundle, faces: Dataset) -> verify.AccuracyCheck:
-    test = faces.split("PrivateTest").resized(get_arch(bundle.manifest.arch).resize)
-    reference = run_float_baseline(bundle, test, None)
-    return verify.compare_accuracy(verify.run_faces(bundle, test.pixels), test, "PrivateTest", unseen(faces), reference)
-
-
-def unseen(faces: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
-    from edgefer.data.dataset import unseen_rows
-
-    return unseen_rows(faces.split("PrivateTest"), faces)
+    verify.require_accuracy(bundle.manifest.name, judge(bundle))
 
 
 def test_a_network_that_lost_its_accuracy_is_refused(faces: Dataset, tmp_path: Path) -> None:
