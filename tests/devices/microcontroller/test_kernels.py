@@ -16,6 +16,7 @@ from edgefer.runtime.c.generate import generate
 from edgefer.runtime.contract import TensorSpec
 from edgefer.runtime.engines.c import Network
 from tests.runtime.c.made_tflite import MadeNetwork
+from tests.runtime.c.test_engine import network
 from tests.runtime.c.test_generate import drawn_inputs, expected, made_networks
 
 pytestmark = pytest.mark.skipif(firmware.lacking() is not None, reason=str(firmware.lacking()))
@@ -57,3 +58,20 @@ def test_many_made_networks_answer_like_litert(
     name: str, kernel: str, made: tuple[MadeNetwork, int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     check(name, kernel, made, tmp_path_factory.mktemp("made"), True, False)
+
+
+@pytest.mark.parametrize("shift", [1, 2])
+@pytest.mark.parametrize(("name", "kernel"), CASES)
+def test_the_memory_may_begin_anywhere(
+    name: str, kernel: str, shift: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frame, scores and arena of the firmware begin `shift` bytes behind a boundary."""
+    start = firmware.START.read_text(encoding="utf-8")
+    for size in ("arena[ARENA + BEHIND]", "input[INPUT]", "output[OUTPUT]"):
+        memory, _, rest = size.partition("[")
+        assert start.count(size) == 1
+        start = start.replace(size, f"whole_{memory}[{shift} + {rest} __attribute__((aligned(16)))")
+        start = start.replace("extern uint32_t", f"#define {memory} (whole_{memory} + {shift})\nextern uint32_t", 1)
+    (tmp_path / firmware.START.name).write_text(start)
+    monkeypatch.setattr(firmware, "START", tmp_path / firmware.START.name)
+    check(name, kernel, network(), tmp_path, True)

@@ -111,6 +111,16 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
   }
 }
 
+int edgefer_@NAME@_checked(const int8_t *input, size_t input_bytes, int8_t *output, size_t output_bytes, void *arena,
+                           size_t arena_bytes) {
+  if (!input || input_bytes != EDGEFER_@UPPER@_INPUT) return EDGEFER_BAD_INPUT;
+  if (!output || output_bytes < EDGEFER_@UPPER@_OUTPUT) return EDGEFER_BAD_OUTPUT;
+  if (!arena || arena_bytes < EDGEFER_@UPPER@_ARENA) return EDGEFER_BAD_ARENA;
+  if (!edgefer_@NAME@_kernel()) return EDGEFER_NO_KERNEL;
+  edgefer_@NAME@(input, output, arena);
+  return EDGEFER_OK;
+}
+
 uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
