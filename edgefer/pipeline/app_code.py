@@ -73,6 +73,7 @@ def contract_values(agreed: Contract) -> dict[str, str]:
     }
     words = {
         "labels": ", ".join(agreed.labels),
+        "c_labels": ", ".join(_c_string(label) for label in agreed.labels),
         "face": agreed.face,
         "margin": f"{100 * agreed.face_margin:g} %",
         "kernel": agreed.kernel,
@@ -134,7 +135,14 @@ def _output(spec: TensorSpec) -> dict[str, str]:
         "kotlin_array": "ByteArray",
         "kotlin_read": f"{spec.scale!r}f * (it {shift})",
         "javascript_read": f"{spec.scale!r} * (q {shift})",
+        "c_read": f"{spec.scale!r} * (output[i] {shift})",
     }
+
+
+def _c_string(text: str) -> str:
+    """A printable text as C99 has it; a question mark is escaped because two of them can begin a trigraph."""
+    escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("?", r"\?")
+    return f'"{escaped}"'
 
 
 def _plus(number: int) -> str:

@@ -44,6 +44,7 @@ def render_readme(manifest: Manifest) -> str:
     """The page of the bundle that `manifest` describes; nothing in it depends on the machine or the day."""
     values = _model(manifest) | _golden(manifest) | contract_values(manifest.contract) | DEPENDENCIES
     sections = {language: _section(manifest, language, values) for language in LANGUAGES}
+    sections["in_c"] = f"## C\n\n{_section(manifest, 'c', values)}\n\n" if manifest.format == "c" else ""
     sections["check_resize"] = _check_resize(manifest.golden_resize, values)
     return _fill("readme", values | sections)
 
@@ -79,9 +80,9 @@ def _template(manifest: Manifest, language: str) -> str:
 
 
 def _model(manifest: Manifest) -> dict[str, str]:
-    first, *others = (
-        str(PurePosixPath(manifest.model_name).with_suffix(suffix)) for suffix in format_row(manifest.format).suffixes
-    )
+    row = format_row(manifest.format)
+    first, *others = (str(PurePosixPath(manifest.model_name).with_suffix(suffix)) for suffix in row.suffixes)
+    needed = [name for name in (first, *others) if PurePosixPath(name).suffix not in row.unneeded]
     return {
         "name": manifest.name,
         "arch": manifest.arch,
@@ -92,8 +93,8 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "macs": f"{manifest.macs:,}",
         "model": manifest.model_name,
         "weights": ", ".join(others),
-        "size": f"{manifest.model_bytes:,} bytes",
-        "app_files": ", ".join(f"`{name}`" for name in (first, *others)) + " and `labels.txt`",
+        "size": f"{manifest.model_bytes:,} bytes{' of source' * row.host_compiles}",
+        "app_files": ", ".join(f"`{name}`" for name in needed) + " and `labels.txt`",
         "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
         "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
         "needs": manifest.needs,

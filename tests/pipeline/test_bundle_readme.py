@@ -120,6 +120,13 @@ def test_unmeasured_accuracy_says_why() -> None:
     assert "Accuracy of the float network: not measured: no training record.\n" in page
 
 
+def test_labels_of_any_print_are_strings_in_c() -> None:
+    known = manifest("c-int8", "model.c", INT8_IN, INT8_OUT)
+    labels = ('so "happy"', "a\\n", "what??/", "fröhlich")
+    page = render_readme(replace(known, contract=replace(known.contract, labels=labels)))
+    assert r'labels[] = {"so \"happy\"", "a\\n", "what\?\?/", "fröhlich"};' in page
+
+
 def test_int8_needs_code_that_was_written_for_it() -> None:
     with pytest.raises(FileNotFoundError, match="onnx-python-int8"):
         render_readme(manifest("onnx-int8", "model.onnx", replace(NCHW[0], dtype="int8", scale=1.0), NCHW[1]))

@@ -1,4 +1,4 @@
-"""The shipped networks as C and as WebAssembly: LiteRT's bytes on all of PrivateTest; the page's JavaScript in Node."""
+"""The shipped networks as C and as WebAssembly: LiteRT's bytes on all of PrivateTest; the code of the page, run."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import contract, engines
 from edgefer.runtime.bundle import Bundle, read_bundle
+from edgefer.runtime.c.compiler import find_compiler
 from edgefer.runtime.engines.c import webassembly
 from edgefer.training import weights
 from tests.compilers import lacking
@@ -47,6 +48,13 @@ globalThis.OffscreenCanvas = class {
 const {probabilities, classify} = await import('./page.mjs');
 const answer = probabilities(new Int8Array(fs.readFileSync('golden/input.bin')));
 console.log(JSON.stringify([answer, await classify(fs.readFileSync('face.rgba'))]));
+"""
+KOTLIN = """
+fun main() {
+    val input = java.io.File("golden/input.bin").readBytes()
+    println(classify(input))
+    println(runCatching { classify(input.copyOf(input.size - 1)) }.exceptionOrNull()?.message)
+}
 """
 
 
@@ -115,6 +123,70 @@ def test_the_page_s_javascript_gives_the_golden_answer(dist: Path, tmp_path: Pat
     assert np.array_equal(answer, expected)
     best = int(expected.argmax())
     assert found == {"label": bundle.manifest.contract.labels[best], "probability": float(expected[best])}
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "python -m ziglang cc"])
+def test_the_page_s_program_gives_the_golden_output(compiler: str, dist: Path, tmp_path: Path) -> None:
+    command = shlex.split(compiler)
+    if command[0] == "python":
+        command[0] = sys.executable
+        if find_spec("ziglang") is None:
+            pytest.skip("the package ziglang is not installed")
+    elif shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    folder = Path(shutil.copytree(dist / "ean.c-int8", tmp_path / "bundle"))
+    section = (folder / "README.md").read_text().partition("## C\n")[2].partition("\n## ")[0]
+    (folder / "classify.c").write_text(_block(section, "c"))
+    compile_line, run_line = _block(section, "sh").splitlines()
+    first, *words = shlex.split(compile_line)
+    assert first == "cc"
+    strict = ("-Wall", "-Wextra", "-Werror")
+    done = subprocess.run([*command, *words, *strict], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ran = subprocess.run(shlex.split(run_line), cwd=folder, capture_output=True, text=True, check=True)
+    *lines, last = ran.stdout.splitlines()
+    manifest = read_bundle(dist / "ean.c-int8").manifest
+    agreed, golden = manifest.contract, folder / manifest.golden.output
+    expected = contract.dequantise(np.fromfile(golden, np.int8), agreed.output)
+    assert lines == [f"{p:.4f} {label}" for p, label in zip(expected, agreed.labels, strict=True)]
+    assert last == "This is the golden output."
+    golden.write_bytes(golden.read_bytes()[::-1])
+    other = subprocess.run(shlex.split(run_line), cwd=folder, capture_output=True, text=True, check=False)
+    assert (other.returncode, other.stdout.splitlines()[-1]) == (1, "This is not the golden output.")
+    golden.unlink()
+    missing = subprocess.run(shlex.split(run_line), cwd=folder, capture_output=True, text=True, check=False)
+    assert (missing.returncode, missing.stdout) == (1, "") and "golden/output.bin" in missing.stderr
+
+
+@pytest.mark.long
+def test_the_page_s_kotlin_gives_the_golden_output(dist: Path, tmp_path: Path) -> None:
+    """On a JVM, whose JNI is Android's; an input of another size is the checked call's error and not a crash."""
+    java, kotlinc = shutil.which("java"), shutil.which("kotlinc")
+    if java is None or kotlinc is None:
+        pytest.skip("needs a Kotlin compiler and Java")
+    headers = Path(java).resolve().parents[1] / "include"
+    if not headers.is_dir():
+        pytest.skip("needs a JDK, for jni.h")
+    folder = Path(shutil.copytree(dist / "ean.c-int8", tmp_path / "bundle"))
+    section = (folder / "README.md").read_text().partition("## Kotlin")[2]
+    (folder / "bridge.c").write_text(_block(section, "c"))
+    (folder / "page.kt").write_text(_block(section, "kotlin") + KOTLIN)
+    flags = ("-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
+    include = (f"-I{headers}", f"-I{headers / 'linux'}")
+    library = ("bridge.c", "model.c", "-o", "libbridge.so")
+    for line in (
+        [*find_compiler().command, *flags, *include, *library],
+        [kotlinc, "page.kt", "-include-runtime", "-d", "page.jar"],
+    ):
+        done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    run = [java, "-Djava.library.path=.", "-cp", "page.jar", "PageKt"]
+    right, wrong = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+    manifest = read_bundle(dist / "ean.c-int8").manifest
+    stored = np.fromfile(folder / manifest.golden.output, np.int8)
+    expected = contract.dequantise(stored, manifest.contract.output)
+    assert json.loads(right) == pytest.approx(expected.tolist(), abs=1e-9)
+    assert wrong == "the network did not run: model.h says what error 1 is"
 
 
 def _block(section: str, language: str) -> str:

@@ -49,6 +49,7 @@ class Engine:
                    second template, <name>-<language>-int8.md
     one_thread     it computes in the thread that calls it, however many are asked for
     host_compiles  a board needs no package: its host compiles the files, by the runner's `for_boards(path, machines)`
+    unneeded       suffixes of files that edgefer checks the others by, and an app does not need
     not_run        why edgefer runs no file of the format, and what is then not known; such a row stands in UNRUN
     same_host      share of the instructions per frame by which two counts of the same files may differ on one host
     other_host     and on two hosts, or by two versions of edgefer
@@ -68,6 +69,7 @@ class Engine:
     int8_sections: tuple[str, ...] = ()
     one_thread: bool = False
     host_compiles: bool = False
+    unneeded: tuple[str, ...] = ()
     not_run: str = ""
 
     @property
@@ -147,9 +149,10 @@ _ROWS = (
         exporter="edgefer.pipeline.export.to_c",
         converters=_TFLITE_CONVERTERS,
         ranges="tflite",  # it is made from the TFLite file
-        int8_sections=("python", "kotlin", "swift", "javascript"),
+        int8_sections=("c", "python", "kotlin", "swift", "javascript"),
         one_thread=True,
         host_compiles=True,
+        unneeded=(".tflite",),
         same_host=5e-5,
         other_host=5e-3,
     ),

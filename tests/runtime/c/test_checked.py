@@ -43,9 +43,8 @@ def library(sources: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory)
 
 def call(library: ctypes.CDLL, *words: tuple[int | None, int]) -> int:
     """The checked call with an address and a number of bytes for each of input, output and arena."""
-    types = [ctypes.c_void_p, ctypes.c_size_t] * 3
     function = library.edgefer_made_checked
-    function.argtypes, function.restype = types, ctypes.c_int
+    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t] * 3
     return int(function(*(word for pair in words for word in pair)))
 
 
