@@ -10,7 +10,7 @@ from edgefer.benchmark.columns import over_runs
 from edgefer.benchmark.report import Table
 from edgefer.pipeline.fidelity import wilson_interval
 from edgefer.runtime import units
-from edgefer.runtime.bench_record import Result
+from edgefer.runtime.bench_record import Result, Run
 from edgefer.runtime.errors import NothingFits
 
 KILOBYTE = 1000
@@ -69,6 +69,7 @@ class Candidate:
                   None: an emulator, or every run throttled
     instructions  of a frame; None: not counted
     peak_bytes    the measuring process's largest memory
+    flash_bytes   of a microcontroller: code and constants; ram_bytes: arena and stack. None elsewhere
     accuracy      None: not known
     misses        the limits that it does not meet, in words
     """
@@ -83,10 +84,22 @@ class Candidate:
     peak_bytes: int | None
     accuracy: Accuracy | None
     misses: list[str] = field(default_factory=list)
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
 
     def excess(self, limits: Limits) -> float:
         """By how much it misses the limits: 0 by nothing, 1 by as much again."""
-        return sum(_excesses(self.model_bytes, self.seconds, self.accuracy, limits).values())
+        return sum(_excesses(self.size, self.seconds, self.accuracy, limits).values())
+
+    @property
+    def size(self) -> int:
+        """What it takes to store it: flash on a microcontroller, else its files."""
+        return self.model_bytes if self.flash_bytes is None else self.flash_bytes
+
+    @property
+    def memory(self) -> int | None:
+        """What it takes to run it: RAM on a microcontroller, else the process's peak."""
+        return self.peak_bytes if self.ram_bytes is None else self.ram_bytes
 
     @property
     def words(self) -> str:
@@ -158,8 +171,16 @@ _PURPOSES = (
         lambda c: c.instructions if c.seconds is None else None,
         lambda c: f"{units.millions(c.instructions)} a frame",
     ),
-    _Purpose("size", lambda c: c.model_bytes, lambda c: units.size(c.model_bytes)),
-    _Purpose("memory", lambda c: c.peak_bytes, lambda c: f"{units.mebibytes(c.peak_bytes)} at its peak"),
+    _Purpose("size", lambda c: c.size, lambda c: f"{units.size(c.size)}{' of flash' * (c.flash_bytes is not None)}"),
+    _Purpose(
+        "memory",
+        lambda c: c.memory,
+        lambda c: (
+            f"{units.mebibytes(c.peak_bytes)} at its peak"
+            if c.ram_bytes is None
+            else f"{units.size(c.ram_bytes)} of RAM"
+        ),
+    ),
     _Purpose(
         "accuracy",
         lambda c: -c.accuracy.percent if c.accuracy else None,
@@ -175,7 +196,9 @@ def _percent(accuracy: Accuracy | None) -> str:
 def candidate(result: Result, accuracy: Accuracy | None, limits: Limits) -> Candidate:
     """The figures of a result held against the limits."""
     medians = [median(run.samples) for run in result.runs if run.timed]
-    seconds, peak = median(medians) if medians else None, over_runs(result, lambda run: run.memory.peak)
+    seconds, peak = median(medians) if medians else None, _bytes(result, lambda run: run.memory.peak)
+    flash = _bytes(result, lambda run: run.memory.flash)
+    size = result.model_bytes if flash is None else flash
     return Candidate(
         bundle=result.bundle,
         threads=result.settings.threads,
@@ -184,10 +207,17 @@ def candidate(result: Result, accuracy: Accuracy | None, limits: Limits) -> Cand
         seconds=seconds,
         range=(min(medians), max(medians)) if medians else None,
         instructions=result.instructions_per_frame,
-        peak_bytes=None if peak is None else round(peak),
+        peak_bytes=peak,
         accuracy=accuracy,
-        misses=list(_excesses(result.model_bytes, seconds, accuracy, limits)),
+        misses=list(_excesses(size, seconds, accuracy, limits)),
+        flash_bytes=flash,
+        ram_bytes=_bytes(result, lambda run: run.memory.ram),
     )
+
+
+def _bytes(result: Result, of: Callable[[Run], int | None]) -> int | None:
+    found = over_runs(result, of)
+    return None if found is None else round(found)
 
 
 def _excesses(size: int, seconds: float | None, accuracy: Accuracy | None, limits: Limits) -> dict[str, float]:
@@ -260,8 +290,16 @@ def page(found: Recommendation, table: Table) -> str:
         table(heads, best_of) if best_of else "No bundle meets them.",
     ]
     lines += ["", table(*_rows(found)), ""]
-    lines += [f"- not measured: {each.name}: {each.reason}" for each in found.excluded]
+    lines += [f"- not measured: {', '.join(names)}: {reason}" for reason, names in _by_reason(found.excluded).items()]
     return "\n".join([*lines, f"- {found.accuracy_of}", *(f"- {note}" for note in found.notes), ""])
+
+
+def _by_reason(excluded: Sequence[Excluded]) -> dict[str, list[str]]:
+    """The names of what was left out, by the reason."""
+    names: dict[str, list[str]] = {}
+    for each in excluded:
+        names.setdefault(each.reason, []).append(each.name)
+    return names
 
 
 def _rows(found: Recommendation) -> tuple[list[str], list[list[str]]]:
@@ -273,6 +311,8 @@ def _rows(found: Recommendation) -> tuple[list[str], list[list[str]]]:
         "model": lambda c: units.size(c.model_bytes),
         "median": lambda c: units.milliseconds(c.seconds),
         "instr.": lambda c: units.millions(c.instructions),
+        "flash": lambda c: units.size(c.flash_bytes),
+        "RAM": lambda c: units.size(c.ram_bytes),
         "peak": lambda c: units.mebibytes(c.peak_bytes),
         " or ".join(sorted(kinds)): lambda c: _percent(c.accuracy),
         "limits missed": lambda c: "; ".join(c.misses),

@@ -82,12 +82,7 @@ class Dataset:
 
     def split(self, name: str) -> Dataset:
         """The rows of one split; raises EmptyData when there are none."""
-        if name not in SPLITS:
-            raise UnknownName.of("split", name, SPLITS)
-        index = np.flatnonzero(self.splits == SPLITS.index(name))
-        if not len(index):
-            raise EmptyData(f"{self.source} has no {name} image: this step needs that split.")
-        return self.take(index)
+        return self.take(rows_of(name, self.splits, self.source))
 
     def resized(self, size: int) -> Dataset:
         """The same faces at size x size, with the preprocessing's own kernel."""
@@ -101,6 +96,16 @@ class Dataset:
                 f"{self.source} has no image of class {', '.join(missing)}: every one of {', '.join(self.names)} needs "
                 "at least one. --allow-missing-classes goes on without, and the record says so; --classes states fewer."
             )
+
+
+def rows_of(split: str, splits: NDArray[np.int64], source: str) -> NDArray[np.int64]:
+    """The indices of a split's rows; raises UnknownName, and EmptyData when there are none in `source`."""
+    if split not in SPLITS:
+        raise UnknownName.of("split", split, SPLITS)
+    index = np.flatnonzero(splits == SPLITS.index(split))
+    if not len(index):
+        raise EmptyData(f"{source} has no {split} image: this step needs that split.")
+    return index
 
 
 def _without_image(names: tuple[str, ...], labels: NDArray[np.int64]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgefer.data import cache, classes, decode, readers
-from edgefer.data.dataset import Dataset, ReadResult
+from edgefer.data.dataset import Dataset, ReadResult, rows_of
 from edgefer.data.decode import SixteenBit
 from edgefer.data.listing import READ_DEFAULTS, Listing, ReadOptions, StatedClasses
 from edgefer.data.readers import fer2013
@@ -30,6 +30,16 @@ def load(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> Da
             one_line(f"{path}: {data.skipped:,} left out as unreadable, the first one is {result.unreadable[0]}")
         )
     return replace(data.resized(size), allow_missing=options.allow_missing_classes)
+
+
+def require_split(path: Path, split: str, options: ReadOptions = READ_DEFAULTS) -> None:
+    """Raise what `load` and taking the split raise of the data set as a whole; no image of a folder is decoded."""
+    csv = _csv(path, options) if path.exists() else path
+    if csv is not None:
+        load(path, options=options).split(split)
+    else:
+        listing = readers.list_images(path, options.layout, options)
+        rows_of(split, listing.splits, str(listing.root))
 
 
 def read_source(path: Path, size: int = 48, options: ReadOptions = READ_DEFAULTS) -> ReadResult:

@@ -15,8 +15,10 @@ from edgefer.benchmark.recommendation import Accuracy, Excluded, Limits, Recomme
 from edgefer.benchmark.workload import Workload
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
+from edgefer.data.load import require_split
 from edgefer.devices import bench, registry
 from edgefer.devices.device import Device
+from edgefer.devices.microcontroller.device import EmulatedMicrocontroller
 from edgefer.devices.resumable_bench import ResumableBench
 from edgefer.devices.verification import VerifyOptions, verify_bundles
 from edgefer.pipeline.options import BuildOptions, build_bundles
@@ -24,7 +26,7 @@ from edgefer.pipeline.targets import Target, all_targets, get_target, unrun_targ
 from edgefer.runtime import engines, files
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
-from edgefer.runtime.errors import AccuracyDropped, BrokenBundle, NotSetUp, WrongOptions
+from edgefer.runtime.errors import AccuracyDropped, BadRecord, BrokenBundle, MissingFile, NotSetUp, WrongOptions
 from edgefer.runtime.manifest import Fidelity
 from edgefer.runtime.progress import SILENT, Progress
 
@@ -85,6 +87,9 @@ def recommend(options: RecommendOptions, progress: Progress = SILENT) -> Recomme
     device = registry.ready_device(options.device, options.engine)
     if not device.timed and options.limits.milliseconds is not None:
         raise WrongOptions(f"{device.name} is emulated and has no latency: leave --max-ms out, or choose a board.")
+    if isinstance(device, EmulatedMicrocontroller):
+        device.beside = False  # another engine on this machine, for comparison: nothing to choose
+    _require_files(options, progress)
     bundles, excluded = _bundles(options, device, progress)
     kept = ResumableBench(
         device,
@@ -111,6 +116,19 @@ def recommend(options: RecommendOptions, progress: Progress = SILENT) -> Recomme
         excluded=[*excluded, *failed],
         notes=report.notes(_without_uncounted(record) if device.timed else record),
     )
+
+
+def _require_files(options: RecommendOptions, progress: Progress) -> None:
+    """Raise what reading the user's files raises, before anything is built and measured for minutes."""
+    if options.weights is not None and not options.weights.is_file():
+        raise MissingFile(f"no weights at {options.weights}: give a .safetensors file.")
+    files.require_folder(record_path(options, "").absolute().parent)
+    if options.verified is not None and not read_sources([options.verified]).checks:
+        raise BadRecord(
+            f"{options.verified} holds no accuracy: write it with `edgefer verify BUNDLE... --data PATH --json`."
+        )
+    if options.data is not None:
+        require_split(options.data, options.split, options.reading.with_progress(options.data, progress))
 
 
 def _without_uncounted(record: BenchRecord) -> BenchRecord:

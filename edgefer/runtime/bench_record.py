@@ -76,7 +76,9 @@ class Machine:
         """One line that is equal where latencies may be compared."""
         memory = "" if self.memory is None else f"{self.memory / 2**30:.1f} GiB, "
         gpu = "" if self.gpu is None else f", {self.gpu.name} (driver {self.gpu.driver})"
-        return f"{self.board or self.cpu}, {self.cores} cores, {memory}{self.kernel} {self.architecture}{gpu}"
+        cores = f"{self.cores} core{'s' * (self.cores != 1)}"
+        kernel = f"{self.kernel}{',' * (self.system == 'none')}"
+        return f"{self.board or self.cpu}, {cores}, {memory}{kernel} {self.architecture}{gpu}"
 
 
 @dataclass(frozen=True)

@@ -108,3 +108,27 @@ def test_an_emulator_has_instructions_instead_of_latency() -> None:
     assert "latency" not in best
     page = recommendation.page(of_these(candidates, Limits()), terminal_table.table)
     assert " ms" not in page and candidates[0].peak_bytes == 51 * MIB
+
+
+def test_a_microcontroller_has_flash_and_ram_instead_of_files_and_a_process() -> None:
+    """The C source is far larger than what is compiled of it, and it is the flash that is limited."""
+    memory = replace(run().memory, peak=None, arena=12_688, stack=416, flash=70_464)
+    source = replace(
+        result("ean.c-int8", [replace(run(), samples=[], memory=memory)]),
+        model_bytes=1_288_763,
+        instructions_per_frame=12_900_000,
+    )
+    fits = recommendation.candidate(source, None, Limits(kilobytes=80))
+    assert (fits.misses, fits.flash_bytes, fits.ram_bytes) == ([], 70_464, 13_104)
+    figures = {each.purpose: each.figure for each in recommendation.best([fits])}
+    assert figures["size"] == "70,464 B of flash" and figures["memory"] == "13,104 B of RAM"
+    page = recommendation.page(of_these([fits], Limits(kilobytes=80)), terminal_table.markdown)
+    assert "| 12.9 M | 70,464 B | 13,104 B |" in page and "peak" not in page
+    large = recommendation.candidate(source, None, Limits(kilobytes=64))
+    assert large.misses == ["70.5 kB, at most 64 are allowed"]
+
+
+def test_one_reason_is_one_line() -> None:
+    left_out = [Excluded("onnx-fp32", "C only"), Excluded("coreml-fp16", "Apple's"), Excluded("ncnn-int8", "C only")]
+    page = recommendation.page(replace(found(), excluded=left_out), terminal_table.table)
+    assert "- not measured: onnx-fp32, ncnn-int8: C only\n- not measured: coreml-fp16: Apple's\n" in page

@@ -11,16 +11,19 @@ from click.testing import CliRunner, Result
 
 from edgefer.benchmark import run as runner
 from edgefer.benchmark.run import Plan
+from edgefer.benchmark.workload import Workload
 from edgefer.cli.recommend import recommend as command
-from edgefer.devices import recommend
+from edgefer.devices import config, recommend
+from edgefer.devices.microcontroller.device import EmulatedMicrocontroller
 from edgefer.devices.recommend import RecommendOptions
 from edgefer.pipeline.fidelity import compare
 from edgefer.pipeline.options import BuildOptions
 from edgefer.runtime import files, machine, records
 from edgefer.runtime.bench_record import BenchRecord
 from edgefer.runtime.bundle import write_bundle
-from edgefer.runtime.errors import EdgeferError, WorkerFailed, WrongOptions
+from edgefer.runtime.errors import EdgeferError, NotSetUp, WorkerFailed, WrongOptions
 from tests.benchmark.made import record, result, run
+from tests.data.made import write_image
 from tests.pipeline.test_bundle_readme import GOLDEN_FILES, MANIFESTS
 
 HERE = machine.local_device()
@@ -190,6 +193,50 @@ def test_accuracies_are_asked_for_or_read(asked: list[tuple[str, int]], tmp_path
     assert [each["bundle"] for each in found["best"] if each["purpose"] == "latency"] == ["ean.tflite-int8"]
     assert [each["misses"] for each in found["candidates"]] == [[], ["its accuracy is not known"]]
     assert "recorded in" in found["accuracy_of"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--data", "nothing.csv"], "no data at nothing.csv"),
+        (["--data", "faces", "--split", "PublicTest"], "has no PublicTest image"),
+        (["--data", "faces", "--split", "publictest"], "unknown split 'publictest'"),
+        (["--data", "fer2013.csv"], "fer2013.csv"),
+        (["--weights", "nothing.safetensors"], "no weights at nothing.safetensors"),
+        (["--verified", "nothing.json"], "nothing.json"),
+        (["--verified", "other.json"], "other.json holds no accuracy: write it with `edgefer verify"),
+        (["--record", "other.json/record.json"], "other.json"),
+        (["--dist", "other.json"], "other.json"),
+    ],
+)
+def test_files_are_looked_at_before_anything_is_built(
+    words: list[str], line: str, asked: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError("it is built")
+
+    monkeypatch.setattr(recommend, "build_bundles", build)
+    monkeypatch.chdir(tmp_path)
+    for name in ("happy", "sad"):
+        write_image(tmp_path / "faces" / "test" / name / "a.png")
+    (tmp_path / "fer2013.csv").write_text("no,such,columns\n1,2,3\n")
+    (tmp_path / "other.json").write_text("[]")
+    done = CliRunner().invoke(command, ["--arch", "ean", *words])
+    assert isinstance(done.exception, EdgeferError) and line in str(done.exception)
+    assert asked == []
+
+
+def test_another_engine_on_this_machine_is_no_choice_for_a_microcontroller(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = config.microcontrollers()["cortex-m4-emulated"]
+    board = EmulatedMicrocontroller(row)
+    monkeypatch.setattr(board, "require_ready", lambda: None)
+    monkeypatch.setattr(board, "_refusal", lambda workload: None)
+    monkeypatch.setattr("edgefer.devices.registry.device", lambda *_: board)
+    monkeypatch.setattr(recommend, "_bundles", lambda *_: ([], []))
+    with pytest.raises(NotSetUp, match="nothing that was asked for ran"):
+        recommend.recommend(RecommendOptions("ean", device=row.name, dist=Path()))
+    assert board.expand([Workload(network="ean")]) == [Workload(network="ean")]
+    assert board.left_out == []
 
 
 def test_agreement_with_float_says_so() -> None:

@@ -39,9 +39,13 @@ _UNKNOWN = MachineState(0.0, None, None, None, None, None, None, 0.0, None, None
 
 
 class EmulatedMicrocontroller:
-    """A row of microcontrollers.toml; see devices.device.Device. Raises WrongOptions for a set of engines."""
+    """A row of microcontrollers.toml; see devices.device.Device. Raises WrongOptions for a set of engines.
+
+    beside  whether `expand` adds each bundle in TensorFlow Lite Micro
+    """
 
     timed = False
+    beside = True
 
     def __init__(self, row: Microcontroller, engine: str | None = None) -> None:
         if engine is not None:
@@ -61,7 +65,7 @@ class EmulatedMicrocontroller:
         """For all formats but C."""
         if format == FORMAT:
             return None
-        return f"a microcontroller runs C, and this bundle is {format}: build the network with --target c-int8"
+        return "a microcontroller runs networks as C only: build this one with --target c-int8"
 
     def setup(self, offline: bool, say: Say) -> str:
         """Nothing: the system's package manager brings its programs; raises NotSetUp where they are missing."""
@@ -115,6 +119,8 @@ class EmulatedMicrocontroller:
     def expand(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Those that are C and fit, and each in TensorFlow Lite Micro if that is here; raises NotSetUp for none."""
         running, self.left_out = not_refused(self.name, workloads, self._refusal)
+        if not self.beside:
+            return running
         if tflite_micro.installed() is None:
             self.left_out += [f"{each.name}:{tflite_micro.PROVIDER}: {NO_HOST}" for each in running]
             return running
