@@ -32,7 +32,12 @@ _ABOVE_0 = click.FloatRange(0, min_open=True)
 @arch_option
 @click.option("--device", metavar="NAME", help="Where it is to run; default: this machine's CPU.")
 @engine_option
-@click.option("--max-kb", type=_ABOVE_0, metavar="KB", help="The model's files take at most so many kB (1,000 bytes).")
+@click.option(
+    "--max-kb",
+    type=_ABOVE_0,
+    metavar="KB",
+    help="The model's files (on a microcontroller its flash) take at most so many kB (1,000 bytes).",
+)
 @click.option("--max-ms", type=_ABOVE_0, metavar="MS", help="A frame takes at most so many milliseconds (the median).")
 @click.option(
     "--min-accuracy",
@@ -88,8 +93,9 @@ def recommend(
     """Measure a network's targets on a device, and name the best for latency, size, memory and accuracy.
 
     Targets that are not in --dist are built. Without a data set, accuracy is how far each agrees with the float network
-    on the faces that its bundle was compared on. An emulated board has instructions instead of latency. Ctrl-C keeps
-    what was measured: the same command goes on. The exit code is 37 if no bundle meets the limits.
+    on the faces that its bundle was compared on. An emulated board has instructions instead of latency, a
+    microcontroller flash and RAM too. Ctrl-C keeps what was measured: the same command goes on. The exit code is 37 if
+    no bundle meets the limits.
 
     \b
     Example: edgefer recommend --arch ean --max-kb 100

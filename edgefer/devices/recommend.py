@@ -5,13 +5,13 @@ Measurements are kept in a file as they are made: the same command goes on where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgefer.benchmark import recommendation, report
 from edgefer.benchmark.html_sources import read_sources
-from edgefer.benchmark.recommendation import Accuracy, Excluded, Limits, Recommendation
+from edgefer.benchmark.recommendation import Accuracy, Candidate, Excluded, Limits, Recommendation
 from edgefer.benchmark.workload import Workload
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.data.listing import READ_DEFAULTS, ReadOptions
@@ -114,8 +114,19 @@ def recommend(options: RecommendOptions, progress: Progress = SILENT) -> Recomme
         best=recommendation.best(candidates),
         candidates=sorted(candidates, key=lambda each: each.cost),
         excluded=[*excluded, *failed],
-        notes=report.notes(_without_uncounted(record) if device.timed else record),
+        notes=[
+            *_of_source(bundles, candidates),
+            *report.notes(_without_uncounted(record) if device.timed else record),
+        ],
     )
+
+
+def _of_source(bundles: Sequence[Bundle], candidates: Sequence[Candidate]) -> Iterator[str]:
+    """What to know of the size of a bundle that is source code, where its flash is not known."""
+    known = {each.bundle_sha256 for each in candidates if each.flash_bytes is None}
+    for each in bundles:
+        if each.sha256 in known and engines.ENGINES[each.manifest.format].host_compiles:
+            yield f"{each.manifest.name}: its size is that of its source, compiled it is smaller"
 
 
 def _require_files(options: RecommendOptions, progress: Progress) -> None:

@@ -157,7 +157,8 @@ def test_c_runs_on_one_thread_only(asked: list[tuple[str, int]], tmp_path: Path)
     of_c = replace(MANIFESTS[0], name="ean.c-int8", target="c-int8", format="c", model="model.c")
     write_bundle(tmp_path / "ean.c-int8", of_c, dict.fromkeys(("model.c", *GOLDEN_FILES), b""))
     wanted = options(tmp_path, "tflite-int8")
-    recommend.recommend(replace(wanted, targets=("tflite-int8", "c-int8"), processes=1, threads=(2, 4)))
+    found = recommend.recommend(replace(wanted, targets=("tflite-int8", "c-int8"), processes=1, threads=(2, 4)))
+    assert "ean.c-int8: its size is that of its source, compiled it is smaller" in found.notes
     assert sorted(asked) == [("ean.c-int8", 1), ("ean.tflite-int8", 2), ("ean.tflite-int8", 4)]
 
 
