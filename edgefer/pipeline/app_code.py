@@ -75,7 +75,8 @@ def contract_values(agreed: Contract) -> dict[str, str]:
         "labels": ", ".join(agreed.labels),
         "c_labels": ", ".join(_c_string(label) for label in agreed.labels),
         "face": agreed.face,
-        "margin": f"{100 * agreed.face_margin:g} %",
+        "margin": _margin(agreed),
+        "cut": _cut(agreed),
         "kernel": agreed.kernel,
         "grey": agreed.grey,
         "layout": agreed.layout,
@@ -86,6 +87,19 @@ def contract_values(agreed: Contract) -> dict[str, str]:
         },
     }
     return {key: str(n) for key, n in numbers.items()} | words | _input(agreed.input) | _output(agreed.output)
+
+
+def _margin(agreed: Contract) -> str:
+    if agreed.face_margin == 0:
+        return "without a margin"
+    return f"with a margin of {100 * agreed.face_margin:g} % of its side all around"
+
+
+def _cut(agreed: Contract) -> str:
+    if agreed.crop == agreed.resize:
+        return "Keep all of it: for this network nothing is cut off."
+    left = (agreed.resize - agreed.crop) // 2
+    return f"Keep the centre {agreed.crop} x {agreed.crop}: leave out {left} pixels on the left and {left} at the top."
 
 
 def _input(spec: TensorSpec) -> dict[str, str]:

@@ -97,6 +97,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "app_files": ", ".join(f"`{name}`" for name in needed) + " and `labels.txt`",
         "float_io": manifest.precision + "-floatio" * (manifest.precision == "int8"),
         "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
+        "opened": "compiled" if row.host_compiles else "loaded",
         "needs": manifest.needs,
         "exports": exports(manifest.arch),
         "webassembly": f"python -m ziglang cc {' '.join(WEBASSEMBLY)} -o model.wasm model.c exports.c",

@@ -120,6 +120,16 @@ def test_unmeasured_accuracy_says_why() -> None:
     assert "Accuracy of the float network: not measured: no training record.\n" in page
 
 
+def test_a_margin_or_a_crop_that_is_none_is_said_in_words() -> None:
+    known = manifest("onnx-fp32", "model.onnx", *NCHW)
+    page = render_readme(replace(known, contract=replace(known.contract, face_margin=0.0, resize=44)))
+    assert "as FER2013 is framed, without a margin.\n" in page
+    assert "3. Keep all of it: for this network nothing is cut off.\n" in page
+    page = render_readme(replace(known, contract=replace(known.contract, face_margin=0.125, resize=64)))
+    assert "with a margin of 12.5 % of its side all around.\n" in page
+    assert "3. Keep the centre 44 x 44: leave out 10 pixels on the left and 10 at the top.\n" in page
+
+
 def test_labels_of_any_print_are_strings_in_c() -> None:
     known = manifest("c-int8", "model.c", INT8_IN, INT8_OUT)
     labels = ('so "happy"', "a\\n", "what??/", "fröhlich")
