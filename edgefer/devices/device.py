@@ -37,7 +37,11 @@ def not_refused(
 ) -> tuple[list[Workload], list[str]]:
     """The workloads for which `refusal` has no reason, and a line for each other; raises NotSetUp if all have one."""
     reasons = [refusal(workload) for workload in workloads]
-    left_out = [f"{each.name}: {reason}" for each, reason in zip(workloads, reasons, strict=True) if reason]
+    left_out = [
+        reason if each.name in reason else f"{each.name}: {reason}"
+        for each, reason in zip(workloads, reasons, strict=True)
+        if reason
+    ]
     running = [each for each, reason in zip(workloads, reasons, strict=True) if not reason]
     if workloads and not running:
         raise NotSetUp(f"nothing that was asked for runs on {device}: {'; '.join(left_out)}.")
