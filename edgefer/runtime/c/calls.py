@@ -12,7 +12,7 @@ from edgefer.runtime.c import constants
 from edgefer.runtime.c.constants import Arrays, Structs, real
 from edgefer.runtime.c.layers import Layers, require_near
 from edgefer.runtime.c.memory import ALIGNED, Places, Size, aligned, is_view, places_of, sizes_of
-from edgefer.runtime.c.modes import Mode
+from edgefer.runtime.c.modes import SIGNED, Mode
 from edgefer.runtime.c.shapes import options_of
 from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
@@ -125,7 +125,8 @@ class Calls:
         if by_vectors:  # the last vector of a pixel reaches into the next one
             wide = np.pad(flat, ((0, 0), (0, output.pixel - output.channels)))
             wide = np.pad(wide.ravel(), (0, self._mode.block - 8))
-        layer = self._layers.layer(step, flat.T, self._arrays.add(wide), False, activation(step, 4))
+        as_stored = by_vectors and self._mode is SIGNED
+        layer = self._layers.layer(step, flat.T, self._arrays.add(wide), as_stored, activation(step, 4))
         maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
         if by_vectors:
             yield f"k_depthwise(arena, {maps}, {layer});"

@@ -32,6 +32,7 @@ class Kernel:
 
     vectors  a file of instructions that several kernels have
     tile     the file of k_tile
+    own      files of operators that take the place of those in operators.c
     rows     that of what lies between two fused layers, by default the layout's
     """
 
@@ -39,6 +40,7 @@ class Kernel:
     mode: Mode
     vectors: str = ""
     tile: str = "tile"
+    own: tuple[str, ...] = ()
     rows: str = ""
 
     @property
@@ -47,12 +49,13 @@ class Kernel:
         return f"USE_{self.name.upper()}"
 
 
+NEON_OPERATORS = ("neon_strips", "neon_depthwise")
 KERNELS = (
     Kernel("avx512", UNSIGNED),
     Kernel("avx2", PAIRS),
     Kernel("sse41", PAIRS),
-    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", rows="neon_rows"),
-    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile", rows="neon_rows"),
+    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", own=NEON_OPERATORS, rows="dotprod_rows"),
+    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile", own=NEON_OPERATORS, rows="neon_rows"),
     Kernel("wasm", PAIRS),
     Kernel("mve", LANES, tile=""),
     Kernel("dsp", WORDS, vectors="scalar", tile="dsp_tile"),
@@ -146,6 +149,7 @@ def _kernel(kernel: Kernel, calls: str) -> str:
         kernel.vectors,
         f"{layout}_weights",
         kernel.tile,
+        *kernel.own,
         kernel.rows or layout,
         "operators",
         "rows" if kernel.mode.by_rows else "",

@@ -1,14 +1,14 @@
-/* As tile.c, by lanes: sixteen inputs of a pixel are loaded at once, and each dot product takes four of them. */
-#define K_LANE(n)                                                        \
-  {                                                                      \
-    k_vw u = k_weights(w + (n) * K_STEP);                                \
-    K_UNROLL for (int i = 0; i < pixels; i++)                            \
-      K_EACH sums[i].v[e] = vdotq_laneq_s32(sums[i].v[e], u.v[e], a[i], n); \
+/* Sums of `pixels` pixels by `parts` fours of outputs, over `rows` stretches of `groups` groups of inputs: sixteen inputs
+   of a pixel are loaded at once, and each dot product takes four of them. What lies behind the last group is not used. */
+#define K_LANE(n)                                                                                                   \
+  K_UNROLL for (int e = 0; e < parts; e++) {                                                                        \
+    int8x16_t u = vld1q_s8(w + (n) * K_STEP + 16 * e);                                                              \
+    K_UNROLL for (int i = 0; i < pixels; i++) sums[i * parts + e] = vdotq_laneq_s32(sums[i * parts + e], u, a[i], n); \
   }
-K_INLINE void k_tile(k_vi *sums, int vectors, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
+K_INLINE void k_sums(int32x4_t *sums, int parts, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
                      const int8_t *w, const int32_t *biases) {
-  (void)vectors;
-  K_UNROLL for (int i = 0; i < pixels; i++) sums[i] = k_ints(biases);
+  K_UNROLL for (int i = 0; i < pixels; i++)
+    K_UNROLL for (int e = 0; e < parts; e++) sums[i * parts + e] = vld1q_s32(biases + 4 * e);
   for (int r = 0; r < rows; r++, in += row) {
     int8x16_t a[8];
     const k_act *at = in;
@@ -17,15 +17,12 @@ K_INLINE void k_tile(k_vi *sums, int vectors, int pixels, const k_act *in, int p
       K_UNROLL for (int i = 0; i < pixels; i++) a[i] = vld1q_s8(at + i * pixel);
       K_LANE(0) K_LANE(1) K_LANE(2) K_LANE(3)
     }
-    if (left >= 2) {
-      K_UNROLL for (int i = 0; i < pixels; i++) a[i] = vcombine_s8(vld1_s8(at + i * pixel), vdup_n_s8(0));
-      K_LANE(0) K_LANE(1)
-      left -= 2, at += 2 * K_GROUP, w += 2 * K_STEP;
-    }
-    if (left) {
-      K_UNROLL for (int i = 0; i < pixels; i++) a[i] = k_four(at + i * pixel);
+    if (left > 0) {
+      K_UNROLL for (int i = 0; i < pixels; i++) a[i] = vld1q_s8(at + i * pixel);
       K_LANE(0)
-      w += K_STEP;
+      if (left > 1) K_LANE(1)
+      if (left > 2) K_LANE(2)
+      w += left * K_STEP;
     }
   }
 }

@@ -1,66 +1,34 @@
-/* The rows between two fused layers as in bytes.c, for 32 registers of 16 bytes: columns are packed once and kept as
-   bytes, and outputs of a depthwise layer are made one at a time, even and odd ones apart. */
-
-K_INLINE void k_put_columns(k_act *to, int8x16_t a, int8x16_t b, int8x16_t c, int8x16_t d) {
-  int8x16x4_t four = {{a, b, c, d}};
-  vst4q_s8(to, four);
-}
-
-/* Fours of columns (2b - 1, 2b, 2b + 1, 2b + 2) side by side; those before the first and behind the last are zero. */
+/* The rows between two fused layers: per vector of channels its columns, one of zeros before the first and one behind the
+   last. */
 K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
                          int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
-  int fours = (width + 1) / 2;
-  for (int o = 0; o < channels; o += K_V) {
-    const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
-    const int32_t *b = layer->biases + o;
-    const float *s = layer->scales + o;
-    k_act *to = out + o * fours * 4;
-    int8x16_t nothing = vdupq_n_s8((int8_t)zero), last[3] = {nothing, nothing, nothing}, p[4];
-    for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
-      if (x + 4 <= width) {
-        k_vi a[4];
-        k_tile(a, 1, 4, in + x * pixel, pixel, row, rows, groups, w, b);
-        K_UNROLL for (int i = 0; i < 4; i++) p[i] = k_packed(k_scaled(a[i], k_floats(s)), low, high, zero);
-      } else
-        for (int i = 0; i < 4; i++) {
-          p[i] = nothing;
-          if (x + i < width) {
-            k_vi one[1];
-            k_tile(one, 1, 1, in + (x + i) * pixel, pixel, row, rows, groups, w, b);
-            p[i] = k_packed(k_scaled(one[0], k_floats(s)), low, high, zero);
-          }
-        }
-      if (x) k_put_columns(to - 4 * K_V, last[0], last[1], last[2], p[0]);
-      if (x < width) k_put_columns(to, last[2], p[0], p[1], p[2]);
-      if (x + 2 < width && x + 4 > width) k_put_columns(to + 4 * K_V, p[1], p[2], p[3], nothing);
-      last[0] = p[1], last[1] = p[2], last[2] = p[3];
-    }
+  for (int o = 0; o < channels; o += K_V, out += (width + 2) * K_V) {
+    vst1q_s8(out, vdupq_n_s8((int8_t)zero));
+    vst1q_s8(out + (width + 1) * K_V, vdupq_n_s8((int8_t)zero));
+    k_convolve_block(o, in, pixel, row, rows, groups, out + K_V, K_V, width, K_V, zero, layer);
   }
 }
 
 /* One row of a depthwise 3x3 layer over three rows of k_expand. Weights: [w0 w1 w2 0] a row and channel. */
 K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
                               int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
-  int fours = (width + 1) / 2, outputs = (width + stride - 1) / stride, turns = stride == 1 ? 2 : 1;
   for (int o = 0; o < channels; o += K_V) {
+    const k_act *at[3];
+    int8x16_t taps[9];
     k_vi b = k_ints(layer->biases + o);
     k_vf s = k_floats(layer->scales + o);
     int count = channels - o < K_V ? channels - o : K_V;
-    for (int turn = 0; turn < turns; turn++) {
-      const k_act *in[3];
-      k_vw w[3];
-      K_UNROLL for (int r = 0; r < 3; r++) {
-        in[r] = rows[r] + o * fours * 4;
-        w[r] = k_weights(layer->weights + o * 12 + r * 64);
-        if (turn) w[r] = k_later(w[r]);
-      }
-      for (int x = turn; x < outputs; x += turns) {
-        k_vi a = b;
-        K_UNROLL for (int r = 0; r < 3; r++) a = k_mac(a, k_fours(in[r] + x / turns * 4 * K_V), w[r]);
-        k_put1(out + x * pixel + o, k_scaled(a, s), low, high, zero, count);
-      }
+    K_UNROLL for (int r = 0; r < 3; r++) {
+      int8x16x4_t w = vld4q_s8(layer->weights + o * 12 + r * 64);
+      taps[3 * r] = w.val[0], taps[3 * r + 1] = w.val[1], taps[3 * r + 2] = w.val[2];
+      at[r] = rows[r] + o * (width + 2);
     }
+    for (int x = 0; x < width; x += stride, out += pixel) {
+      k_vi sums = b;
+      k_nine(sums.v, at, K_V, taps);
+      k_put_lane(out, k_stored(sums.v, s, layer->low, layer->high, zero), count);
+      K_UNROLL for (int r = 0; r < 3; r++) at[r] += stride * K_V;
+    }
+    out += K_V - (width + stride - 1) / stride * pixel;
   }
 }

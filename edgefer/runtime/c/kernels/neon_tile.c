@@ -1,40 +1,25 @@
-/* As tile.c: two products are added in 16 bits before they go to 32, for two pixels at a time. */
-K_INLINE void k_tile(k_vi *sums, int vectors, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
+/* Sums of `pixels` pixels by `parts` fours of outputs, over `rows` stretches of `groups` groups of inputs: pairs of inputs
+   side by side, so that two products are added in 16 bits, and the two in their neighbouring half with them in 32. */
+K_INLINE void k_sums(int32x4_t *sums, int parts, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
                      const int8_t *w, const int32_t *biases) {
-  int half = pixels < 2 ? 1 : 2;
-  (void)vectors;
-  K_UNROLL for (int i = 0; i < pixels; i += half) {
-    int32x4_t s[2][8];
-    const k_act *first = in + i * pixel;
-    const int8_t *u = w;
-    K_UNROLL for (int p = 0; p < half; p++) K_UNROLL for (int e = 0; e < 8; e++) s[p][e] = vdupq_n_s32(0);
-    for (int r = 0; r < rows; r++, first += row) {
-      const k_act *at = first;
-      int left = groups;
-      for (; left >= 2; left -= 2, at += 2 * K_GROUP, u += 2 * K_STEP) {
-        k_vw v = k_weights(u), next = k_weights(u + K_STEP);
-        K_UNROLL for (int p = 0; p < half; p++) {
-          int8x16_t a = k_four(at + p * pixel), b = k_four(at + p * pixel + K_GROUP);
-          K_EACH {
-            int16x8_t l = vmull_s8(vget_low_s8(v.v[e]), vget_low_s8(a)), h = vmull_high_s8(v.v[e], a);
-            s[p][2 * e] = vpadalq_s16(s[p][2 * e], vmlal_s8(l, vget_low_s8(next.v[e]), vget_low_s8(b)));
-            s[p][2 * e + 1] = vpadalq_s16(s[p][2 * e + 1], vmlal_high_s8(h, next.v[e], b));
-          }
+  K_UNROLL for (int i = 0; i < pixels; i++)
+    K_UNROLL for (int e = 0; e < parts; e++) sums[i * parts + e] = vld1q_s32(biases + 4 * e);
+  for (int r = 0; r < rows; r++, in += row) {
+    const k_act *at[8];
+    K_UNROLL for (int i = 0; i < pixels; i++) at[i] = in + i * pixel;
+    for (int k = 0; k < groups; k++, w += K_STEP) {
+      int16x8x2_t u[2];
+      K_UNROLL for (int h = 0; h < parts / 2; h++) u[h] = vld2q_s16((const int16_t *)(const void *)(w + 32 * h));
+      K_UNROLL for (int i = 0; i < pixels; i++, at[i - 1] += K_GROUP) {
+        int16x8x2_t two = vld2q_dup_s16((const int16_t *)(const void *)at[i]);
+        int8x16_t a = vreinterpretq_s8_s16(two.val[0]), b = vreinterpretq_s8_s16(two.val[1]);
+        K_UNROLL for (int h = 0; h < parts / 2; h++) {
+          int32x4_t *s = sums + i * parts + 2 * h;
+          int8x16_t v = vreinterpretq_s8_s16(u[h].val[0]), next = vreinterpretq_s8_s16(u[h].val[1]);
+          s[0] = vpadalq_s16(s[0], vmlal_s8(vmull_s8(vget_low_s8(v), vget_low_s8(a)), vget_low_s8(next), vget_low_s8(b)));
+          s[1] = vpadalq_s16(s[1], vmlal_high_s8(vmull_high_s8(v, a), next, b));
         }
-      }
-      if (left) {
-        k_vw v = k_weights(u);
-        K_UNROLL for (int p = 0; p < half; p++) {
-          int8x16_t a = k_four(at + p * pixel);
-          K_EACH {
-            s[p][2 * e] = vpadalq_s16(s[p][2 * e], vmull_s8(vget_low_s8(v.v[e]), vget_low_s8(a)));
-            s[p][2 * e + 1] = vpadalq_s16(s[p][2 * e + 1], vmull_high_s8(v.v[e], a));
-          }
-        }
-        u += K_STEP;
       }
     }
-    K_UNROLL for (int p = 0; p < half; p++)
-      K_EACH sums[i + p].v[e] = vaddq_s32(vld1q_s32(biases + 4 * e), vpaddq_s32(s[p][2 * e], s[p][2 * e + 1]));
   }
 }

@@ -3,6 +3,7 @@
 K_INLINE k_act *k_row(k_act *arena, const Map *restrict map, int y) { return arena + map->at + y * map->row; }
 
 #ifndef K_ROWS
+#ifndef K_STRIPS
 /* All pixels of a row for one or two vectors of outputs, `tile` at a time; the last tile overlaps the one before. */
 K_INLINE void k_strip(int vectors, int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step,
                       int width, const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero,
@@ -71,6 +72,7 @@ K_FUNCTION void k_convolve_row(const k_act *in, int pixel, int row, int rows, in
     }
   }
 }
+#endif
 
 K_FUNCTION void k_convolve(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
                            int groups, const Layer *restrict layer) {
@@ -105,6 +107,7 @@ K_LARGE void k_convolve_depthwise(k_act *arena, const Map *restrict in, const Ma
   }
 }
 
+#ifndef K_DEPTHWISE
 /* Pixels next to each other of one vector of channels of a depthwise layer. */
 K_INLINE void k_depthwise_tile(int tile, const k_act *in, const Map *restrict from, const Window *restrict window,
                                const int8_t *w, k_vi b, k_vf s, k_act *out, const Map *restrict to, const Layer *restrict layer,
@@ -142,6 +145,7 @@ K_FUNCTION void k_depthwise(k_act *arena, const Map *restrict in, const Map *res
       }
     }
 }
+#endif
 
 /* A depthwise layer of any number of channels, each of which makes `multiplier` outputs. */
 K_LARGE void k_depthwise_any(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
@@ -159,6 +163,7 @@ K_LARGE void k_depthwise_any(k_act *arena, const Map *restrict in, const Map *re
       }
 }
 
+#ifndef K_LARGEST
 /* The largest of `count` channels over h rows of w pixels. */
 K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int pixel, k_act *to) {
   k_act most[16];
@@ -170,6 +175,7 @@ K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int p
     }
   memcpy(to, most, (size_t)count * sizeof *to);
 }
+#endif
 
 K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window) {
   for (int y = 0; y < out->h; y++)
