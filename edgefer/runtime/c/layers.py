@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from edgefer.runtime.c import constants
 from edgefer.runtime.c.constants import Arrays, Structs
-from edgefer.runtime.c.modes import Mode
+from edgefer.runtime.c.modes import SIGNED, Mode
 from edgefer.runtime.c.steps import Step, refuse
 from edgefer.runtime.c.tflite_file import Graph, Tensor
 
 _RELU, _RELU6 = 1, 3
+_HALF = 2**15  # which numbers of 16 bits are below
 _NEAREST = 2**22  # below which C rounds by adding and taking off 1.5 * 2^23
 
 
@@ -59,7 +60,8 @@ class Layers:
         heavy = np.abs(weights.astype(np.int64)).sum(1) * 255 + np.abs(biases)
         if heavy.max() >= 2**31:
             raise refuse(f"the operator {step.operator.name}", ": its sums are too large")
-        require_near(step, float((heavy * factors).max()))
+        most = float((heavy * factors).max())
+        require_near(step, most)
         if zeros_counted:
             biases = biases - self.zero(step.operator.inputs[0]) * weights.astype(np.int64).sum(1)
         names = (
@@ -67,7 +69,9 @@ class Layers:
             self._arrays.add(constants.padded(factors, self._mode.block)),
         )
         low, high = self.limits(step.operator.output, activation)
-        return self._structs.add("Layer", packed, *names, low, high)
+        zero = self.zero(step.operator.output)
+        even = [int(zero % 2 == 0 and most + abs(zero) < _HALF)] if self._mode is SIGNED else []
+        return self._structs.add("Layer", packed, *names, low, high, *even)
 
     def _biases(self, step: Step, count: int) -> NDArray[np.int64]:
         inputs = step.operator.inputs

@@ -15,6 +15,9 @@ typedef struct {
   const int32_t *biases;
   const float *scales;
   int low, high;
+#if USE_SIGNED
+  int even; /* zero is stored as an even number, and 16 bits hold every output with it */
+#endif
 } Layer;
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -9,7 +9,6 @@ K_INLINE void k_put_columns(k_act *to, int8x16_t a, int8x16_t b, int8x16_t c, in
 /* Fours of columns (2b - 1, 2b, 2b + 1, 2b + 2) side by side; those before the first and behind the last are zero. */
 K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
                          int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
   int fours = (width + 1) / 2;
   for (int o = 0; o < channels; o += K_V) {
     const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
@@ -19,16 +18,16 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
     int8x16_t nothing = vdupq_n_s8((int8_t)zero), last[3] = {nothing, nothing, nothing}, p[4];
     for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
       if (x + 4 <= width) {
-        int32x4_t sums[16];
+        k_vi sums[4];
         k_sums(sums, 4, 4, in + x * pixel, pixel, row, rows, groups, w, b);
-        K_UNROLL for (int i = 0; i < 4; i++) p[i] = k_stored(sums + 4 * i, k_floats(s), low, high, zero);
+        k_stored(p, sums, 4, k_floats(s), zero, layer);
       } else
         for (int i = 0; i < 4; i++) {
           p[i] = nothing;
           if (x + i < width) {
-            int32x4_t sums[4];
-            k_sums(sums, 4, 1, in + (x + i) * pixel, pixel, row, rows, groups, w, b);
-            p[i] = k_stored(sums, k_floats(s), low, high, zero);
+            k_vi sums;
+            k_sums(&sums, 4, 1, in + (x + i) * pixel, pixel, row, rows, groups, w, b);
+            k_stored(p + i, &sums, 1, k_floats(s), zero, layer);
           }
         }
       if (x) k_put_columns(to - 4 * K_V, last[0], last[1], last[2], p[0]);
@@ -42,7 +41,6 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
 /* One row of a depthwise 3x3 layer over three rows of k_expand. Weights: [w0 w1 w2 0] a row and channel. */
 K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
                               int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
   int fours = (width + 1) / 2, outputs = (width + stride - 1) / stride, turns = stride == 1 ? 2 : 1;
   for (int o = 0; o < channels; o += K_V) {
     k_vi b = k_ints(layer->biases + o);
@@ -58,8 +56,10 @@ K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, i
       }
       for (int x = turn; x < outputs; x += turns) {
         k_vi a = b;
+        int8x16_t v;
         K_UNROLL for (int r = 0; r < 3; r++) a = k_mac(a, k_fours(in[r] + x / turns * 4 * K_V), w[r]);
-        k_put1(out + x * pixel + o, k_scaled(a, s), low, high, zero, count);
+        k_stored(&v, &a, 1, s, zero, layer);
+        k_put_lane(out + x * pixel + o, v, count);
       }
     }
   }

@@ -3,12 +3,12 @@
 #define K_LANE(n)                                                                                                   \
   K_UNROLL for (int e = 0; e < parts; e++) {                                                                        \
     int8x16_t u = vld1q_s8(w + (n) * K_STEP + 16 * e);                                                              \
-    K_UNROLL for (int i = 0; i < pixels; i++) sums[i * parts + e] = vdotq_laneq_s32(sums[i * parts + e], u, a[i], n); \
+    K_UNROLL for (int i = 0; i < pixels; i++) K_SUM(i, e) = vdotq_laneq_s32(K_SUM(i, e), u, a[i], n); \
   }
-K_INLINE void k_sums(int32x4_t *sums, int parts, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
+K_INLINE void k_sums(k_vi *sums, int parts, int pixels, const k_act *in, int pixel, int row, int rows, int groups,
                      const int8_t *w, const int32_t *biases) {
   K_UNROLL for (int i = 0; i < pixels; i++)
-    K_UNROLL for (int e = 0; e < parts; e++) sums[i * parts + e] = vld1q_s32(biases + 4 * e);
+    K_UNROLL for (int e = 0; e < parts; e++) K_SUM(i, e) = vld1q_s32(biases + 4 * e);
   for (int r = 0; r < rows; r++, in += row) {
     int8x16_t a[8];
     const k_act *at = in;

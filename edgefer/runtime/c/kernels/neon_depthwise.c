@@ -52,9 +52,11 @@ K_FUNCTION void k_depthwise(k_act *arena, const Map *restrict in, const Map *res
       for (int x = 0;;) {
         const k_act *at = from + x * window->right * in->pixel, *rows[3] = {at, at + in->row, at + 2 * in->row};
         k_vi sums = b;
+        int8x16_t v;
         if (nine) k_nine(sums.v, rows, in->pixel, taps);
         else k_many(sums.v, at, in->pixel, in->row, window->h, window->w, w, out->pixel, twice);
-        k_put_lane(to + x * out->pixel, k_stored(sums.v, s, layer->low, layer->high, out->zero), count);
+        k_stored(&v, &sums, 1, s, out->zero, layer);
+        k_put_lane(to + x * out->pixel, v, count);
         if (x + by >= out->w) break;
         x = x + 2 * by > out->w ? out->w - by : x + by;
       }

@@ -25,8 +25,10 @@ K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, i
     }
     for (int x = 0; x < width; x += stride, out += pixel) {
       k_vi sums = b;
+      int8x16_t v;
       k_nine(sums.v, at, K_V, taps);
-      k_put_lane(out, k_stored(sums.v, s, layer->low, layer->high, zero), count);
+      k_stored(&v, &sums, 1, s, zero, layer);
+      k_put_lane(out, v, count);
       K_UNROLL for (int r = 0; r < 3; r++) at[r] += stride * K_V;
     }
     out += K_V - (width + stride - 1) / stride * pixel;

@@ -5,6 +5,7 @@
 #define K_INLINE static inline ALWAYS K_TARGET
 #define K_FUNCTION static UNUSED K_TARGET
 #define K_UNROLL UNROLL
+#define K_SUM(i, e) sums[((i) * parts + (e)) / 4].v[((i) * parts + (e)) % 4] /* of pixel i, four outputs */
 #define K_EACH K_UNROLL for (int e = 0; e < 4; e++)
 typedef int8_t k_act;
 typedef struct { int32x4_t v[4]; } k_vi;
