@@ -64,11 +64,56 @@ K_FUNCTION void k_depthwise(k_act *arena, const Map *restrict in, const Map *res
   }
 }
 
-/* The largest of sixteen channels, or of eight, over h rows of w pixels. */
-#define K_LARGEST
-K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int pixel, k_act *to) {
-  int8x16_t most = vdupq_n_s8(-128);
+/* The largest of sixteen channels over h rows of w pixels. */
+K_INLINE int8x16_t k_largest(const k_act *at, int h, int w, int row, int pixel) {
+  int8x16_t most = vld1q_s8(at);
   for (int r = 0; r < h; r++, at += row)
     for (int k = 0; k < w; k++) most = vmaxq_s8(most, vld1q_s8(at + k * pixel));
-  k_put_lane(to, most, count);
+  return most;
+}
+
+#define K_MAX_POOL
+K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window) {
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < out->w; x++) {
+      int top = y * window->down - window->top, left = x * window->right - window->left, h = window->h, w = window->w;
+      if (top < 0) h += top, top = 0;
+      if (left < 0) w += left, left = 0;
+      if (h > in->h - top) h = in->h - top;
+      if (w > in->w - left) w = in->w - left;
+      const k_act *at = arena + in->at + top * in->row + left * in->pixel;
+      k_act *to = arena + out->at + y * out->row + x * out->pixel;
+      for (int c = 0; c < out->pixel; c += K_V) {
+        int8x16_t most = h == 3 && w == 3 ? k_largest(at + c, 3, 3, in->row, in->pixel) : k_largest(at + c, h, w, in->row, in->pixel);
+        k_put_lane(to + c, most, out->pixel - c);
+      }
+    }
+}
+
+/* XNNPACK's sum of sixteen values: what zero is stored as is in `sum` already. */
+K_INLINE int8x16_t k_sum(int8x16_t a, int8x16_t b, int32x4_t f, int32x4_t g, int32x4_t sum, int32x4_t shift, int low, int high,
+                         int zero) {
+  k_vi p = k_wide(a), q = k_wide(b), s;
+  K_EACH s.v[e] = vshlq_s32(vmlaq_s32(vmlaq_s32(sum, p.v[e], f), q.v[e], g), shift);
+  return k_packed(s, low, high, zero);
+}
+
+/* XNNPACK's sum: integers with `shift` bits of fraction. Rows of nothing but values are taken as a whole. */
+#define K_ADD
+K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, int a_factor,
+                      int b_factor, int shift, int low, int high) {
+  int dense = a->pixel == out->c && b->pixel == out->c && out->pixel == out->c;
+  int pixels = dense ? 1 : out->w, values = dense ? out->w * out->c : out->c, count = values < K_V ? values : K_V;
+  int32x4_t f = vdupq_n_s32(a_factor), g = vdupq_n_s32(b_factor), right = vdupq_n_s32(-shift);
+  int32x4_t sum = vdupq_n_s32((1 << (shift - 1)) - a_factor * a->zero - b_factor * b->zero);
+  for (int y = 0; y < out->h; y++)
+    for (int x = 0; x < pixels; x++) {
+      const k_act *p = arena + a->at + y * a->row + x * a->pixel, *q = arena + b->at + y * b->row + x * b->pixel;
+      k_act *to = arena + out->at + y * out->row + x * out->pixel;
+      for (int i = 0;;) {
+        k_put_lane(to + i, k_sum(vld1q_s8(p + i), vld1q_s8(q + i), f, g, sum, right, low, high, out->zero), count);
+        if (i + K_V >= values) break;
+        i = i + 2 * K_V > values ? values - K_V : i + K_V;
+      }
+    }
 }

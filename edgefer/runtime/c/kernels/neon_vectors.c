@@ -24,16 +24,16 @@ K_INLINE k_va k_fours(const k_act *p) { k_va r; K_EACH r.v[e] = vld1q_s8(p + 16 
 K_INLINE k_vw k_weights(const int8_t *p) { return k_fours(p); }
 K_INLINE k_vw k_later(k_vw w) { K_EACH w.v[e] = vreinterpretq_s8_s32(vshlq_n_s32(vreinterpretq_s32_s8(w.v[e]), 8)); return w; }
 K_INLINE k_vi k_mac(k_vi s, k_va a, k_vw w) { K_EACH s.v[e] = k_dot(s.v[e], a.v[e], w.v[e]); return s; }
-K_INLINE k_vi k_wide(int8x16_t v, int16x8_t less) {
-  int16x8_t l = vsubq_s16(vmovl_s8(vget_low_s8(v)), less), h = vsubq_s16(vmovl_high_s8(v), less);
+K_INLINE k_vi k_wide16(int16x8_t l, int16x8_t h) {
   return (k_vi){{vmovl_s16(vget_low_s16(l)), vmovl_high_s16(l), vmovl_s16(vget_low_s16(h)), vmovl_high_s16(h)}};
 }
-K_INLINE k_vi k_tap(const int8_t *p) { return k_wide(vld1q_s8(p), vdupq_n_s16(0)); }
-K_INLINE k_vi k_get(const k_act *p, int zero) { return k_wide(vld1q_s8(p), vdupq_n_s16((int16_t)zero)); }
-K_INLINE k_vi k_mac_tap(k_vi s, k_vi a, k_vi w) { K_EACH s.v[e] = vmlaq_s32(s.v[e], a.v[e], w.v[e]); return s; }
+K_INLINE k_vi k_wide(int8x16_t v) { return k_wide16(vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v)); }
+K_INLINE k_vi k_get(const k_act *p, int zero) {
+  int16x8_t less = vdupq_n_s16((int16_t)zero);
+  int8x16_t v = vld1q_s8(p);
+  return k_wide16(vsubq_s16(vmovl_s8(vget_low_s8(v)), less), vsubq_s16(vmovl_high_s8(v), less));
+}
 K_INLINE k_vi k_plus(k_vi a, k_vi b) { K_EACH a.v[e] = vaddq_s32(a.v[e], b.v[e]); return a; }
-K_INLINE k_vi k_times(k_vi a, k_vi b) { K_EACH a.v[e] = vmulq_s32(a.v[e], b.v[e]); return a; }
-K_INLINE k_vi k_shifted(k_vi a, int bits) { K_EACH a.v[e] = vshlq_s32(a.v[e], vdupq_n_s32(-bits)); return a; }
 K_INLINE k_vf k_real(k_vi a) { k_vf r; K_EACH r.v[e] = vcvtq_f32_s32(a.v[e]); return r; }
 K_INLINE k_vf k_timesf(k_vf a, k_vf b) { K_EACH a.v[e] = vmulq_f32(a.v[e], b.v[e]); return a; }
 K_INLINE k_vi k_nearest(k_vf a) { k_vi r; K_EACH r.v[e] = vcvtnq_s32_f32(a.v[e]); return r; }
@@ -56,6 +56,3 @@ K_INLINE void k_put_lane(k_act *to, int8x16_t v, int count) {
   }
 }
 K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) { k_put_lane(to, k_packed(v, low, high, zero), count); }
-K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
-  K_EACH k_put_lane(to + e * step, k_packed(v[e], low, high, zero), count);
-}

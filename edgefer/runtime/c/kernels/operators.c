@@ -163,7 +163,7 @@ K_LARGE void k_depthwise_any(k_act *arena, const Map *restrict in, const Map *re
       }
 }
 
-#ifndef K_LARGEST
+#ifndef K_MAX_POOL
 /* The largest of `count` channels over h rows of w pixels. */
 K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int pixel, k_act *to) {
   k_act most[16];
@@ -175,7 +175,6 @@ K_INLINE void k_largest(int count, const k_act *at, int h, int w, int row, int p
     }
   memcpy(to, most, (size_t)count * sizeof *to);
 }
-#endif
 
 K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window) {
   for (int y = 0; y < out->h; y++)
@@ -190,6 +189,7 @@ K_FUNCTION void k_max_pool(k_act *arena, const Map *restrict in, const Map *rest
       for (; c < out->pixel; c++) k_largest(1, at + c, h, w, in->row, in->pixel, to + c);
     }
 }
+#endif
 
 #endif
 #ifndef K_GETS_PARTS
@@ -203,6 +203,7 @@ K_INLINE k_vi k_get_part(const k_act *at, int zero, int count) {
 }
 #endif
 
+#ifndef K_ADD
 /* XNNPACK's sum: integers with `shift` bits of fraction. */
 K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, int a_factor,
                       int b_factor, int shift, int low, int high) {
@@ -216,6 +217,7 @@ K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b
         k_put1(k_row(arena, out, y) + x * out->pixel + c, k_shifted(k_plus(k_plus(p, q), half), shift), low, high, out->zero, count);
       }
 }
+#endif
 
 /* A product, rounded once; b has out's shape, or one pixel, or one value. Where a vector holds two pixels, it takes two. */
 K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
