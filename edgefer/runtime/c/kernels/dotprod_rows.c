@@ -17,10 +17,13 @@ K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int grou
     k_act *to = out + o * fours * 4;
     int8x16_t nothing = vdupq_n_s8((int8_t)zero), last[3] = {nothing, nothing, nothing}, p[4];
     for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
-      if (x < width) { /* what lies behind the row too */
-        k_vi sums[4];
+      k_vi sums[4];
+      if (x + 2 < width) { /* what lies behind the row too */
         k_sums(sums, 4, 4, in + x * pixel, pixel, row, rows, groups, w, b);
         k_stored(p, sums, 4, k_floats(s), zero, layer);
+      } else if (x < width) {
+        k_sums(sums, 4, 2, in + x * pixel, pixel, row, rows, groups, w, b);
+        k_stored(p, sums, 2, k_floats(s), zero, layer);
       }
       K_UNROLL for (int i = 0; i < 4; i++)
         if (x + i >= width) p[i] = nothing;
