@@ -125,7 +125,7 @@ class Calls:
         if by_vectors:  # the last vector of a pixel reaches into the next one
             wide = np.pad(flat, ((0, 0), (0, output.pixel - output.channels)))
             wide = np.pad(wide.ravel(), (0, self._mode.block - 8))
-        as_stored = by_vectors and self._mode is SIGNED
+        as_stored = by_vectors and self._mode is SIGNED  # NEON multiplies bytes
         layer = self._layers.layer(step, flat.T, self._arrays.add(wide), as_stored, activation(step, 4))
         maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
         if by_vectors:

@@ -31,7 +31,7 @@ class Kernel:
     """One of the kernels in the C: the name of its file of instructions, and how its activations are stored.
 
     vectors  a file of instructions that several kernels have
-    tile     the file of k_tile
+    tile     the file of k_tile, or of k_sums that NEON has instead
     own      files of operators that take the place of those in operators.c
     rows     that of what lies between two fused layers, by default the layout's
     """
@@ -49,7 +49,7 @@ class Kernel:
         return f"USE_{self.name.upper()}"
 
 
-NEON_OPERATORS = ("neon_strips", "neon_depthwise")
+NEON_OPERATORS = ("neon_strips", "neon_maps")
 KERNELS = (
     Kernel("avx512", UNSIGNED),
     Kernel("avx2", PAIRS),

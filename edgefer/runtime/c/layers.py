@@ -70,6 +70,7 @@ class Layers:
         )
         low, high = self.limits(step.operator.output, activation)
         zero = self.zero(step.operator.output)
+        # NEON adds an even zero before it rounds, where nothing is beyond 16 bits
         even = [int(zero % 2 == 0 and most + abs(zero) < _HALF)] if self._mode is SIGNED else []
         return self._structs.add("Layer", packed, *names, low, high, *even)
 

@@ -1,6 +1,12 @@
 /* The rows between two fused layers as in bytes.c, for 32 registers of 16 bytes: columns are packed once and kept as
    bytes, and outputs of a depthwise layer are made one at a time, even and odd ones apart. */
 
+typedef struct { int8x16_t v[4]; } k_columns; /* fours of columns of sixteen channels, or their weights */
+K_INLINE k_columns k_fours(const k_act *p) { k_columns r; K_EACH r.v[e] = vld1q_s8(p + 16 * e); return r; }
+K_INLINE k_columns k_later(k_columns w) {
+  K_EACH w.v[e] = vreinterpretq_s8_s32(vshlq_n_s32(vreinterpretq_s32_s8(w.v[e]), 8));
+  return w;
+}
 K_INLINE void k_put_columns(k_act *to, int8x16_t a, int8x16_t b, int8x16_t c, int8x16_t d) {
   int8x16x4_t four = {{a, b, c, d}};
   vst4q_s8(to, four);
@@ -45,16 +51,19 @@ K_INLINE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, i
     int count = channels - o < K_V ? channels - o : K_V;
     for (int turn = 0; turn < turns; turn++) {
       const k_act *in[3];
-      k_vw w[3];
+      k_columns w[3];
       K_UNROLL for (int r = 0; r < 3; r++) {
         in[r] = rows[r] + o * fours * 4;
-        w[r] = k_weights(layer->weights + o * 12 + r * 64);
+        w[r] = k_fours(layer->weights + o * 12 + r * 64);
         if (turn) w[r] = k_later(w[r]);
       }
       for (int x = turn; x < outputs; x += turns) {
         k_vi a = b;
         int8x16_t v;
-        K_UNROLL for (int r = 0; r < 3; r++) a = k_mac(a, k_fours(in[r] + x / turns * 4 * K_V), w[r]);
+        K_UNROLL for (int r = 0; r < 3; r++) {
+          k_columns c = k_fours(in[r] + x / turns * 4 * K_V);
+          K_EACH a.v[e] = vdotq_s32(a.v[e], w[r].v[e], c.v[e]);
+        }
         k_stored(&v, &a, 1, s, zero, layer);
         k_put_lane(out + x * pixel + o, v, count);
       }

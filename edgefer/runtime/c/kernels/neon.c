@@ -2,6 +2,3 @@
 #define K_TARGET
 /* One pixel after the other, and the next one's loads at most: all products first would spill the 32 registers. */
 #define K_IN_TURN(a, b, next) __asm__ volatile("" : "+w"(a), "+w"(b), "+r"(next)::"memory")
-static inline ALWAYS K_TARGET int32x4_t k_dot(int32x4_t s, int8x16_t a, int8x16_t w) {
-  return vpadalq_s16(s, vpaddq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(w)), vmull_high_s8(a, w)));
-}

@@ -1,4 +1,4 @@
-/* What both kernels for 64-bit ARM do with k_sums, and depthwise layers without dot products. */
+/* Rows of convolutions for 64-bit ARM: what its kernels make of k_sums. */
 
 /* Vectors of sums as outputs are stored. Where zero is even it is added before the rounding, which 1.5 * 2^23 brings about
    (halves go to the even number, with or without zero), and the low halves of the floats' bits are the outputs. */
@@ -8,7 +8,11 @@ K_INLINE void k_stored(int8x16_t *out, const k_vi *sums, int vectors, k_vf s, in
     float32x4_t shift = vdupq_n_f32(12582912.0f + (float)zero);
     K_UNROLL for (int i = 0; i < vectors; i++) {
       int16x8_t v[4];
-      K_EACH v[e] = vreinterpretq_s16_f32(vaddq_f32(vmulq_f32(vcvtq_f32_s32(sums[i].v[e]), s.v[e]), shift));
+      K_EACH {
+        float32x4_t a = vmulq_f32(vcvtq_f32_s32(sums[i].v[e]), s.v[e]);
+        K_ROUNDED(a);
+        v[e] = vreinterpretq_s16_f32(vaddq_f32(a, shift));
+      }
       out[i] = vqmovn_high_s16(vqmovn_s16(vuzp1q_s16(v[0], v[1])), vuzp1q_s16(v[2], v[3]));
     }
   } else

@@ -12,7 +12,7 @@ K_INLINE void k_sums(k_vi *sums, int parts, int pixels, const k_act *in, int pix
       K_UNROLL for (int h = 0; h < parts / 2; h++) u[h] = vld2q_s16((const int16_t *)(const void *)(w + 32 * h));
       K_UNROLL for (int i = 0; i < pixels; i++, two = next) {
         at[i] += K_GROUP;
-        next = vld2q_dup_s16((const int16_t *)(const void *)at[i + 1 < pixels ? i + 1 : i]);
+        next = i + 1 < pixels ? vld2q_dup_s16((const int16_t *)(const void *)at[i + 1]) : two;
         int8x16_t a = vreinterpretq_s8_s16(two.val[0]), b = vreinterpretq_s8_s16(two.val[1]);
         K_UNROLL for (int h = 0; h < parts / 2; h++) {
           int32x4_t *s = &K_SUM(i, 2 * h);

@@ -1,29 +1,25 @@
 /* NEON of 64-bit ARM: sixteen outputs in four vectors; activations are int8. What multiplies is the
-   kernel's own: k_dot, four products an output, and k_tile. */
+   kernel's own: k_sums, and the rows between two fused layers. */
 #define K_V 16
-#define K_PIXELS 4 /* a tile; more sums do not fit the registers */
 #define K_INLINE static inline ALWAYS K_TARGET
 #define K_FUNCTION static UNUSED K_TARGET
 #define K_UNROLL UNROLL
 #define K_SUM(i, e) sums[((i) * parts + (e)) / 4].v[((i) * parts + (e)) % 4] /* of pixel i, four outputs */
 #define K_EACH K_UNROLL for (int e = 0; e < 4; e++)
+#if defined(__clang__) || defined(__STRICT_ANSI__)
+#define K_ROUNDED(a)
+#else
+#define K_ROUNDED(a) __asm__("" : "+w"(a)) /* so that no multiplication is fused with the addition behind it */
+#endif
 typedef int8_t k_act;
 typedef struct { int32x4_t v[4]; } k_vi;
 typedef struct { float32x4_t v[4]; } k_vf;
-typedef struct { int8x16_t v[4]; } k_va;
-typedef k_va k_vw;
 
 K_INLINE k_vi k_set(int x) { k_vi r; K_EACH r.v[e] = vdupq_n_s32(x); return r; }
 K_INLINE k_vf k_setf(float x) { k_vf r; K_EACH r.v[e] = vdupq_n_f32(x); return r; }
 K_INLINE k_vi k_ints(const int32_t *p) { k_vi r; K_EACH r.v[e] = vld1q_s32(p + 4 * e); return r; }
 K_INLINE k_vf k_floats(const float *p) { k_vf r; K_EACH r.v[e] = vld1q_f32(p + 4 * e); return r; }
 K_INLINE void k_put_ints(int32_t *p, k_vi v) { K_EACH vst1q_s32(p + 4 * e, v.v[e]); }
-K_INLINE int8x16_t k_four(const k_act *p) { int32_t four; memcpy(&four, p, sizeof four); return vreinterpretq_s8_s32(vdupq_n_s32(four)); }
-K_INLINE k_va k_group(const k_act *p) { k_va r; K_EACH r.v[e] = k_four(p); return r; }
-K_INLINE k_va k_fours(const k_act *p) { k_va r; K_EACH r.v[e] = vld1q_s8(p + 16 * e); return r; }
-K_INLINE k_vw k_weights(const int8_t *p) { return k_fours(p); }
-K_INLINE k_vw k_later(k_vw w) { K_EACH w.v[e] = vreinterpretq_s8_s32(vshlq_n_s32(vreinterpretq_s32_s8(w.v[e]), 8)); return w; }
-K_INLINE k_vi k_mac(k_vi s, k_va a, k_vw w) { K_EACH s.v[e] = k_dot(s.v[e], a.v[e], w.v[e]); return s; }
 K_INLINE k_vi k_wide16(int16x8_t l, int16x8_t h) {
   return (k_vi){{vmovl_s16(vget_low_s16(l)), vmovl_high_s16(l), vmovl_s16(vget_low_s16(h)), vmovl_high_s16(h)}};
 }

@@ -1,4 +1,4 @@
-/* Depthwise layers and maxima for 64-bit ARM, sixteen channels at a time, or eight of two pixels next to each other. */
+/* Depthwise layers, maxima and sums for 64-bit ARM: sixteen values at a time. */
 
 /* Two taps, or the first of them: their products are added in 16 bits before they go to 32. */
 K_INLINE void k_taps(int32x4_t *sums, int8x16_t a, int8x16_t u, int8x16_t b, int8x16_t v, int both) {
@@ -32,7 +32,8 @@ K_INLINE void k_many(int32x4_t *sums, const k_act *in, int pixel, int row, int h
     }
 }
 
-/* A depthwise layer of any window; channels are a multiple of 8 in both maps. */
+/* A depthwise layer of any window; channels are a multiple of 8 in both maps. `twice`: a vector is eight channels of two
+   pixels. */
 #define K_DEPTHWISE
 K_FUNCTION void k_depthwise(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
                             const Layer *restrict layer) {
