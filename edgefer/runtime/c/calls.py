@@ -18,6 +18,7 @@ from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
 
 ARENA = 2**26  # bytes at most
+_TAPS = 49  # of a depthwise layer's window at most, for the kernels that compute several channels together
 
 
 class Calls:
@@ -31,6 +32,7 @@ class Calls:
         self._functions: list[str] = []
         self._sizes = self._sizes_of(steps)
         self._places = self._places_of(steps)
+        self._rooms = {step.output: self._places.scratch.get(index, 0) for index, step in enumerate(steps)}
         self.arena_bytes = (self._places.total + 2 * ALIGNED + self._behind()) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
@@ -73,6 +75,14 @@ class Calls:
         row = 0 if step.last is None else shape_of(self._layers.tensor(step.operator.output))[1] * channels
         return 4 * self._ring(channels, width) + row + ALIGNED
 
+    def _convolution(self, step: Step, arguments: str) -> str:  # noqa: ARG002 - other kernels need memory for weights
+        """The call of a convolution's kernel."""
+        return f"k_convolve(arena, {arguments});"
+
+    def _room(self, step: Step) -> str:  # noqa: ARG002 - as above
+        """Where the kernels of a fused step have memory for its weights, as arguments; empty where they need none."""
+        return ""
+
     def _behind(self) -> int:
         """What kernels for bytes read behind a map and do not use: three pixels, or three groups between layers."""
         widest = max(size.pixel for size in self._sizes.values())
@@ -89,7 +99,10 @@ class Calls:
     def _clear(self, index: int) -> Iterator[str]:
         size = self._sizes[index]
         if any(size.border):
-            yield f"k_clear(arena, {self._places.tensors[index]}, {size.total}, {self._layers.zero(index)});"
+            _, left, bottom, end = size.border
+            between = (left + end) * size.pixel
+            behind = bottom * size.row + end * size.pixel
+            yield f"k_clear(arena, {self._map(index)}, {size.first}, {between}, {behind});"
 
     def _step(self, index: int, step: Step) -> Iterator[str]:
         if is_view(step, self._sizes):
@@ -106,7 +119,7 @@ class Calls:
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
         dense = not any((*step.window.border, *source.border, *output.border))
         maps = [self._flat(i) if pointwise and dense else self._map(i) for i in (step.source, step.output)]
-        yield f"k_convolve(arena, {', '.join(maps)}, {self._window(step)}, {groups}, {layer});"
+        yield self._convolution(step, f"{', '.join(maps)}, {self._window(step)}, {groups}, {layer}")
 
     def _connect(self, step: Step) -> Iterator[str]:
         """A fully connected layer is a convolution whose window is the whole map."""
@@ -114,17 +127,20 @@ class Calls:
         weights = stored.reshape(-1, source.height, source.width, source.channels)
         layer, groups = self._layers.convolution(step, weights, source.pixel, activation(step, 0))
         window = self._structs.add("Window", source.height, source.width, 1, 1, 0, 0)
-        yield f"k_convolve(arena, {self._map(step.source)}, {self._map(step.output)}, {window}, {groups}, {layer});"
+        maps = f"{self._map(step.source)}, {self._map(step.output)}"
+        yield self._convolution(step, f"{maps}, {window}, {groups}, {layer}")
 
     def _depthwise(self, step: Step) -> Iterator[str]:
         weights, source, output = self._layers.weights(step), self._sizes[step.source], self._sizes[step.output]
         multiplier = output.channels // source.channels
-        by_vectors = multiplier == 1 and source.pixel == output.pixel and output.pixel % 8 == 0
         flat = weights[0].reshape(-1, output.channels)
+        alike = multiplier == 1 and source.pixel == output.pixel
+        by_vectors = alike and output.pixel % 8 == 0 and len(flat) <= _TAPS
         wide = flat
         if by_vectors:  # the last vector of a pixel reaches into the next one
             wide = np.pad(flat, ((0, 0), (0, output.pixel - output.channels)))
-            wide = np.pad(wide.ravel(), (0, self._mode.block - 8))
+            in_pairs = self._mode.group == 2
+            wide = constants.taps(wide) if in_pairs else np.pad(wide.ravel(), (0, self._mode.block - 8))
         as_stored = by_vectors and self._mode is SIGNED  # NEON multiplies bytes
         layer = self._layers.layer(step, flat.T, self._arrays.add(wide), as_stored, activation(step, 4))
         maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
@@ -156,7 +172,7 @@ class Calls:
         return (
             f"k_convolve_depthwise(arena, {self._map(first.source)}, {self._structs.add('Map', *numbers)}, "
             f"{self._map(step.output)}, {self._window(first)}, {groups}, {before}, {step.window.down}, {layer}, "
-            f"{scratch}, {zero}, {last_groups}, {behind});"
+            f"{scratch}, {zero}, {last_groups}, {behind}{self._room(step)});"
         )
 
     def _pool(self, step: Step) -> Iterator[str]:
@@ -263,7 +279,7 @@ class Calls:
         size, data = self._sizes[step.output], self._layers.tensor(step.operator.inputs[1]).data
         assert data is not None
         before = [0] * (4 - len(data)) + [int(amount) for amount, _ in data]
-        yield f"k_clear(arena, {self._places.tensors[step.output]}, {size.total}, {self._layers.zero(step.output)});"
+        yield f"k_fill(arena + {self._places.tensors[step.output]}, {size.total}, {self._layers.zero(step.output)});"
         yield self._part(step.source, step.output, before[1] * size.row + before[2] * size.pixel + before[3])
 
 

@@ -103,6 +103,12 @@ def depthwise(weights: NDArray[np.int8], block: int, group: int) -> NDArray[np.i
     return parts.transpose(3, 0, 1, 4, 2)
 
 
+def taps(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Weights (taps, channels) as [block of 8][pair of taps][channel][tap]."""
+    whole = padded(weights, 2)
+    return whole.reshape(len(whole) // 2, 2, -1, 8).transpose(2, 0, 3, 1)
+
+
 def exponentials(scale: float) -> NDArray[np.float32]:
     """exp(-scale * n) for n from 0 to 255: rounded once, the same on any machine."""
     factor = np.float32(scale)

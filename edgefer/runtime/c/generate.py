@@ -19,6 +19,7 @@ from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS
 from edgefer.runtime.c.row_calls import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
+from edgefer.runtime.c.wide import WideCalls
 from edgefer.runtime.files import digest_contents
 
 SOURCE, HEADER = "model.c", "model.h"
@@ -31,7 +32,7 @@ class Kernel:
     """One of the kernels in the C: the name of its file of instructions, and how its activations are stored.
 
     vectors  a file of instructions that several kernels have
-    tile     the file of k_tile, or of k_sums that NEON has instead
+    tile     the file of k_tile, or of convolutions that are computed otherwise
     own      files of operators that take the place of those in operators.c
     rows     that of what lies between two fused layers, by default the layout's
     """
@@ -50,17 +51,18 @@ class Kernel:
 
 
 NEON_OPERATORS = ("neon_strips", "neon_maps")
+PAIRS_OPERATORS = ("pairs_rows", "pairs_depthwise", "pairs_max_pool", "pairs_values")
 KERNELS = (
     Kernel("avx512", UNSIGNED),
-    Kernel("avx2", PAIRS),
-    Kernel("sse41", PAIRS),
+    Kernel("avx2", PAIRS, tile="wide", own=PAIRS_OPERATORS),
+    Kernel("sse41", PAIRS, tile="wide", own=PAIRS_OPERATORS),
     Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", own=NEON_OPERATORS, rows="dotprod_rows"),
     Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile", own=NEON_OPERATORS, rows="neon_rows"),
-    Kernel("wasm", PAIRS),
+    Kernel("wasm", PAIRS, tile="pairs_tile", own=PAIRS_OPERATORS),
     Kernel("mve", LANES, tile=""),
     Kernel("dsp", WORDS, vectors="scalar", tile="dsp_tile"),
     Kernel("small", WORDS, vectors="scalar", tile="small_tile"),
-    Kernel("plain", PAIRS),
+    Kernel("plain", PAIRS, tile="pairs_tile", own=PAIRS_OPERATORS),
 )
 
 
@@ -79,7 +81,9 @@ def write(graph: Graph, name: str, fuse: bool = True) -> dict[str, bytes]:
     arrays = Arrays()
     rows = chained(graph, steps_of(graph, False), fuse)
     calls = {
-        mode.name: RowCalls(graph, rows, mode, arrays) if mode.by_rows else Calls(graph, steps, mode, arrays)
+        mode.name: RowCalls(graph, rows, mode, arrays)
+        if mode.by_rows
+        else (WideCalls if mode.widened else Calls)(graph, steps, mode, arrays)
         for mode in MODES
     }
     arenas = {mode.name: calls[mode.name].arena_bytes for mode in MODES}

@@ -15,6 +15,7 @@ class Mode:
     group     inputs of weights side by side
     offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
     by_rows   layers with windows are computed row by row, and the frame is read where the caller has it
+    widened   weights are read as int16, from the arena, where a layer has several pixels
     """
 
     name: str
@@ -24,6 +25,7 @@ class Mode:
     group: int
     offset: int | None
     by_rows: bool = False
+    widened: bool = False
 
     def zero(self, zero_point: int) -> int:
         """What zero is stored as."""
@@ -35,7 +37,7 @@ class Mode:
         return -(-channels // self.block) * self.block * columns
 
 
-PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None)
+PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None, widened=True)
 UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128)
 SIGNED = Mode("signed", "bytes", bytes=1, block=16, group=4, offset=0)
 WORDS = Mode("words", "words", bytes=1, block=2, group=4, offset=128, by_rows=True)

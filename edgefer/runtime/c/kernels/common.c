@@ -24,10 +24,17 @@ typedef struct {
 #define UNROLL _Pragma("GCC unroll 16")
 #define UNUSED __attribute__((unused))
 #define ALWAYS __attribute__((always_inline, unused))
+#define IS_KNOWN(condition) (__builtin_constant_p(condition) && (condition)) /* where it is compiled */
 #else
 #define UNROLL
 #define UNUSED
 #define ALWAYS
+#define IS_KNOWN(condition) 0
+#endif
+#ifdef __clang__ /* a turn is long enough */
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 #define ONCE __attribute__((unused, noinline, noclone)) /* not again for every constant that it is called with */

@@ -74,6 +74,7 @@ K_FUNCTION void k_convolve_row(const k_act *in, int pixel, int row, int rows, in
 }
 #endif
 
+#ifndef K_CONVOLVE
 K_FUNCTION void k_convolve(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
                            int groups, const Layer *restrict layer) {
   for (int y = 0; y < out->h; y++)
@@ -97,8 +98,8 @@ K_LARGE void k_convolve_depthwise(k_act *arena, const Map *restrict in, const Ma
     for (; made < middle->h && made <= centre + 1; made++)
       k_expand(k_row(arena, in, made - window->top) - window->left * in->pixel, in->pixel, in->row, window->h, groups,
                ring[made % 3], middle->w, middle->c, middle->zero, first);
-    const k_act *rows[3] = {y ? ring[(centre - 1) % 3] : ring[3], ring[centre % 3],
-                            centre + 1 < middle->h ? ring[(centre + 1) % 3] : ring[3]};
+    const k_act *rows[4] = {y ? ring[(centre - 1) % 3] : ring[3], ring[centre % 3],
+                            centre + 1 < middle->h ? ring[(centre + 1) % 3] : ring[3], ring[3]};
     k_act *to = last_groups ? arena + scratch : k_row(arena, out, y);
     k_depthwise_row(rows, to, middle->w, stride, middle->c, last_groups ? middle->c : out->pixel,
                     last_groups ? scratch_zero : out->zero, second);
@@ -106,6 +107,7 @@ K_LARGE void k_convolve_depthwise(k_act *arena, const Map *restrict in, const Ma
       k_convolve_row(to, middle->c, 0, 1, last_groups, k_row(arena, out, y), out->pixel, out->w, out->pixel, out->zero, last);
   }
 }
+#endif
 
 #ifndef K_DEPTHWISE
 /* Pixels next to each other of one vector of channels of a depthwise layer. */
@@ -219,6 +221,7 @@ K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b
 }
 #endif
 
+#ifndef K_MULTIPLY
 /* A product, rounded once; b has out's shape, or one pixel, or one value. Where a vector holds two pixels, it takes two. */
 K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
                         int low, int high) {
@@ -244,6 +247,9 @@ K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict
   }
 }
 
+#endif
+
+#ifndef K_MEAN
 /* The mean of all pixels as XNNPACK has it: the sum of what is stored, and a bias that is rounded with it. */
 K_FUNCTION void k_mean(k_act *arena, const Map *restrict in, const Map *restrict out, float scale, int in_zero, float bias,
                        int out_zero, int low, int high) {
@@ -261,6 +267,8 @@ K_FUNCTION void k_mean(k_act *arena, const Map *restrict in, const Map *restrict
           (k_act)(limit(nearest((float)(sums[i] + pixels * in_zero) * scale + bias) - out_zero, low, high) + out->zero);
   }
 }
+
+#endif
 
 /* A function of one value: `table` has its result, as stored in int8, for -128 to 127. */
 K_FUNCTION void k_table(k_act *arena, const Map *restrict in, const Map *restrict out, const int8_t *table, int in_zero,
@@ -305,9 +313,16 @@ K_FUNCTION void k_softmax(k_act *arena, const Map *restrict in, const Map *restr
     }
 }
 
-/* Everything in and around a map that has a border is zero. */
-K_FUNCTION void k_clear(k_act *arena, int from, int count, int zero) {
-  for (int i = 0; i < count; i++) arena[from + i] = (k_act)zero;
+K_FUNCTION void k_fill(k_act *at, int count, int zero) {
+  for (int i = 0; i < count; i++) at[i] = (k_act)zero;
+}
+
+/* A map's border is zero: `before` its first pixel, `between` two rows and `behind` its last pixel. */
+K_FUNCTION void k_clear(k_act *arena, const Map *restrict map, int before, int between, int behind) {
+  k_act *at = k_row(arena, map, 0), *end = at + map->w * map->pixel;
+  k_fill(at - before, before, map->zero);
+  for (int y = 1; y < map->h; y++, end += map->row) k_fill(end, between, map->zero);
+  k_fill(end, behind, map->zero);
 }
 
 K_FUNCTION void k_load(k_act *arena, const int8_t *input, const Map *restrict out, int zero_point) {

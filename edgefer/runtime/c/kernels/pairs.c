@@ -1,103 +1,50 @@
-/* What depends on pairs: storing, and the rows between two fused layers. */
+/* Convolutions of one pixel, and those with the depthwise layer behind. */
+#define K_CONVOLVE
 
-/* Four pixels of a vector of outputs. */
-K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
-  (void)zero, (void)count;
-  k_put2(to, to + step, v[0], v[1], low, high);
-  k_put2(to + 2 * step, to + 3 * step, v[2], v[3], low, high);
-}
-
-/* Outputs of one pixel; count is less than a vector at the end of a row only. */
-K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) {
-  k_act part[K_V], rest[K_V];
-  (void)zero;
-  k_put2(part, rest, v, v, low, high);
-  if (count >= K_V) memcpy(to, part, sizeof part);
-  else memcpy(to, part, (size_t)count * sizeof *to);
-}
-
-/* One row of a convolution of stride 1 as the depthwise layer behind it reads it: per vector of channels, pairs of
-   columns (2b - 1, 2b) side by side; the columns before the first and behind the last are 0. */
-K_FUNCTION void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
-                         int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
-  int pairs = (width + 3) / 2;
-  (void)zero;
-  for (int o = 0; o < channels; o += K_V) {
-    const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
-    const int32_t *b = layer->biases + o;
-    k_vf s = k_floats(layer->scales + o);
-    k_act *to = out + o * pairs * 2;
-    k_vi last = k_set(0), a[8];
-    int x = 0;
-    for (; x + 8 <= width; x += 8, to += 8 * K_V) {
-      k_tile(a, 1, 8, in + x * pixel, pixel, row, rows, groups, w, b);
-      K_UNROLL for (int i = 0; i < 8; i++) a[i] = k_scaled(a[i], s);
-      k_put_pair(to, last, a[0], low, high);
-      k_put_pair(to + 2 * K_V, a[1], a[2], low, high);
-      k_put_pair(to + 4 * K_V, a[3], a[4], low, high);
-      k_put_pair(to + 6 * K_V, a[5], a[6], low, high);
-      last = a[7];
+/* A convolution that makes one pixel, by weights as they are stored: four sums, so that no addition waits for another. */
+K_FUNCTION void k_point(k_act *arena, const Map *restrict map, const Map *restrict out, const Window *restrict window,
+                        int groups, const Layer *restrict layer) {
+  k_Inputs in = k_inputs(arena, map, window, -window->top, groups);
+  for (int o = 0; o < out->pixel; o += K_V) {
+    const int8_t *w = layer->weights + K_WEIGHTS(o, in.rows * in.groups);
+    k_vi a[4] = {k_ints(layer->biases + o), k_set(0), k_set(0), k_set(0)};
+    for (int r = 0; r < in.rows; r++) {
+      const k_act *at = in.at + r * in.row;
+      int left = in.groups;
+      for (; left >= 4; left -= 4, at += 8, w += 4 * K_STEP)
+        K_UNROLL for (int i = 0; i < 4; i++) a[i] = k_mac(a[i], k_group(at + 2 * i), k_weights(w + i * K_STEP));
+      for (; left > 0; left--, at += 2, w += K_STEP) a[0] = k_mac(a[0], k_group(at), k_weights(w));
     }
-    for (; x < 2 * pairs; x += 2, to += 2 * K_V) {
-      k_vi first = k_set(0), second = k_set(0);
-      if (x < width) {
-        k_tile(a, 1, 1, in + x * pixel, pixel, row, rows, groups, w, b);
-        first = k_scaled(a[0], s);
-      }
-      if (x + 1 < width) {
-        k_tile(a, 1, 1, in + (x + 1) * pixel, pixel, row, rows, groups, w, b);
-        second = k_scaled(a[0], s);
-      }
-      k_put_pair(to, last, first, low, high);
-      last = second;
+    a[0] = k_scaled(k_plus(k_plus(a[0], a[1]), k_plus(a[2], a[3])), k_floats(layer->scales + o));
+    k_put(arena + out->at + o, a[0], layer->low, layer->high);
+  }
+}
+
+/* A convolution of stride 1 whose only reader is a depthwise 3x3 layer with one pixel of padding: its map of `middle`'s
+   height, width and channels is never whole; three rows of it are, in `middle.at` and three times `middle.row`, and a
+   vector's zeros behind. `scratch` is for a row of the depthwise layer, which a convolution of 1x1 follows, if there is one. */
+K_LARGE void k_convolve_depthwise(k_act *arena, const Map *restrict in, const Map *restrict middle, const Map *restrict out,
+                                   const Window *restrict window, int groups, const Layer *restrict first, int stride,
+                                   const Layer *restrict second, int scratch, int scratch_zero, int last_groups,
+                                   const Layer *restrict last, int weights, int last_weights) {
+  k_act *ring[4];
+  int made = 0;
+  for (int i = 0; i < 4; i++) ring[i] = arena + middle->at + i * middle->row;
+  for (int i = 0; i < (middle->w + 3) / 2 * 2 * K_V; i++) ring[3][i] = 0;
+  k_widen_all(first->weights, middle->c, window->h * groups, K_EXPANDED, arena + weights);
+  if (last_groups) k_widen_all(last->weights, out->pixel, last_groups, 8, arena + last_weights);
+  for (int y = 0; y < out->h; y++) {
+    int centre = y * stride;
+    for (; made < middle->h && made <= centre + 1; made++)
+      k_expand(k_inputs(arena, in, window, made - window->top, groups), ring[made % 3], middle->w, middle->c,
+               arena + weights, first);
+    const k_act *rows[4] = {y ? ring[(centre - 1) % 3] : ring[3], ring[centre % 3],
+                            centre + 1 < middle->h ? ring[(centre + 1) % 3] : ring[3], ring[3]};
+    k_act *to = arena + out->at + y * out->row, *between = last_groups ? arena + scratch : to;
+    k_depthwise_row(rows, between, middle->w, stride, middle->c, last_groups ? middle->c : out->pixel, scratch_zero, second);
+    if (last_groups) {
+      k_Inputs from = {between, middle->c, 0, 1, last_groups};
+      k_convolve_row(from, to, out->pixel, out->w, out->pixel, arena + last_weights, last);
     }
-  }
-}
-
-/* Two outputs next to each other of a depthwise layer over three such rows, or the first of them only. */
-K_INLINE void k_depthwise_two(const k_act *const *in, int offset, int stride, const k_vw *w, k_vi b, k_vi *a, int both) {
-  a[0] = a[1] = b;
-  K_UNROLL for (int r = 0; r < 3; r++) {
-    k_va m = k_pairs(in[r] + offset), n = k_pairs(in[r] + offset + 2 * K_V);
-    a[0] = k_mac(k_mac(a[0], m, w[2 * r]), n, w[2 * r + 1]);
-    if (both && stride == 1) a[1] = k_mac(k_mac(a[1], m, k_later(w[2 * r])), n, k_straddling(w[2 * r], w[2 * r + 1]));
-    if (both && stride == 2)
-      a[1] = k_mac(k_mac(a[1], n, w[2 * r]), k_pairs(in[r] + offset + 4 * K_V), w[2 * r + 1]);
-  }
-}
-
-/* All outputs of a row for one vector of channels. */
-K_INLINE void k_depthwise_strip(const k_act *const *in, int outputs, int stride, const k_vw *w, k_vi b, k_vf s, k_act *to,
-                                int pixel, int low, int high, int zero) {
-  k_vi a[2];
-  int x = 0;
-  for (; x + 2 <= outputs; x += 2, to += 2 * pixel) {
-    k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 1);
-    k_put2(to, to + pixel, k_scaled(a[0], s), k_scaled(a[1], s), low, high);
-  }
-  if (x < outputs) {
-    k_depthwise_two(in, x * stride * K_V, stride, w, b, a, 0);
-    k_put1(to, k_scaled(a[0], s), low, high, zero, K_V);
-  }
-}
-
-/* One row of a depthwise 3x3 layer over three rows of k_expand. Weights: [w0 w1][w2 0] a row and channel. */
-K_LARGE void k_depthwise_row(const k_act *const *rows, k_act *out, int width, int stride, int channels, int pixel,
-                              int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
-  int pairs = (width + 3) / 2, outputs = (width + stride - 1) / stride;
-  for (int o = 0; o < channels; o += K_V) {
-    const k_act *in[3];
-    k_vw w[6];
-    k_vi b = k_ints(layer->biases + o);
-    k_vf s = k_floats(layer->scales + o);
-    K_UNROLL for (int r = 0; r < 3; r++) {
-      in[r] = rows[r] + o * pairs * 2;
-      w[2 * r] = k_weights(layer->weights + o / 8 * 96 + r * 32 + o % 8 * 2);
-      w[2 * r + 1] = k_weights(layer->weights + o / 8 * 96 + r * 32 + 16 + o % 8 * 2);
-    }
-    if (stride == 1) k_depthwise_strip(in, outputs, 1, w, b, s, out + o, pixel, low, high, zero);
-    else k_depthwise_strip(in, outputs, 2, w, b, s, out + o, pixel, low, high, zero);
   }
 }
