@@ -180,9 +180,10 @@ def _check(folder: Path, manifest: DeviceManifest) -> None:
     named = {manifest.model, *pairs, *(() if isinstance(manifest, Manifest) else (BUILD,))}
     for name in sorted(named - manifest.files.keys()):
         raise BrokenBundle(f"{folder}: the manifest names {name} without a checksum: build the bundle again.")
+    inside = folder.resolve()
     for name, entry in manifest.files.items():
         path = folder / name
-        if not _inside(folder, name):
+        if not _inside(folder, name, inside):
             raise BrokenBundle(f"{folder}: the path {name!r} leads out of the bundle: don't trust its source.")
         if not path.is_file():
             raise BrokenBundle(f"{folder}: {name} is missing: copy or build the bundle again.")
@@ -197,9 +198,9 @@ def _files_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
 
 
-def _inside(folder: Path, name: str) -> bool:
-    """Whether `name` stays in the folder, links included."""
+def _inside(folder: Path, name: str, resolved: Path | None = None) -> bool:
+    """Whether `name` stays in the folder, links included; `resolved` is folder.resolve(), where that is known."""
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name.isprintable():
         return False
-    return (folder / name).resolve().is_relative_to(folder.resolve())
+    return (folder / name).resolve().is_relative_to(resolved or folder.resolve())

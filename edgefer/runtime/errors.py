@@ -32,7 +32,8 @@ class EdgeferError(Exception):
 
 def one_line(text: object) -> str:
     """`text` on one printable line: what a library says, or a file is called, may have line breaks in it."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(text).split()))
+    line = " ".join(str(text).split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:

@@ -19,7 +19,7 @@ from edgefer.runtime.errors import BadCheckpoint
 from edgefer.runtime.files import digest, write_atomic
 from edgefer.runtime.process import library_errors
 from edgefer.runtime.training_record import Epoch
-from edgefer.training import torch_file
+from edgefer.training import torch_file, torch_pickle
 from edgefer.training.loop import State
 from edgefer.training.recipes import recorded_settings
 
@@ -64,7 +64,9 @@ def load_checkpoint(
         return BadCheckpoint(f"{path} can't be read ({reason}): {_AGAIN}.")
 
     with library_errors(explain):  # torch raises whatever broken bytes provoke
-        parts = torch.load(io.BytesIO(_content(path, note)), map_location="cpu", weights_only=True)
+        content = _content(path, note)
+        torch_pickle.require_kept(io.BytesIO(content), len(content))
+        parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         saved = {**parts["settings"], "recipe": recorded_settings(parts["settings"]["recipe"])}
         _require_settings(path, parts, saved, settings)
         _fill(state, parts)

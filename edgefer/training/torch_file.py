@@ -19,9 +19,11 @@ from torch import Tensor
 from edgefer.runtime.errors import BadWeights, MissingFile, OutputFailed, listed, one_line
 from edgefer.runtime.files import write_atomic
 from edgefer.runtime.process import quiet
+from edgefer.training import torch_pickle
 
 KEYS = ("state_dict", "model_state_dict", "model", "net")  # what trainings call the weights within a checkpoint
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, and of torch.compile
+_ALWAYS, _REPEATED = 2**28, 8  # bytes that tensors may have written out; as a multiple of the file's
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of the number that torch.save began with before 1.6
 
 
@@ -84,12 +86,23 @@ def convert(path: Path, out: Path | None = None, key: str | None = None, keep_pr
     """
     out = out or path.with_suffix(".safetensors")
     chosen, content = _state_dict(path, _load(path), key)
+    _require_room(path, content)
     tensors, stripped = (content, "") if keep_prefix else without_prefixes(content)
     whole = save({name: value.detach().clone().contiguous() for name, value in tensors.items()}, {"format": "pt"})
     if out.exists() and (not out.is_file() or out.read_bytes() != whole):
         raise OutputFailed(f"{out} is there already, with other content: choose another file with --out.")
     write_atomic(out, whole)
     return Converted(str(out), len(tensors), sum(value.numel() for value in tensors.values()), chosen, stripped)
+
+
+def _require_room(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise BadWeights where the tensors, each written out, are far more than the file: one number can be repeated."""
+    count, size = sum(value.numel() * value.element_size() for value in tensors.values()), path.stat().st_size
+    if count > max(_ALWAYS, _REPEATED * size):
+        raise BadWeights(
+            f"{path} has {size:,} bytes and would be {count:,} as safetensors, its tensors repeat their values: save "
+            "them without expand()."
+        )
 
 
 def without_prefixes(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
@@ -118,6 +131,7 @@ def _load(path: Path) -> Any:
         packed = compressed_part(path)
         if packed is not None:
             raise BadWeights(f"{path} has a compressed part ({packed:.100}), torch.save writes none: get it again.")
+        torch_pickle.require_kept(path, path.stat().st_size)
         with quiet():  # it warns of pickles of another protocol
             return torch.load(path, map_location="cpu", weights_only=True)
     except BadWeights:

@@ -12,22 +12,23 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from edgefer.runtime import machine, records
+from edgefer.runtime import machine, records, shell
 from edgefer.runtime.files import cache_folder, write_atomic
 from edgefer.runtime.terminal_table import markdown
 from tests.torture import faults
 from tests.torture.commands import COMMANDS
-from tests.torture.harness import MEMORY, SECONDS, Tally, try_reader
+from tests.torture.harness import MEMORY, NO_MEMORY, SECONDS, Tally, memory_folder, try_reader
 from tests.torture.readers import READERS
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RECORD, PAGE = BENCHMARKS / "results" / "torture.json", BENCHMARKS / "tables" / "torture.md"
-STEP = 500  # mutants between two looks at the record
+STEP = 5_000  # mutants between two looks at the record; a process is forked for each
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "cattrs", "onnx", "onnxruntime")
 ENDS = ("killed", "refused", "done")
 
@@ -37,7 +38,7 @@ def feed(name: str, record: dict[str, Any], inputs: int) -> None:
     tally = again(name, Tally(**record["readers"].get(name, {})))
     while tally.tried < inputs:
         seeds = range(tally.tried, min(inputs, tally.tried + STEP))
-        tally = tally.plus(try_reader(READERS[name], seeds))
+        tally = tally.plus(try_reader(READERS[name], seeds)).plus(Tally(commits=[commit()]))
         record["readers"][name] = asdict(tally)
         _write(record)
         print(f"{name}: {tally.tried:,} of {inputs:,}, {len(tally.failures)} failures", flush=True)
@@ -50,24 +51,38 @@ def again(name: str, tally: Tally) -> Tally:
         now = try_reader(READERS[name], range(seed, seed + 1))
         if not now.failures:
             tally.failures.remove(text)
-            what = "hangs" if "took more than" in text else "deaths" if "the process ended" in text else "tracebacks"
-            setattr(tally, what, getattr(tally, what) - 1)
+            setattr(tally, _kind(text), getattr(tally, _kind(text)) - 1)
             tally = tally.plus(now)
     return tally
+
+
+def _kind(failure: str) -> str:
+    """The field of Tally that counted a failure."""
+    words = {"took more than": "hangs", "the process ended": "deaths"} | dict.fromkeys(NO_MEMORY, "memory")
+    return next((kind for each, kind in words.items() if each in failure), "tracebacks")
+
+
+@cache
+def commit() -> str:
+    """The commit when this process began, by its number and title, with a note if files differ from it."""
+    here = ["git", "-C", str(BENCHMARKS.parent)]
+    changed = shell.run_or_none([*here, "status", "--porcelain", "--", "edgefer", "tests/torture/*.py"])
+    title = shell.run_or_none([*here, "log", "-1", "--format=%h %s"]) or "unknown"
+    return f"{title} (changed)" if changed else title
 
 
 def end(name: str, record: dict[str, Any], kills: int) -> None:
     """Go on with a command until it was ended in so many ways."""
     command = COMMANDS[name]
-    tried = record["commands"].setdefault(name, dict.fromkeys(ENDS, 0) | {"faults": {}, "failures": []})
+    tried = record["commands"].setdefault(name, dict.fromkeys(ENDS, 0) | {"faults": {}, "failures": [], "commits": []})
     ready = cache_folder() / "torture" / name
     if not (ready / ".made").is_file():
         ready.mkdir(parents=True, exist_ok=True)
         command.prepare(ready)
-        first = faults.run(command.arguments, ready)
+        first = faults.run(command.earlier or command.arguments, ready)
         assert first.code == 0, first
         (ready / ".made").touch()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         work = Path(folder) / "work"
         clean = None
         while (seed := sum(tried[each] for each in ENDS)) < kills:
@@ -75,6 +90,7 @@ def end(name: str, record: dict[str, Any], kills: int) -> None:
             fault = faults.faults_of(clean, seed)
             ended, wrong = faults.trial(command, ready, work, fault)
             tried[ended] += 1
+            tried["commits"] = list(dict.fromkeys([*tried["commits"], commit()]))
             tried["faults"][fault.kind] = tried["faults"].get(fault.kind, 0) + 1
             tried["failures"] += [f"{seed}: {fault.kind} at {fault.at:g}: {each}" for each in wrong]
             _write(record)
@@ -82,10 +98,12 @@ def end(name: str, record: dict[str, Any], kills: int) -> None:
 
 
 def _clean(command: faults.Command, ready: Path, work: Path) -> faults.Ran:
-    """How long the command takes and how many steps it makes where nothing happens to it."""
-    faults.copy(ready, work)
-    ran = faults.run(command.arguments, work)
-    assert ran.code == 0, ran
+    """How long the command takes and how many steps it makes where nothing happens to it, what it imports apart."""
+    for _ in range(2):
+        faults.copy(ready, work)
+        ran = faults.run(command.arguments, work)
+        assert ran.code == 0, ran
+        faults.preload(ran.modules)
     return ran
 
 
@@ -98,7 +116,10 @@ def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
     readers = {name: Tally(**record["readers"][name]) for name in READERS if name in record["readers"]}
     commands = {name: record["commands"][name] for name in COMMANDS if name in record["commands"]}
-    rows = [(n, f"{t.tried:,}", t.read, t.refused, t.tracebacks, t.deaths, t.hangs) for n, t in readers.items()]
+    rows = [
+        (n, f"{t.tried:,}", f"{t.read:,}", f"{t.refused:,}", t.tracebacks, t.deaths, t.hangs, t.memory)
+        for n, t in readers.items()
+    ]
     ends = [
         (name, sum(c[each] for each in ENDS), *(c[each] for each in ENDS), len(c["failures"]))
         for name, c in commands.items()
@@ -108,13 +129,15 @@ def render(record: dict[str, Any]) -> str:
         "# Hostile files, kills and failing disks",
         "",
         f"Written by `make torture` from `results/{RECORD.name}`, seeded; on {record['environment']['cpu']}, Python "
-        f"{record['environment']['python']}.",
+        f"{record['environment']['python']}, of the commits {_commits(record)}.",
         "",
         f"Readers: {sum(t.tried for t in readers.values()):,} mutants, one to four changes each (bits, bytes, parts "
-        f"gone, twice or moved, numbers at limits, control characters). A reader has {MEMORY >> 20:,} MiB and "
-        f"{SECONDS} s of processor time for one. Refused: in one line of edgefer's of less than 2,000 characters.",
+        f"gone, twice or moved, numbers at limits, values of JSON, control characters); where a file holds sizes and "
+        f"checksums, they are made right again in a part of them. A reader has {MEMORY >> 20:,} MiB and {SECONDS} s of "
+        "processor time for one. Refused: in one line of edgefer's of less than 2,000 characters; memory: refused or "
+        "not, when the memory was gone.",
         "",
-        _table(("reader", "mutants", "read", "refused", "tracebacks", "deaths", "hangs"), rows),
+        _table(("reader", "mutants", "read", "refused", "tracebacks", "deaths", "hangs", "memory"), rows),
         "",
         f"Commands: {sum(row[1] for row in ends)} were ended ("
         + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
@@ -132,6 +155,11 @@ def render(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _commits(record: dict[str, Any]) -> str:
+    tallies = [*record["readers"].values(), *record["commands"].values()]
+    return ", ".join(dict.fromkeys(f"`{each}`" for tally in tallies for each in tally.get("commits", ())))
+
+
 def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return markdown(names, [tuple(map(str, row)) for row in rows])
 
@@ -147,6 +175,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"readers": {}, "commands": {}}
+    commit()
     record["environment"] = records.plain(machine.describe_environment(PACKAGES, 1))
     until, part = time.monotonic() + 60 * given.minutes, 0
     chosen = [name for name in (*READERS, *COMMANDS) if name in given.names or not given.names]

@@ -33,25 +33,13 @@ def _picture(folder: Path) -> None:
 
 
 _TRAIN = ("train", "--arch", NETWORK, "--data", "faces.csv", "--out", "out", "--epochs", "2", "--threads", "1")
-_SWEEP = (
-    "sweep",
-    "--arch",
-    NETWORK,
-    "--grid",
-    "lr=0.01,0.02",
-    "--epochs",
-    "1",
-    "--data",
-    "faces.csv",
-    "--threads",
-    "1",
-)
+_SWEEP = ("sweep", "--arch", NETWORK, "--epochs", "1", "--data", "faces.csv", "--threads", "1", "--out", "sweeps")
 _BENCH = ("bench", BUNDLE, "--processes", "1", "--samples", "3", "--no-instructions", "--out", "bench.json")
 COMMANDS: dict[str, Command] = {
     "build": Command(("build", "--arch", NETWORK, "--target", "onnx-fp32", "--out", "dist"), _build),
     "train": Command(_TRAIN, _faces),
     "bench": Command((*_BENCH, "--markdown", "bench.md", "--csv", "bench.csv"), _build),
-    "sweep": Command((*_SWEEP, "--threads", "1", "--out", "sweeps"), _faces),
+    "sweep": Command((*_SWEEP, "--grid", "lr=0.01,0.02"), _faces, (*_SWEEP, "--grid", "lr=0.01")),
     "tables": Command(("tables", "ean-5", "--markdown", "ean-5.md", "--csv", "ean-5.csv"), lambda folder: None),
     "predict": Command(("predict", "face.png", "--bundle", BUNDLE, "--detector", "none", "--out", "drawn"), _picture),
     "app": Command(("app", "android", _TFLITE, "--out", "module"), lambda folder: _build(folder, "tflite-fp32")),

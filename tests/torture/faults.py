@@ -14,8 +14,9 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from edgefer.runtime.bundle import MANIFEST, read_bundle
@@ -24,6 +25,7 @@ from edgefer.runtime.leftovers import STAGED
 LINE = 2_000  # characters of a line on standard error
 SECONDS = 600  # that a command may take on a busy machine
 _STEPS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "ctypes.dlsym")
+_IMPORTED = "\nimported:"
 _COUNT = struct.Struct("<q")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -47,12 +49,13 @@ NOTHING = Fault("kill", 0)
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended: its exit code, what it said, how long it took, how many steps it made."""
+    """How a command ended: its exit code, what it said, how long it took, how many steps it made, what it imported."""
 
     code: int
     err: str
     seconds: float
     steps: int
+    modules: tuple[str, ...] = ()
 
 
 def run(arguments: tuple[str, ...], folder: Path, fault: Fault = NOTHING) -> Ran:
@@ -85,12 +88,21 @@ def run(arguments: tuple[str, ...], folder: Path, fault: Fault = NOTHING) -> Ran
             said += part
     os.close(hears)
     seconds, code = time.monotonic() - began, os.waitstatus_to_exitcode(status)
-    return Ran(code, said.decode(errors="replace"), seconds, _COUNT.unpack(shared[:])[0])
+    text, _, modules = said.decode(errors="replace").partition(_IMPORTED)
+    return Ran(code, text, seconds, _COUNT.unpack(shared[:])[0], tuple(modules.split()))
+
+
+def preload(modules: Sequence[str]) -> None:
+    """Import what commands import, so that they, which are forked, do what they are tried for right away."""
+    for name in modules:
+        with contextlib.suppress(Exception):  # what has no module of that name to be found, or only within another one
+            import_module(name)
 
 
 def _command(arguments: tuple[str, ...], folder: Path, fault: Fault, shared: mmap.mmap, says: int) -> None:
     from edgefer.cli import main
 
+    before = set(sys.modules)
     os.setsid()
     os.chdir(folder)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -112,6 +124,7 @@ def _command(arguments: tuple[str, ...], folder: Path, fault: Fault, shared: mma
 
         traceback.print_exc()
         code = 1
+    print(_IMPORTED, *sorted(sys.modules.keys() - before), file=sys.stderr)
     sys.stderr.flush()
     os._exit(code)
 
@@ -157,10 +170,14 @@ def faults_of(clean: Ran, seed: int) -> Fault:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and what makes its folder ready, where an earlier result of the same command lies."""
+    """A command line, what makes its folder ready, and what gives the earlier result that lies there.
+
+    earlier  the command line of that; by default the same
+    """
 
     arguments: tuple[str, ...]
     prepare: Callable[[Path], object]
+    earlier: tuple[str, ...] = ()
 
 
 def copy(ready: Path, work: Path) -> None:

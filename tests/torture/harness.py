@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import mmap
 import os
@@ -17,41 +18,52 @@ from pathlib import Path
 
 from edgefer.runtime.errors import MESSAGE_LIMIT, EdgeferError
 from edgefer.runtime.files import explained
-from tests.torture.mutate import mutated
+from tests.torture.mutate import mutant
+from tests.torture.packed import Packed
 from tests.torture.readers import Reader
 
 MEMORY = 2**30  # bytes that reading may take beside what the process has
 SECONDS, WALL = 10, 120  # of processor time for an input; of wall time, on a busy machine
 KEPT = 20  # failures of a reader
-_SLOTS = struct.Struct("<5q")  # the seed in work, and how many were read, refused, failed and done
+NO_MEMORY = ("MemoryError", "llocate memory", "bad_alloc", "bad allocation", "enough memory", "enough space")
+_SLOTS = struct.Struct("<6q")  # the seed in work, and how many were read, refused, failed, too large and done
+_SHARED = Path("/dev/shm")  # a folder in memory, where the system has one
 
 
 @dataclass
 class Tally:
-    """What became of so many mutants, and the failures: seed and words."""
+    """What became of so many mutants, the failures (seed and words), and of which commits edgefer was."""
 
     read: int = 0
     refused: int = 0
     tracebacks: int = 0
     deaths: int = 0
     hangs: int = 0
+    memory: int = 0
     failures: list[str] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
 
     @property
     def tried(self) -> int:
         """All of them."""
-        return self.read + self.refused + self.tracebacks + self.deaths + self.hangs
+        return self.read + self.refused + self.tracebacks + self.deaths + self.hangs + self.memory
 
     def plus(self, other: Tally) -> Tally:
         """Both together."""
         sums = {key: value + asdict(other)[key] for key, value in asdict(self).items()}
-        return Tally(**{**sums, "failures": sums["failures"][:KEPT]})
+        commits = list(dict.fromkeys(sums["commits"]))
+        return Tally(**{**sums, "failures": sums["failures"][:KEPT], "commits": commits})
+
+
+def memory_folder() -> str | None:
+    """Where files are written and read without a disk; None: there is no such folder."""
+    return str(_SHARED) if os.access(_SHARED, os.W_OK) else None
 
 
 def try_reader(reader: Reader, seeds: range, memory: int = MEMORY) -> Tally:
     """Read the mutants of these seeds; a child that dies of one is followed by another that goes on behind it."""
     tally = Tally()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         whole = list(reader.whole(Path(folder)))
         while len(seeds):
             part, seeds = _one_child(reader, whole, seeds, Path(folder), memory)
@@ -59,11 +71,14 @@ def try_reader(reader: Reader, seeds: range, memory: int = MEMORY) -> Tally:
     return tally
 
 
-def _one_child(reader: Reader, whole: list[bytes], seeds: range, folder: Path, memory: int) -> tuple[Tally, range]:
+def _one_child(
+    reader: Reader, whole: list[bytes | Packed], seeds: range, folder: Path, memory: int
+) -> tuple[Tally, range]:
     """What a child did, and the seeds that are left."""
     shared = mmap.mmap(-1, _SLOTS.size)
     log = folder / ".failures"
     log.unlink(missing_ok=True)
+    gc.freeze()  # what a child does not look through it does not copy
     child = os.fork()
     if child == 0:
         try:
@@ -71,9 +86,9 @@ def _one_child(reader: Reader, whole: list[bytes], seeds: range, folder: Path, m
         finally:
             os._exit(0)
     code = _wait(child, shared)
-    seed, read, refused, failed, done = _SLOTS.unpack(shared[:])
+    seed, read, refused, failed, large, done = _SLOTS.unpack(shared[:])
     said = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    tally = Tally(read, refused, failed, failures=said[:KEPT])
+    tally = Tally(read, refused, failed, memory=large, failures=said[:KEPT])
     if done == len(seeds):
         return tally, range(0)
     if code in (-signal.SIGPROF, -signal.SIGALRM):
@@ -99,7 +114,9 @@ def _wait(child: int, shared: mmap.mmap) -> int:
         time.sleep(0.01)
 
 
-def _work(reader: Reader, whole: list[bytes], seeds: range, folder: Path, memory: int, shared: mmap.mmap) -> None:
+def _work(
+    reader: Reader, whole: list[bytes | Packed], seeds: range, folder: Path, memory: int, shared: mmap.mmap
+) -> None:
     """Read one mutant after the other; ends by a signal where one takes too long."""
     faulthandler.disable()  # pytest's would print where it dies
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -110,12 +127,13 @@ def _work(reader: Reader, whole: list[bytes], seeds: range, folder: Path, memory
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    counts = [0, 0, 0]
+    tempfile.tempdir = str(folder)
+    counts = [0, 0, 0, 0]
     with (folder / ".failures").open("w") as log:
         for number, seed in enumerate(seeds):
             shared[:] = _SLOTS.pack(seed, *counts, number)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            kind, words = outcome(reader, mutated(whole[seed % len(whole)], seed), folder)
+            kind, words = outcome(reader, mutant(whole[seed % len(whole)], seed), folder)
             counts[kind] += 1
             if words:
                 log.write(json.dumps(f"{seed}: {words}") + "\n")
@@ -125,23 +143,35 @@ def _work(reader: Reader, whole: list[bytes], seeds: range, folder: Path, memory
 
 
 def outcome(reader: Reader, content: bytes, folder: Path) -> tuple[int, str]:
-    """0: it was read, 1: refused in a line of edgefer's, 2: anything else, in words."""
+    """0: it was read, 1: refused in a line of edgefer's, 2: anything else, in words, 3: it took too much memory."""
     path = folder / reader.file
     path.write_bytes(content)
     try:
         reader.read(path)
     except EdgeferError as error:
         return _judged(error)
-    except (OSError, ModuleNotFoundError) as error:  # the command line explains these
-        return _judged(explained(error))
     except BaseException as error:
+        if isinstance(error, OSError | ModuleNotFoundError) and not _is_memory(error):
+            return _judged(explained(error))  # as the command line does
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        return 2, f"{type(error).__name__}: {error!s:.200} ({Path(frame.filename).name}:{frame.lineno})"
+        words = f"{type(error).__name__}: {error!s:.200} ({Path(frame.filename).name}:{frame.lineno})"
+        return (3 if _is_memory(error) else 2), words
     return 0, ""
 
 
 def _judged(error: EdgeferError) -> tuple[int, str]:
     line = str(error)
+    if _is_memory(error):
+        return 3, f"refused when the memory was gone: {line:.200}"
     if len(line) > MESSAGE_LIMIT or not line.isprintable() or error.exit_code == 1:
         return 2, f"an unfit line of {len(line)} characters and exit code {error.exit_code}: {line:.200}"
     return 1, ""
+
+
+def _is_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, is that of memory which the system did not give."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

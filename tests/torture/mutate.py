@@ -6,10 +6,14 @@ import random
 import re
 from collections.abc import Callable
 
+from tests.torture.packed import Packed
+
 _NUMBERS = (b"0", b"-1", b"1e999", b"NaN", b"2147483648", b"18446744073709551616", b"1e-320", b'"1"', b"null", b"[]")
 _TEXTS = (b'"', b"\\", b"{", b"]", b"\n", b"\x00", b"\xff\xfe", b"\x1b[31m", b"../..", b"[/red]", b"\xe2\x80\xae")
 _SIZES = (0, 1, 127, 128, 255, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
+_VALUES = (*_NUMBERS, b"true", b"{}", b'""', b'["a"]', b'{"a": 1}', b"[" * 2_000, b'"' + b"x" * 5_000 + b'"')
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")
+_TOKEN = re.compile(rb'"[^"\n]{0,999}"|-?\d[\d.eE+-]*|\b(true|false|null)\b')
 _FEW = 64  # bytes of a part
 
 
@@ -19,6 +23,16 @@ def mutated(content: bytes, seed: int) -> bytes:
     for _ in range(draw.choice((1, 1, 1, 2, 4))):
         content = draw.choice(_CHANGES)(content, draw)
     return content
+
+
+def mutant(whole: bytes | Packed, seed: int) -> bytes:
+    """The variant of a whole file; of a packed one a part is changed, and the rest fits to that."""
+    if isinstance(whole, bytes):
+        return mutated(whole, seed)
+    parts = list(whole.parts)
+    place = random.Random(seed).randrange(len(parts))
+    parts[place] = mutated(parts[place], seed)
+    return whole.pack(parts)
 
 
 def _place(content: bytes, draw: random.Random) -> int:
@@ -68,12 +82,19 @@ def _size(content: bytes, draw: random.Random) -> bytes:
 
 
 def _number(content: bytes, draw: random.Random) -> bytes:
-    """A written number that is another one, of the first megabyte's."""
-    found = list(_NUMBER.finditer(content[: 1 << 16]))
-    if not found:
-        return _flip(content, draw)
-    one = draw.choice(found)
-    return content[: one.start()] + draw.choice(_NUMBERS) + content[one.end() :]
+    """A written number that is another one."""
+    return _replaced(_NUMBER, _NUMBERS, content, draw)
+
+
+def _value(content: bytes, draw: random.Random) -> bytes:
+    """A value of JSON or TOML that is another one, of the same file or not."""
+    other = _TOKEN.search(content, _place(content, draw))
+    return _replaced(_TOKEN, (*_VALUES, *([other[0]] * 9 if other else [])), content, draw)
+
+
+def _replaced(what: re.Pattern[bytes], values: tuple[bytes, ...], content: bytes, draw: random.Random) -> bytes:
+    found = what.search(content, _place(content, draw)) or what.search(content)
+    return content[: found.start()] + draw.choice(values) + content[found.end() :] if found else _flip(content, draw)
 
 
 def _text(content: bytes, draw: random.Random) -> bytes:
@@ -91,5 +112,7 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     _moved,
     _size,
     _number,
+    _value,
+    _value,
     _text,
 )

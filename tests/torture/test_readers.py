@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgefer.runtime.errors import BadData
-from tests.torture.harness import try_reader
-from tests.torture.mutate import mutated
+from tests.torture.harness import outcome, try_reader
+from tests.torture.mutate import mutant, mutated
+from tests.torture.packed import Packed
 from tests.torture.readers import READERS, Reader
 
 FEW = {"checkpoint": 6, "onnx": 15}  # mutants of what is slow
@@ -30,7 +31,7 @@ def test_whole_files_are_read(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for content in reader.whole(Path(folder)):
             path = Path(folder) / reader.file
-            path.write_bytes(content)
+            path.write_bytes(content if isinstance(content, bytes) else content.pack(content.parts))
             reader.read(path)
 
 
@@ -63,3 +64,15 @@ def test_what_goes_wrong_is_told_and_gone_on_behind() -> None:
 def test_memory_has_a_limit() -> None:
     reader = Reader("x", lambda _: [b"x"], lambda path: bytearray(2**30))
     assert "MemoryError" in try_reader(reader, range(1), memory=2**28).failures[0]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_packed_file_is_put_together_again_around_a_change(name: str) -> None:
+    """Some of its mutants are read: what is behind sizes and checksums is reached."""
+    reader = READERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        for packed in reader.whole(Path(folder)):
+            if isinstance(packed, Packed):
+                made = [mutant(packed, seed) for seed in range(60)]
+                assert made == [mutant(packed, seed) for seed in range(60)] and len(set(made)) > 40
+                assert any(outcome(reader, content, Path(folder))[0] == 0 for content in made)
