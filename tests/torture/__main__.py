@@ -1,4 +1,4 @@
-"""The long part: `make torture`, or `python -m tests.torture --inputs 100000 --kills 30 [NAME ...]`.
+"""The long part: `make torture`, or `python -m tests.torture --inputs 100000 --kills 60 [NAME ...]`.
 
 Every reader is fed so many mutants and every command is ended in so many ways. What was tried is written down after
 each step: started again, it goes on where it was. The page is benchmarks/tables/torture.md.
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from edgefer.runtime import machine, records, shell
-from edgefer.runtime.files import cache_folder, write_atomic
+from edgefer.runtime.files import write_atomic
 from edgefer.runtime.terminal_table import markdown
 from tests.torture import faults
 from tests.torture.commands import COMMANDS
@@ -71,40 +71,37 @@ def commit() -> str:
     return f"{title} (changed)" if changed else title
 
 
-def end(name: str, record: dict[str, Any], kills: int) -> None:
-    """Go on with a command until it was ended in so many ways."""
+def end(name: str, record: dict[str, Any], kills: int, folder: Path) -> None:
+    """Go on with a command until it was ended in so many ways; what it is made ready with is kept in `folder`."""
     command = COMMANDS[name]
     tried = record["commands"].setdefault(name, dict.fromkeys(ENDS, 0) | {"faults": {}, "failures": [], "commits": []})
-    ready = cache_folder() / "torture" / name
-    if not (ready / ".made").is_file():
-        ready.mkdir(parents=True, exist_ok=True)
-        command.prepare(ready)
-        first = faults.run(command.earlier or command.arguments, ready)
-        assert first.code == 0, first
-        (ready / ".made").touch()
-    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
-        work = Path(folder) / "work"
-        clean = None
-        while (seed := sum(tried[each] for each in ENDS)) < kills:
-            clean = clean or _clean(command, ready, work)
-            fault = faults.faults_of(clean, seed)
-            ended, wrong = faults.trial(command, ready, work, fault)
-            tried[ended] += 1
-            tried["commits"] = list(dict.fromkeys([*tried["commits"], commit()]))
-            tried["faults"][fault.kind] = tried["faults"].get(fault.kind, 0) + 1
-            tried["failures"] += [f"{seed}: {fault.kind} at {fault.at:g}: {each}" for each in wrong]
-            _write(record)
-            print(f"{name}: {seed + 1} of {kills}, {fault.kind}: {ended} {'; '.join(wrong)}", flush=True)
+    while (seed := sum(tried[each] for each in ENDS)) < kills:
+        ready, clean = _ready(name, folder)
+        fault = faults.faults_of(clean, seed)
+        ended, wrong = faults.trial(command, ready, folder / "work", fault)
+        tried[ended] += 1
+        tried["commits"] = list(dict.fromkeys([*tried["commits"], commit()]))
+        tried["faults"][fault.kind] = tried["faults"].get(fault.kind, 0) + 1
+        tried["failures"] += [f"{seed}: {fault.kind} at {fault.at:g}: {each}" for each in wrong]
+        _write(record)
+        print(f"{name}: {seed + 1} of {kills}, {fault.kind}: {ended} {'; '.join(wrong)}", flush=True)
 
 
-def _clean(command: faults.Command, ready: Path, work: Path) -> faults.Ran:
-    """How long the command takes and how many steps it makes where nothing happens to it, what it imports apart."""
+@cache
+def _ready(name: str, folder: Path) -> tuple[Path, faults.Ran]:
+    """The folder with an earlier result, and how the command ends where nothing happens, what it imports apart."""
+    command, ready, work = COMMANDS[name], folder / name, folder / "work"
+    ready.mkdir()
+    command.prepare(ready)
+    first = faults.run(command.earlier or command.arguments, ready)
+    assert first.code == 0, first
+    faults.preload(first.modules)
     for _ in range(2):
         faults.copy(ready, work)
         ran = faults.run(command.arguments, work)
         assert ran.code == 0, ran
         faults.preload(ran.modules)
-    return ran
+    return ready, ran
 
 
 def _write(record: dict[str, Any]) -> None:
@@ -169,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers and commands; default: all")
     parser.add_argument("--inputs", type=int, default=100_000, help="mutants of each reader")
-    parser.add_argument("--kills", type=int, default=30, help="ends of each command")
+    parser.add_argument("--kills", type=int, default=60, help="ends of each command")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin with nothing new after so many")
     parser.add_argument("--again", action="store_true", help="forget first what was tried with these")
     given = parser.parse_args()
@@ -182,14 +179,15 @@ def main() -> None:
     for name in chosen if given.again else ():
         record["readers"].pop(name, None)
         record["commands"].pop(name, None)
-    while part < 20 and time.monotonic() < until:  # all of them a part of the way, then the next part
-        part += 1
-        for name in chosen:
-            if time.monotonic() < until:
-                if name in READERS:
-                    feed(name, record, given.inputs * part // 20)
-                else:
-                    end(name, record, -(-given.kills * part // 20))
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+        while part < 20 and time.monotonic() < until:  # all of them a part of the way, then the next part
+            part += 1
+            for name in chosen:
+                if time.monotonic() < until:
+                    if name in READERS:
+                        feed(name, record, given.inputs * part // 20)
+                    else:
+                        end(name, record, -(-given.kills * part // 20), Path(folder))
     sys.exit(any(each["failures"] for kind in ("readers", "commands") for each in record[kind].values()))
 
 

@@ -48,8 +48,15 @@ def legacy(path: Path, change: bytes = b"", into: bytes = b"") -> Path:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_what_torch_writes_promises_no_more_than_it_holds(tmp_path: Path, zipped: bool) -> None:
     base = torch.zeros(1000)
-    shared = {"a": base, "b": base[:10], "c": base.expand(3, 1000), "d": torch.nn.Parameter(base), "e": torch.Size((9,))}
-    content = {"state": OrderedDict(shared), "seed": 2**62, "set": {1, 2}, "half": base.half(), "name": "ä" * 300}
+    shared = {"a": base, "b": base[:10], "c": base.expand(3, 1000), "d": torch.nn.Parameter(base)}
+    content = {
+        "state": OrderedDict(shared),
+        "size": torch.Size((9,)),
+        "seed": 2**62,
+        "set": {1, 2},
+        "half": base.half(),
+        "name": "ä" * 300,
+    }
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
     torch_pickle.require_kept(tmp_path / "a.pth", (tmp_path / "a.pth").stat().st_size)
 
