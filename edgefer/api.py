@@ -69,7 +69,8 @@ def build(
     The manifest's `fidelity` says how it answers beside the float network, on faces that did not calibrate it.
 
     Raises EdgeferError: WrongOptions for arguments that don't go together, UnknownName, MissingFile, BadWeights,
-    BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch, AccuracyDropped or OutputFailed.
+    BadCalibration, BadNetwork, ExportFailed, NotInteger, GoldenMismatch, AccuracyDropped, OutputFailed, or WorkerFailed
+    where `onnx` kills the process that opens it.
     """
     from edgefer.data.listing import ReadOptions
     from edgefer.pipeline.options import BuildOptions, build_bundles

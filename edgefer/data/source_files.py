@@ -44,6 +44,7 @@ _BROKEN_STREAM = (
 )
 _LONGEST_LINE = 1 << 20  # 100 times a row: a file without line ends must not be read into memory whole
 _MEMBERS = 10_000  # of an archive: FER2013's have some ten
+_LZMA_MEMORY = 2**28  # bytes; `xz -9` needs 65 MiB
 _BLANK = 100_000  # lines without a cell: a compressed file of a megabyte could hold a thousand million
 
 
@@ -139,7 +140,11 @@ def _bytes(path: Path, head: bytes, stack: ExitStack) -> IO[bytes] | gzip.GzipFi
 def _unpacked(path: Path, head: bytes) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
     if head.startswith(b"\x1f\x8b"):
         return gzip.open(path)
-    return lzma.open(path) if head == _XZ else path.open("rb")
+    if head != _XZ:
+        return path.open("rb")
+    with path.open("rb") as raw:  # raises LZMAError for a header that asks for more memory
+        lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(raw.read(1 << 16), 1)
+    return lzma.open(path)
 
 
 def _only_csv(path: Path, inside: Iterable[str]) -> str:
@@ -158,6 +163,8 @@ def _only_csv(path: Path, inside: Iterable[str]) -> str:
 def _member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
     """The one CSV of an archive; nothing is unpacked, so its name can't lead anywhere."""
     chosen = _only_csv(path, archive.namelist())
+    if archive.getinfo(chosen).compress_type == zipfile.ZIP_LZMA:  # takes the memory that its header asks for
+        raise BadData(f"{path} can't be unpacked (it is compressed by LZMA): unpack it and give the fer2013.csv.")
     try:
         return archive.open(chosen)
     except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression

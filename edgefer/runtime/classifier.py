@@ -146,6 +146,9 @@ def load(
     trusted      a file or folder of public keys, one of which must have signed the bundle; None: that is not asked
     min_version  as which version at least
 
+    The engine runs in this process, because a way through another one takes as long as a small network: a model file
+    that kills its engine kills this process. `edgefer verify` tries a bundle in a process that may end so.
+
     The files' checksums are compared with the manifest's, and the model's tensors with the contract's. Raises
     MissingFile or BrokenBundle, MissingEngine if the engine is not installed, UnknownName or NoGpu for a provider; with
     `trusted` NotSigned, NotTrusted, BadSignature, Outdated, or BadKey for the keys.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgefer.devices.verification import VerifyOptions, verify_bundles
-from edgefer.runtime import engine_process, shell, verify
+from edgefer.runtime import child_process, engine_process, shell, verify
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, WorkerFailed
 from edgefer.runtime.golden import golden_png
@@ -22,7 +22,7 @@ from tests.runtime.test_bundle_damage import edit, renew
 NAME, NCNN = "ean.onnx-fp32", "ean.ncnn-int8"
 # ONNX Runtime as it is, but for models in a folder called "broken".
 ENGINE = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 sys.path.remove(os.path.dirname(__file__))
 del sys.modules["onnxruntime"]
@@ -54,6 +54,7 @@ EFFECT = {
     "exits": lambda: os._exit(3),
     "fails": fail,
     "prints": lambda: os.write(1, b"=" + bytes(99)),
+    "hangs": lambda: time.sleep(600),
 }
 real.InferenceSession = Session
 """
@@ -87,6 +88,19 @@ def test_the_bundle_is_named_and_the_next_one_looked_at(
     (failure,) = verification.failures
     assert type(failure) is kind and str(failure).startswith(f"{NAME}: ") and words in str(failure)
     assert verification.checks[1].golden is not None and verification.checks[1].failure is None
+
+
+@pytest.mark.parametrize("moment", ["load", "run"])
+def test_a_model_that_never_answers_is_ended(
+    dist: Path, broken: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setenv("BREAKS", f"{moment} hangs")
+    monkeypatch.setattr(engine_process, f"{moment.upper()}_SECONDS", 1.5)
+    with pytest.raises(WorkerFailed) as failure, verify.open_apart(read_bundle(broken)) as model:
+        model.run(np.zeros(model.input.shape))
+    assert str(failure.value).startswith(f"{NAME}: the process that runs its model gave no answer within 1.5 s and was")
+    monkeypatch.undo()
+    assert verify_bundles(VerifyOptions((dist / NAME,))).checks[0].golden is not None
 
 
 def test_what_an_engine_prints_is_no_answer(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +138,7 @@ def test_the_same_outputs_as_in_this_process(dist: Path) -> None:
 def test_no_process_is_left(dist: Path) -> None:
     with pytest.raises(KeyboardInterrupt), verify.open_apart(read_bundle(dist / NAME)) as model:
         raise KeyboardInterrupt
-    assert model._process.returncode is not None
+    assert model._process._process.returncode is not None
 
 
 def test_an_engine_that_is_not_installed(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +166,7 @@ def test_an_order_that_is_none(tmp_path: Path) -> None:
     order = json.dumps({"path": str(tmp_path / "model.onnx"), "format": "onnx"}).encode()
     done = subprocess.run(
         [sys.executable, "-P", "-m", engine_process.MODULE],
-        input=engine_process._HEADER.pack(b"=", len(order)) + order,
+        input=child_process._HEADER.pack(b"=", len(order)) + order,
         capture_output=True,
         env=shell.environment(),
         check=True,

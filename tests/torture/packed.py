@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import re
 import zipfile
 import zlib
@@ -69,6 +70,11 @@ def zipped(name: str, content: bytes) -> Packed:
 def gzipped(content: bytes) -> Packed:
     """One deflated file."""
     return Packed((content,), lambda parts: gzip.compress(parts[0], 1, mtime=0))
+
+
+def xz(content: bytes) -> Packed:
+    """One file compressed by LZMA."""
+    return Packed((content,), lambda parts: lzma.compress(parts[0], preset=0))
 
 
 def safetensors(content: bytes) -> Packed:

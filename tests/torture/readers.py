@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -127,8 +128,8 @@ def _tables(folder: Path) -> Sequence[bytes | Packed]:
     plain, archive = _two_rows(folder).read_bytes(), io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("fer2013/fer2013.csv", plain)
-    forged = [packed.gzipped(plain), packed.zipped("fer2013/fer2013.csv", plain)]
-    return [plain, plain, gzip.compress(plain, mtime=0), archive.getvalue(), *forged]
+    forged = [packed.gzipped(plain), packed.xz(plain), packed.zipped("fer2013/fer2013.csv", plain)]
+    return [plain, plain, gzip.compress(plain, mtime=0), lzma.compress(plain, preset=0), archive.getvalue(), *forged]
 
 
 def _votes(folder: Path) -> Sequence[bytes | Packed]:

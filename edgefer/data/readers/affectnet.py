@@ -15,11 +15,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from edgefer.data.dataset import SPLITS
 from edgefer.data.listing import Entry, UnreadableFile, quoted
 from edgefer.data.source_files import LEADS_OUT, SUFFIXES, Source, open_text, rows_of
+from edgefer.runtime import array_file
 from edgefer.runtime.errors import BadData, EmptyData
 from edgefer.runtime.labels import LABELS
 
@@ -91,7 +90,7 @@ def _code(source: Source, file: Path) -> int | UnreadableFile:
         if not file.is_file():
             return UnreadableFile("no such annotation, every image needs one", source.where(file))
         with file.open("rb") as opened:
-            value = np.load(io.BytesIO(opened.read(_LONGEST)), allow_pickle=False)
+            value = array_file.read_npy(io.BytesIO(opened.read(_LONGEST)))
         text = str(value.item())
     except (OSError, ValueError, EOFError) as error:
         return UnreadableFile(f"broken annotation ({quoted(str(error))})", source.where(file))

@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from edgefer.arch import Arch
 from edgefer.arch.architecture import Affine
 from edgefer.pipeline.fold import DeployableModel
-from edgefer.pipeline.user_model import onnx_file, onnx_import, outputs, probe
+from edgefer.pipeline.user_model import onnx_file, onnx_import, onnx_process, outputs, probe
 from edgefer.pipeline.user_model.contract_file import ContractFile, Origin, Size, user_arch
 from edgefer.runtime.errors import BadNetwork, BadWeights, ExportFailed, listed
 from edgefer.runtime.files import digest, sha256
@@ -75,13 +75,17 @@ def from_onnx(path: Path, contract: ContractFile) -> tuple[Arch, TrainedModel]:
 
 
 def load_onnx_model(path: Path, contract: ContractFile) -> UserModel:
-    """The network of an ONNX file; raises what `load_torch_model` does."""
-    source = onnx_file.read_onnx(path, contract)
-    network = onnx_import.convert(source).eval()
-    origin = Origin(path.name, path.stem, source.sha256)
-    model = _loaded(copy.deepcopy(network), network, contract, origin, source.size, None)  # of one output by now
-    inputs = probe.to_network(probe.faces(source.size), _affine(contract, origin, source.size))
-    onnx_import.require_same(source, network, inputs)
+    """The network of an ONNX file; raises what `load_torch_model` does.
+
+    What is native of ONNX does its part in a process of its own; raises WorkerFailed where the file kills that.
+    """
+    with onnx_process.start(path) as engine:
+        source = onnx_file.read_onnx(path, contract, engine)
+        network = onnx_import.convert(source).eval()
+        origin = Origin(path.name, path.stem, source.sha256)
+        model = _loaded(copy.deepcopy(network), network, contract, origin, source.size, None)  # of one output by now
+        inputs = probe.to_network(probe.faces(source.size), _affine(contract, origin, source.size))
+        onnx_import.require_same(source, network, inputs)
     return model
 
 

@@ -11,17 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx.inliner
-import onnxruntime
-import onnxsim
 from numpy.typing import NDArray
 
 from edgefer.pipeline.user_model import onnx_batch
 from edgefer.pipeline.user_model.contract_file import ContractFile, Layout, Size, require_square
+from edgefer.pipeline.user_model.onnx_engine import InProcess, OnnxEngine
 from edgefer.pipeline.user_model.outputs import require_name
-from edgefer.runtime.errors import BadNetwork, ExportFailed, MissingFile, listed
+from edgefer.runtime.errors import BadNetwork, EdgeferError, ExportFailed, MissingFile, listed
 from edgefer.runtime.files import digest
-from edgefer.runtime.process import quiet
 
 _OLDEST, _NEWEST = 7, 23  # the opsets whose operators the tables were written for
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -39,12 +36,14 @@ _OTHER_FILES = {  # how files begin that are mistaken for ONNX
 class Source:
     """The graph of a file for one face, its input's size and layout.
 
+    engine  what runs `whole`, the file with its weights
     batch   how many faces the file takes at once (1 if it leaves that open)
     sha256  of the file and of those that hold its weights
     """
 
     path: Path
-    whole: onnx.ModelProto
+    engine: OnnxEngine
+    whole: bytes
     simple: onnx.ModelProto
     size: Size
     layout: Layout
@@ -59,30 +58,32 @@ class Source:
     def run(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
         """What ONNX Runtime makes of (N, C, H, W) in the file as it was given, face by face.
 
-        A file with a fixed batch gets the next faces beside each: they must not matter. Raises ExportFailed.
+        A file with a fixed batch gets the next faces beside each: they must not matter. Raises ExportFailed, and
+        WorkerFailed as the engine does.
         """
         faces = given if self.layout == "NCHW" else given.transpose(0, 2, 3, 1)
-        with quiet():
-            try:
-                session = onnxruntime.InferenceSession(
-                    self.whole.SerializeToString(), providers=["CPUExecutionProvider"]
-                )
-                name = session.get_inputs()[0].name
-                order = [[(first + each) % len(faces) for each in range(self.batch)] for first in range(len(faces))]
-                answers = [session.run(None, {name: np.ascontiguousarray(faces[taken])})[0] for taken in order]
-            except Exception as error:  # ONNX Runtime's errors have no base in common
-                reason = " ".join(str(error).split())[:300]
-                raise ExportFailed(f"ONNX Runtime can't run {self.path} ({reason}): export it again.") from error
-        if any(answer.shape[:1] != (self.batch,) for answer in answers) and self.batch > 1:
+        order = [[(first + each) % len(faces) for each in range(self.batch)] for first in range(len(faces))]
+        try:
+            answers = self.engine.run(self.whole, np.ascontiguousarray(faces[order], np.float32))
+        except EdgeferError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no base in common
+            reason = " ".join(str(error).split())[:300]
+            raise ExportFailed(f"ONNX Runtime can't run {self.path} ({reason}): export it again.") from error
+        if self.batch > 1 and answers.shape[1:2] != (self.batch,):
             raise ExportFailed(
-                f"{self.path} takes {self.batch} faces and gives {answers[0].shape}: {onnx_batch.ADVICE}."
+                f"{self.path} takes {self.batch} faces and gives {answers.shape[1:]}: {onnx_batch.ADVICE}."
             )
-        return np.concatenate([answer[:1] if self.batch > 1 else answer for answer in answers])
+        return answers[:, 0] if self.batch > 1 else np.concatenate(list(answers))
 
 
-def read_onnx(path: Path, contract: ContractFile) -> Source:
-    """Open the file; raises MissingFile, BadNetwork (no classifier of one face) or ExportFailed."""
-    model, checksum = _open(path)
+def read_onnx(path: Path, contract: ContractFile, engine: OnnxEngine | None = None) -> Source:
+    """Open the file; raises MissingFile, BadNetwork (no classifier of one face) or ExportFailed.
+
+    `engine` is what native code does with it, None: in this process; raises what that raises of edgefer's.
+    """
+    engine = engine or InProcess()
+    model, checksum = _open(path, engine)
     constants = {each.name for each in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in constants]
     if len(inputs) != 1:
@@ -93,13 +94,15 @@ def read_onnx(path: Path, contract: ContractFile) -> Source:
         raise BadNetwork(f"the input {inputs[0].name} of {path} is no float32 tensor: give the float network.")
     size, layout = _input(path, inputs[0], contract)
     batch = max(1, inputs[0].type.tensor_type.shape.dim[0].dim_value)
-    single = _simplified(path, model, inputs[0].name, (batch, *_shape(size, layout)[1:]))
+    whole = model.SerializeToString()
+    single = _simplified(path, engine, whole, inputs[0].name, (batch, *_shape(size, layout)[1:]))
     if batch > 1:
-        single = _simplified(path, onnx_batch.single(single, batch), inputs[0].name, _shape(size, layout), batch)
-    return Source(path, model, single, size, layout, batch, checksum)
+        single = _simplified(path, engine, single, inputs[0].name, _shape(size, layout), batch)
+    simple = onnx.load_model_from_string(single)
+    return Source(path, engine, whole, simple, size, layout, batch, checksum)
 
 
-def _open(path: Path) -> tuple[onnx.ModelProto, str]:
+def _open(path: Path, engine: OnnxEngine) -> tuple[onnx.ModelProto, str]:
     """The model with its weights, and a checksum of both."""
     if not path.is_file():
         raise MissingFile(f"no network at {path}: give an .onnx file.")
@@ -108,12 +111,11 @@ def _open(path: Path) -> tuple[onnx.ModelProto, str]:
         _require_opset(path, model)
         beside = _weight_files(path, model)
         onnx.load_external_data_for_model(model, str(path.parent))
-        onnx.checker.check_model(model)
-        model = onnx.inliner.inline_local_functions(model) if model.functions else model
+        model = onnx.load_model_from_string(engine.check(model.SerializeToString()))
         checksum = digest(each.read_bytes() for each in (path, *beside))
     except OSError as error:
         raise MissingFile(f"can't read {path} ({error.strerror or error}): check its permissions.") from error
-    except (BadNetwork, MissingFile):
+    except EdgeferError:
         raise
     except Exception as error:  # protobuf's and the checker's have no base in common
         raise BadNetwork(_no_onnx(path, str(error))) from error
@@ -242,20 +244,20 @@ def _shape(size: Size, layout: Layout) -> tuple[int, ...]:
 
 
 def _simplified(
-    path: Path, model: onnx.ModelProto, name: str, shape: tuple[int, ...], batch: int = 1
-) -> onnx.ModelProto:
-    """Without what only computes constants. Batch norms stay: edgefer folds them itself, in double precision."""
-    size = "x".join(map(str, shape))
+    path: Path, engine: OnnxEngine, model: bytes, name: str, shape: tuple[int, ...], batch: int = 1
+) -> bytes:
+    """Without what only computes constants; of a file for a batch, for one face."""
     try:
-        with quiet():
-            simple, same = onnxsim.simplify(model, overwrite_input_shapes={name: list(shape)}, skip_fuse_bn=True)
+        simple = engine.simplify(model, name, shape, batch)
+    except EdgeferError:
+        raise
     except Exception as error:  # onnxsim raises what ONNX Runtime and the checker raise
         reason = " ".join(str(error).split())[:300]
         if batch > 1:
             raise ExportFailed(
                 f"{path} is for {batch} faces and can't be made one for 1 ({reason}): {onnx_batch.ADVICE}."
             ) from error
-        raise ExportFailed(f"onnxsim can't simplify {path} for {size} ({reason}).") from error
-    if not same:
+        raise ExportFailed(f"onnxsim can't simplify {path} for {'x'.join(map(str, shape))} ({reason}).") from error
+    if simple is None:
         raise ExportFailed(f"onnxsim's simplified graph of {path} does not give the outputs of the file.")
     return simple

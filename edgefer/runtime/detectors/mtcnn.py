@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgefer.runtime import array_file
 from edgefer.runtime.detectors.boxes import Floats, suppress
 from edgefer.runtime.detectors.face import Detector, Face, require_picture, roll_of
 from edgefer.runtime.detectors.mtcnn_networks import NETWORKS, run
@@ -31,6 +32,7 @@ _WINDOW, _STRIDE = 12, 2  # of P-Net
 _FACTOR = 0.709  # from one size of the picture to the next: half the area
 _THRESHOLDS = (0.6, 0.7)  # of P-Net and R-Net; O-Net's is the row's
 _MOST_PIXELS = 2_000_000  # P-Net sees at once; a picture of more than 22 megapixels loses its smallest faces
+_LARGEST = 4 << 20  # bytes of all arrays; they have 2 MB
 _GREY = (128, 128, 128)  # outside the picture: 0 for the networks
 _Weights = Mapping[str, Mapping[str, Floats]]
 
@@ -157,9 +159,10 @@ def read_arrays(path: Path, set_up_by: str) -> dict[str, dict[str, Floats]]:
     def explain(reason: str) -> NotSetUp:
         return NotSetUp(f"{path} doesn't hold MTCNN's weights ({reason}): run `{set_up_by}` again.")
 
-    with library_errors(explain), np.load(path, allow_pickle=False) as file:
+    with library_errors(explain):
+        arrays = array_file.read_npz(path, _LARGEST)
         weights = {
-            name: {array: file[f"{name}.{array}"] for array, _ in network.shapes()}
+            name: {array: arrays[f"{name}.{array}"] for array, _ in network.shapes()}
             for name, network in NETWORKS.items()
         }
     for name, network in NETWORKS.items():
