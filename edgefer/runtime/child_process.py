@@ -24,6 +24,7 @@ from edgefer.runtime.process import die_with_parent
 MESSAGE_LIMIT = 2**20  # bytes of a message whose size nothing else says
 DONE = b"="
 _FAILED = b"!"
+_PART = 1.0  # seconds
 _HEADER = struct.Struct("<cQ")
 
 
@@ -51,7 +52,7 @@ class ChildProcess:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             send(self._process.stdin, DONE, content)
-            if not self._answers.select(seconds):
+            if not self._answers_within(seconds):
                 self._process.kill()
                 raise WorkerFailed(f"{self._whose} gave no answer within {seconds:g} s and was ended: {self._advice}.")
             kind, answer = receive(self._process.stdout, limit)
@@ -61,6 +62,11 @@ class ChildProcess:
             self._process.kill()
             raise
         return answer if kind == DONE else records.parse(Failure, answer.decode(), "the answer of the process")
+
+    def _answers_within(self, seconds: float) -> bool:
+        """Whether there is an answer in that time; it is waited for in parts, so that one spent stopped is but one."""
+        parts, rest = divmod(seconds, _PART)
+        return any(self._answers.select(part) for part in (*[_PART] * int(parts), rest))
 
     def _ended(self) -> str:
         code = self._process.wait()
@@ -116,8 +122,7 @@ def tell(out: IO[bytes], error: Exception) -> None:
 
 def send(out: IO[bytes], kind: bytes, content: bytes) -> None:
     """Write a message."""
-    out.write(_HEADER.pack(kind, len(content)))
-    out.write(content)
+    out.write(_HEADER.pack(kind, len(content)) + content)
     out.flush()
 
 

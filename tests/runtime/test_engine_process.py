@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgefer.devices.verification import VerifyOptions, verify_bundles
-from edgefer.runtime import child_process, engine_process, shell, verify
+from edgefer.runtime import child_process, engine_process, shell, tiny_network, verify
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.errors import BrokenBundle, EdgeferError, MissingEngine, WorkerFailed
 from edgefer.runtime.golden import golden_png
@@ -101,6 +101,23 @@ def test_a_model_that_never_answers_is_ended(
     assert str(failure.value).startswith(f"{NAME}: the process that runs its model gave no answer within 1.5 s and was")
     monkeypatch.undo()
     assert verify_bundles(VerifyOptions((dist / NAME,))).checks[0].golden is not None
+
+
+def test_time_in_which_both_processes_are_stopped_does_not_count(tmp_path: Path) -> None:
+    """Ctrl-Z stops both for as long as one likes: the wait of that moment comes to its end then, and others follow."""
+    (tmp_path / "x.onnx").write_bytes(tiny_network.files("onnx")["model.onnx"])
+    waits: list[float] = []
+    with engine_process.load(tmp_path / "x.onnx", "onnx", 1, BrokenBundle, "x") as model:
+        answers = model._process._answers
+
+        class Stopped:
+            def select(self, seconds: float) -> object:
+                waits.append(seconds)
+                return answers.select(9) if len(waits) > 7 else []
+
+        model._process._answers = Stopped()  # type: ignore[assignment]
+        assert model.run(np.zeros(model.input.shape)).shape == (1, 2)
+    assert waits == [1.0] * 8
 
 
 def test_what_an_engine_prints_is_no_answer(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:

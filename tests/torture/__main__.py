@@ -136,7 +136,8 @@ def render(record: dict[str, Any]) -> str:
         "",
         _table(("reader", "mutants", "read", "refused", "tracebacks", "deaths", "hangs", "memory"), rows),
         "",
-        f"Commands: {sum(row[1] for row in ends)} were ended ("
+        f"Commands: {sum(row[1] for row in ends)} were ended, {sum(c['killed'] for c in commands.values())} of them by "
+        "SIGKILL ("
         + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         + "; `kill`: SIGKILL at a random moment, `step`: SIGKILL in front of a step that changes the folder; EIO, "
         "ENOSPC and EROFS: that step fails so; `limit`: no file may grow beyond a few bytes). After each, what was "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import mmap
 import os
 import random
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from edgefer.runtime.bundle import MANIFEST, read_bundle
 from edgefer.runtime.leftovers import STAGED
+from tests.torture.whole import broken
 
 LINE = 2_000  # characters of a line on standard error
 SECONDS = 600  # that a command may take on a busy machine
@@ -221,36 +220,3 @@ def unfit(ran: Ran) -> list[str]:
     if any(len(line) > LINE for line in ran.err.splitlines()):
         wrong.append("a line of more than 2,000 characters")
     return wrong
-
-
-def broken(folder: Path) -> list[str]:
-    """The bundles, records, weights, pictures and tables in a folder that are not whole."""
-    wrong = []
-    for path in sorted(folder.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
-            continue
-        try:
-            _read_whole(path)
-        except Exception as error:
-            wrong.append(f"{path.relative_to(folder)} is not whole ({type(error).__name__}: {error!s:.200})")
-    return wrong
-
-
-def _read_whole(path: Path) -> None:
-    from PIL import Image
-
-    from edgefer.training import checkpoint, weights
-
-    if path.name == MANIFEST:
-        read_bundle(path.parent)
-    elif path.suffix == ".json":
-        json.loads(path.read_text())
-    elif path.suffix == ".safetensors":
-        weights.read_tensors(path)
-    elif path.suffix == ".checkpoint":
-        checkpoint._content(path, lambda said: None)
-    elif path.suffix == ".png":
-        with Image.open(path) as image:
-            image.load()
-    elif path.suffix in (".md", ".csv", ".kt", ".kts") and not path.read_bytes().endswith(b"\n"):
-        raise ValueError("it is cut off")
