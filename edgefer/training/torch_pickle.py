@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _BYTES = {  # of a number in a storage, by the name of its class; the others have the least, so that none is refused
     "Double": 8,
@@ -26,7 +26,7 @@ _BYTES = {  # of a number in a storage, by the name of its class; the others hav
     "ComplexDouble": 16,
 }
 _PICKLES = 5  # of a file from before torch 1.6: a mark, a version, the machine, the content, its storages' order
-_DATA = "data.pkl"
+_ZIP, _DATA = b"PK\x03\x04", "data.pkl"
 
 
 class _Nothing:
@@ -86,19 +86,29 @@ class _Promises(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ign
         raise ValueError("it refers to something that is no storage")
 
 
-def require_kept(file: Path | BinaryIO, size: int) -> None:
+def require_kept(file: Path | io.BytesIO, size: int) -> None:
     """Raise an exception for a file of torch's, of `size` bytes, that promises more than is in it or is broken.
 
-    `file` is its path or a file that was opened; of a zip archive the parts are not compressed.
+    `file` is its path or its content; of a zip archive the parts are not compressed.
     """
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if name.rpartition("/")[2] == _DATA]
-            for name in names:
+    if isinstance(file, io.BytesIO):
+        _require_all(file, file, size)
+        return
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _require_all(opened, content, size)
+
+
+def _require_all(file: IO[bytes], content: io.BytesIO | mmap.mmap, size: int) -> None:
+    """Of an opened file and its content, of which a part is read only as far as it goes."""
+    zipped = content.read(len(_ZIP)) == _ZIP  # as torch tells them apart, whatever follows
+    content.seek(0)
+    if not zipped:
+        _require(content, _PICKLES, size)
+        return
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.rpartition("/")[2] == _DATA:
                 _require(io.BytesIO(archive.read(name)), 1, size)
-    elif isinstance(file, Path):
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _require(content, _PICKLES, size)
 
 
 def _require(content: io.BytesIO | mmap.mmap, pickles: int, size: int) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from edgefer.runtime.errors import BadWeights
-from edgefer.training import torch_file, torch_pickle
+from edgefer.runtime.errors import BadCheckpoint, BadWeights
+from edgefer.training import checkpoint, torch_file, torch_pickle
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
 MANY = 10**13
@@ -81,8 +81,16 @@ def test_a_storage_of_an_old_file_that_is_larger_than_the_file(tmp_path: Path) -
     path = legacy(tmp_path / "a.pth")
     torch_file.convert(path)
     six, many = b"K\x06N", b"J\xff\xff\xff\x7fN"  # 2**31 - 1 numbers in place of 6
-    with pytest.raises(BadWeights, match="promises 8,589,934,594 bytes of tensors"):
-        torch_file.convert(legacy(tmp_path / "b.pth", six, many))
+    words = "promises 8,589,934,594 bytes of tensors"
+    content = legacy(tmp_path / "b.pth", six, many).read_bytes()
+    with pytest.raises(BadWeights, match=words):
+        torch_file.convert(tmp_path / "b.pth")
+    (tmp_path / "c.pth").write_bytes(content + archive(tmp_path / "a.zip", pickle.dumps({}, 2)).read_bytes())
+    with pytest.raises(BadWeights, match=words):  # torch reads what stands in front
+        torch_file.convert(tmp_path / "c.pth")
+    (tmp_path / "d.checkpoint").write_bytes(content + checkpoint._mark(content))
+    with pytest.raises(BadCheckpoint, match=words):
+        checkpoint.load_checkpoint(tmp_path / "d.checkpoint", None, {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("length", [b"X\xff\xff\xff\xff", b"\x96\xff\xff\xff\xff\x0f\x00\x00\x00"])
