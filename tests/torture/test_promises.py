@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgefer.data.readers import fer2013
 from edgefer.runtime import array_file
+from edgefer.runtime.classifier import read_image
 from edgefer.runtime.detectors import mtcnn
 from edgefer.runtime.errors import BadData
 from edgefer.training import weights
@@ -68,6 +70,13 @@ def _annotation(path: Path) -> object:
         raise BadData(str(error)) from error
 
 
+def _jpeg_2000_with_a_box_of_4_gib() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (20, 24)).save(out, "JPEG2000")
+    place = out.getvalue().index(b"jp2h") - 4  # the box's length stands in front of its kind
+    return out.getvalue()[:place] + b"\xff" * 4 + out.getvalue()[place + 4 :]
+
+
 FILES: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "safetensors, a shape": (
         _safetensors({"a": {"dtype": "F32", "shape": [MUCH], "data_offsets": [0, 64]}}),
@@ -82,6 +91,7 @@ FILES: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "npy, two sizes": (_npy((2**20, 2**20)), _annotation),
     "npz": (_npz(_npy((MUCH,))), lambda path: mtcnn.read_arrays(path, "setup")),
     "npz, zeros": (_npz(bytes(2 * MEMORY)), lambda path: mtcnn.read_arrays(path, "setup")),
+    "picture": (_jpeg_2000_with_a_box_of_4_gib(), read_image),
     "zip": (_zip_with_a_dictionary_of_4_gib(b"emotion,pixels,Usage\n" * 99), fer2013.read_csv),
     "xz": (_dictionary_of_4_gib(b"emotion,pixels,Usage\n" * 99), fer2013.read_csv),
 }
