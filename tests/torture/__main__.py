@@ -24,24 +24,33 @@ from edgefer.runtime.terminal_table import markdown
 from tests.torture import faults
 from tests.torture.commands import COMMANDS
 from tests.torture.harness import MEMORY, NO_MEMORY, SECONDS, Tally, memory_folder, try_reader
+from tests.torture.mutate import Distinct
 from tests.torture.readers import READERS
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RECORD, PAGE = BENCHMARKS / "results" / "torture.json", BENCHMARKS / "tables" / "torture.md"
 STEP = 5_000  # mutants between two looks at the record; a process is forked for each
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "cattrs", "onnx", "onnxruntime")
+COUNTS = ("tried", "distinct", "read", "refused", "tracebacks", "deaths", "hangs", "memory")  # of a Tally
 ENDS = ("killed", "refused", "done")
 
 
 def feed(name: str, record: dict[str, Any], inputs: int) -> None:
-    """Go on with a reader until so many mutants were tried; the record has the sums and the first failures."""
+    """Go on with a reader until so many different mutants were tried; the record has the sums and first failures."""
     tally = again(name, Tally(**record["readers"].get(name, {})))
-    while tally.tried < inputs:
-        seeds = range(tally.tried, min(inputs, tally.tried + STEP))
+    while (have := _distinct(name).among(tally.tried)) < inputs:
+        seeds = range(tally.tried, tally.tried + max(100, min(STEP, inputs - have)))
         tally = tally.plus(try_reader(READERS[name], seeds)).plus(Tally(commits=[commit()]))
+        tally.distinct = _distinct(name).among(tally.tried)
         record["readers"][name] = asdict(tally)
         _write(record)
-        print(f"{name}: {tally.tried:,} of {inputs:,}, {len(tally.failures)} failures", flush=True)
+        print(f"{name}: {tally.distinct:,} of {inputs:,}, {len(tally.failures)} failures", flush=True)
+
+
+@cache
+def _distinct(name: str) -> Distinct:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+        return Distinct(READERS[name].whole(Path(folder)))
 
 
 def again(name: str, tally: Tally) -> Tally:
@@ -64,10 +73,10 @@ def _kind(failure: str) -> str:
 
 @cache
 def commit() -> str:
-    """The commit when this process began, by its number and title, with a note if files differ from it."""
+    """The commit when this process began, by its title, which a rebase keeps; with a note if files differ from it."""
     here = ["git", "-C", str(BENCHMARKS.parent)]
     changed = shell.run_or_none([*here, "status", "--porcelain", "--", "edgefer", "tests/torture/*.py"])
-    title = shell.run_or_none([*here, "log", "-1", "--format=%h %s"]) or "unknown"
+    title = shell.run_or_none([*here, "log", "-1", "--format=%s"]) or "unknown"
     return f"{title} (changed)" if changed else title
 
 
@@ -113,10 +122,7 @@ def render(record: dict[str, Any]) -> str:
     """The page of benchmarks/tables."""
     readers = {name: Tally(**record["readers"][name]) for name in READERS if name in record["readers"]}
     commands = {name: record["commands"][name] for name in COMMANDS if name in record["commands"]}
-    rows = [
-        (n, f"{t.tried:,}", f"{t.read:,}", f"{t.refused:,}", t.tracebacks, t.deaths, t.hangs, t.memory)
-        for n, t in readers.items()
-    ]
+    rows = [(name, *(f"{getattr(tally, each):,}" for each in COUNTS)) for name, tally in readers.items()]
     ends = [
         (name, sum(c[each] for each in ENDS), *(c[each] for each in ENDS), len(c["failures"]))
         for name, c in commands.items()
@@ -126,15 +132,17 @@ def render(record: dict[str, Any]) -> str:
         "# Hostile files, kills and failing disks",
         "",
         f"Written by `make torture` from `results/{RECORD.name}`, seeded; on {record['environment']['cpu']}, Python "
-        f"{record['environment']['python']}, of the commits {_commits(record)}.",
+        f"{record['environment']['python']}. What was tried was edgefer as of:",
+        "",
+        *(f"- {title}: {', '.join(names)}" for title, names in _commits(record).items()),
         "",
         f"Readers: {sum(t.tried for t in readers.values()):,} mutants, one to four changes each (bits, bytes, parts "
         f"gone, twice or moved, numbers at limits, values of JSON, control characters); where a file holds sizes and "
         f"checksums, they are made right again in a part of them. A reader has {MEMORY >> 20:,} MiB and {SECONDS} s of "
-        "processor time for one. Refused: in one line of edgefer's of less than 2,000 characters; memory: refused or "
-        "not, when the memory was gone.",
+        "processor time for one. Distinct: no other's twin, nor the file itself. Refused: in one line of edgefer's of "
+        "less than 2,000 characters; memory: refused or not, when the memory was gone.",
         "",
-        _table(("reader", "mutants", "read", "refused", "tracebacks", "deaths", "hangs", "memory"), rows),
+        _table(("reader", *COUNTS), rows),
         "",
         f"Commands: {sum(row[1] for row in ends)} were ended, {sum(c['killed'] for c in commands.values())} of them by "
         "SIGKILL ("
@@ -153,9 +161,13 @@ def render(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commits(record: dict[str, Any]) -> str:
-    tallies = [*record["readers"].values(), *record["commands"].values()]
-    return ", ".join(dict.fromkeys(f"`{each}`" for tally in tallies for each in tally.get("commits", ())))
+def _commits(record: dict[str, Any]) -> dict[str, list[str]]:
+    """The commits that were tried, each with the readers and commands that were tried of it."""
+    tried: dict[str, list[str]] = {}
+    for name, tally in [*record["readers"].items(), *record["commands"].items()]:
+        for title in tally.get("commits", ()):
+            tried.setdefault(title, []).append(name)
+    return tried
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
@@ -166,7 +178,7 @@ def main() -> None:
     """Go on until all was tried; exit with 1 if there are failures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers and commands; default: all")
-    parser.add_argument("--inputs", type=int, default=100_000, help="mutants of each reader")
+    parser.add_argument("--inputs", type=int, default=100_000, help="different mutants of each reader")
     parser.add_argument("--kills", type=int, default=60, help="ends of each command")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin with nothing new after so many")
     parser.add_argument("--again", action="store_true", help="forget first what was tried with these")

@@ -32,7 +32,10 @@ _SHARED = Path("/dev/shm")  # a folder in memory, where the system has one
 
 @dataclass
 class Tally:
-    """What became of so many mutants, the failures (seed and words), and of which commits edgefer was."""
+    """What became of so many mutants, the failures (seed and words), and of which commits edgefer was.
+
+    distinct  how many of the mutants are no other's twin, and none of the whole files
+    """
 
     read: int = 0
     refused: int = 0
@@ -40,6 +43,7 @@ class Tally:
     deaths: int = 0
     hangs: int = 0
     memory: int = 0
+    distinct: int = 0
     failures: list[str] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
 

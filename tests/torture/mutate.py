@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.torture.packed import Packed
 
@@ -15,6 +15,22 @@ _VALUES = (*_NUMBERS, b"true", b"{}", b'""', b'["a"]', b'{"a": 1}', b"[" * 2_000
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")
 _TOKEN = re.compile(rb'"[^"\n]{0,999}"|-?\d[\d.eE+-]*|\b(true|false|null)\b')
 _FEW = 64  # bytes of a part
+
+
+class Distinct:
+    """Counts the mutants of whole files that differ from each other and from the files."""
+
+    def __init__(self, whole: Sequence[bytes | Packed]) -> None:
+        self._whole, self._tried = whole, 0
+        self._seen = {hash(each) for each in whole if isinstance(each, bytes)}
+        self._files = len(self._seen)
+
+    def among(self, tried: int) -> int:
+        """Of the seeds from 0 on."""
+        for seed in range(self._tried, tried):
+            self._seen.add(hash(mutant(self._whole[seed % len(self._whole)], seed)))
+        self._tried = max(self._tried, tried)
+        return len(self._seen) - self._files
 
 
 def mutated(content: bytes, seed: int) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from edgefer.runtime.errors import BadData
 from tests.torture.harness import outcome, try_reader
-from tests.torture.mutate import mutant, mutated
+from tests.torture.mutate import Distinct, mutant, mutated
 from tests.torture.packed import Packed
 from tests.torture.readers import READERS, Reader
 
@@ -42,6 +42,12 @@ def test_mutants_repeat_and_stay_small() -> None:
         assert len(mutated(content, seed)) < len(content) + 10_000
     assert len({mutated(content, seed) for seed in range(300)}) > 250
     assert mutated(b"", 1) is not None
+
+
+def test_mutants_that_are_alike_count_once() -> None:
+    distinct, made = Distinct([b"ab"]), {mutated(b"ab", seed) for seed in range(500)}
+    assert distinct.among(500) == len(made - {b"ab"}) < 500
+    assert distinct.among(500) == distinct.among(100) and distinct.among(501) <= len(made)
 
 
 def _dies(path: Path) -> None:
