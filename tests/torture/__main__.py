@@ -29,7 +29,7 @@ from tests.torture.readers import READERS
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RECORD, PAGE = BENCHMARKS / "results" / "torture.json", BENCHMARKS / "tables" / "torture.md"
-STEP = 5_000  # mutants between two looks at the record; a process is forked for each
+STEP = 5_000  # mutants at most between two looks at the record; a process is forked for each
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "cattrs", "onnx", "onnxruntime")
 COUNTS = ("tried", "distinct", "read", "refused", "tracebacks", "deaths", "hangs", "memory")  # of a Tally
 ENDS = ("killed", "refused", "done")
@@ -39,7 +39,7 @@ def feed(name: str, record: dict[str, Any], inputs: int) -> None:
     """Go on with a reader until so many different mutants were tried; the record has the sums and first failures."""
     tally = again(name, Tally(**record["readers"].get(name, {})))
     while (have := _distinct(name).among(tally.tried)) < inputs:
-        seeds = range(tally.tried, tally.tried + max(100, min(STEP, inputs - have)))
+        seeds = range(tally.tried, tally.tried + max(STEP // 5, min(STEP, inputs - have)))
         tally = tally.plus(try_reader(READERS[name], seeds)).plus(Tally(commits=[commit()]))
         tally.distinct = _distinct(name).among(tally.tried)
         record["readers"][name] = asdict(tally)
