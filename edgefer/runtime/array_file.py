@@ -11,6 +11,8 @@ from typing import Any
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from edgefer.runtime.files import BoundedFile
+
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -32,7 +34,7 @@ def read_npz(path: Path, limit: int) -> dict[str, NDArray[Any]]:
 
     What zipfile raises of a broken archive passes through.
     """
-    with zipfile.ZipFile(path) as archive:
+    with BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
         promised = sum(each.file_size for each in archive.infolist())
         if promised > limit:
             raise ValueError(f"it promises {promised:,} bytes unpacked, at most {limit:,} are read")

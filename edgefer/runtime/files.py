@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -36,6 +37,22 @@ _REASONS = _FULL | {
     errno.ENOTDIR: f"a part of the path is a file: {_ELSEWHERE}",
     errno.EEXIST: f"a part of the path is a file: {_ELSEWHERE}",  # what mkdir says of it
 }
+
+
+class BoundedFile(io.BufferedReader):
+    """A file that is read: a read takes no more memory than it has bytes, how many a header in it ever promises.
+
+    Python's own takes as much as it is asked for, before it reads; Pillow and zipfile ask for what headers say.
+    """
+
+    def __init__(self, path: Path) -> None:
+        raw = io.FileIO(path)
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of every file."""
+        return super().read(-1 if size is None or size < 0 else min(size, self._size))
 
 
 @contextlib.contextmanager

@@ -5,8 +5,6 @@ Needs numpy and Pillow only: the Python API and the readers of data sets decode 
 
 from __future__ import annotations
 
-import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from edgefer.runtime.files import BoundedFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,19 +44,6 @@ class Picture:
     peak: int | None
 
 
-class _File(io.BufferedReader):
-    """A file of which a read takes no more memory than it has bytes, whatever its header says: Pillow reads as told."""
-
-    def __init__(self, path: Path) -> None:
-        raw = io.FileIO(path)
-        super().__init__(raw)
-        self._size = os.fstat(raw.fileno()).st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As of every file."""
-        return super().read(-1 if size is None or size < 0 else min(size, self._size))
-
-
 def read_picture(path: Path) -> Picture:
     """The first picture of a file, recognised by its content.
 
@@ -65,7 +52,7 @@ def read_picture(path: Path) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _without_remarks(), _File(path) as file, Image.open(file, formats=IMAGE_FORMATS) as image:
+        with _without_remarks(), BoundedFile(path) as file, Image.open(file, formats=IMAGE_FORMATS) as image:
             lost = _keeps_the_upper_byte(image)
             turned = upright(image)
     except UnidentifiedImageError as error:
@@ -88,7 +75,7 @@ def is_picture(path: Path) -> bool:
     from PIL import Image
 
     try:
-        with _without_remarks(), _File(path) as file, Image.open(file, formats=IMAGE_FORMATS):
+        with _without_remarks(), BoundedFile(path) as file, Image.open(file, formats=IMAGE_FORMATS):
             return True
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return True
@@ -156,7 +143,7 @@ def _too_large(path: Path) -> str:
 
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with _File(path) as file, Image.open(file, formats=IMAGE_FORMATS) as image:
+        with BoundedFile(path) as file, Image.open(file, formats=IMAGE_FORMATS) as image:
             pixels = image.width * image.height
     finally:
         Image.MAX_IMAGE_PIXELS = limit

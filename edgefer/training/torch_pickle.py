@@ -7,12 +7,13 @@ it would allocate by a number alone is compared with the size of the file. torch
 from __future__ import annotations
 
 import io
-import mmap
 import pickle
 import zipfile
 from math import prod
 from pathlib import Path
 from typing import IO, Any
+
+from edgefer.runtime.files import BoundedFile
 
 _BYTES = {  # of a number in a storage, by the name of its class; the others have the least, so that none is refused
     "Double": 8,
@@ -91,27 +92,19 @@ def require_kept(file: Path | io.BytesIO, size: int) -> None:
 
     `file` is its path or its content; of a zip archive the parts are not compressed.
     """
-    if isinstance(file, io.BytesIO):
-        _require_all(file, file, size)
-        return
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        _require_all(opened, content, size)
+    with file if isinstance(file, io.BytesIO) else BoundedFile(file) as content:
+        zipped = content.read(len(_ZIP)) == _ZIP  # as torch tells them apart, whatever follows
+        content.seek(0)
+        if not zipped:
+            _require(content, _PICKLES, size)
+            return
+        with zipfile.ZipFile(content) as archive:
+            for name in archive.namelist():
+                if name.rpartition("/")[2] == _DATA:
+                    _require(io.BytesIO(archive.read(name)), 1, size)
 
 
-def _require_all(file: IO[bytes], content: io.BytesIO | mmap.mmap, size: int) -> None:
-    """Of an opened file and its content, of which a part is read only as far as it goes."""
-    zipped = content.read(len(_ZIP)) == _ZIP  # as torch tells them apart, whatever follows
-    content.seek(0)
-    if not zipped:
-        _require(content, _PICKLES, size)
-        return
-    with zipfile.ZipFile(file) as archive:
-        for name in archive.namelist():
-            if name.rpartition("/")[2] == _DATA:
-                _require(io.BytesIO(archive.read(name)), 1, size)
-
-
-def _require(content: io.BytesIO | mmap.mmap, pickles: int, size: int) -> None:
+def _require(content: IO[bytes], pickles: int, size: int) -> None:
     for _ in range(pickles):
         promises = _Promises(content)
         promises.load()

@@ -19,7 +19,7 @@ from edgefer.runtime import array_file
 from edgefer.runtime.classifier import read_image
 from edgefer.runtime.detectors import mtcnn
 from edgefer.runtime.errors import BadData
-from edgefer.training import weights
+from edgefer.training import torch_file, weights
 from tests.torture.harness import try_reader
 from tests.torture.packed import Packed
 from tests.torture.readers import Reader
@@ -70,6 +70,17 @@ def _annotation(path: Path) -> object:
         raise BadData(str(error)) from error
 
 
+def _archive_with_a_part_of_2_gib(name: str, content: bytes) -> bytes:
+    """A file in an archive whose directory tells another size of what is packed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, content)
+    place = out.getvalue().index(b"PK\x01\x02") + 20  # of its directory's entry: the size as it lies there
+    size, told = (2**31 - 1).to_bytes(4, "little"), out.getvalue()[place + 4 : place + 8]
+    # the size unpacked is judged before
+    return out.getvalue()[:place] + size + (told if name.endswith(".npy") else size) + out.getvalue()[place + 8 :]
+
+
 def _jpeg_2000_with_a_box_of_4_gib() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (20, 24)).save(out, "JPEG2000")
@@ -91,6 +102,8 @@ FILES: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "npy, two sizes": (_npy((2**20, 2**20)), _annotation),
     "npz": (_npz(_npy((MUCH,))), lambda path: mtcnn.read_arrays(path, "setup")),
     "npz, zeros": (_npz(bytes(2 * MEMORY)), lambda path: mtcnn.read_arrays(path, "setup")),
+    "npz, a part": (_archive_with_a_part_of_2_gib("a.npy", _npy((1,))), lambda path: mtcnn.read_arrays(path, "setup")),
+    "file of torch": (_archive_with_a_part_of_2_gib("a/data.pkl", b"N."), torch_file.convert),
     "picture": (_jpeg_2000_with_a_box_of_4_gib(), read_image),
     "zip": (_zip_with_a_dictionary_of_4_gib(b"emotion,pixels,Usage\n" * 99), fer2013.read_csv),
     "xz": (_dictionary_of_4_gib(b"emotion,pixels,Usage\n" * 99), fer2013.read_csv),
