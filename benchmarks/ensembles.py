@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from edgefer.arch import Arch
+from edgefer.data.conditions import CONDITIONS, ChangedFaces
 from edgefer.data.dataset import Dataset
 from edgefer.data.load import load
 from edgefer.runtime import machine, records
@@ -44,34 +46,40 @@ TOGETHER, AVERAGED, AGAIN = "mean of the probabilities", "mean of the weights", 
 
 @dataclass(frozen=True)
 class Row:
-    """Accuracy in percent and mean NLL of PublicTest's labels, of the centre crop and of the mean of ten crops."""
+    """Accuracy in percent and mean NLL of PublicTest's labels, of the centre crop and of the mean of ten crops.
+
+    conditions is the mean accuracy of the centre crop under what a camera brings (data.conditions).
+    """
 
     name: str
     centre: float
     centre_nll: float
     ten_crops: float
     ten_crops_nll: float
+    conditions: float
 
 
-def row(name: str, centre: Tensor, ten_crops: Tensor, labels: Tensor) -> Row:
-    """The row of probabilities (N, classes) of the centre crop and of ten crops."""
-    one, ten = ((p.argmax(1) == labels).double().mean().item() for p in (centre, ten_crops))
-    losses = (functional.nll_loss(p.log(), labels).item() for p in (centre, ten_crops))
-    one_nll, ten_nll = losses
-    return Row(name, round(100 * one, 2), round(one_nll, 4), round(100 * ten, 2), round(ten_nll, 4))
+def row(name: str, answers: Tensor, labels: Tensor) -> Row:
+    """The row of `probabilities`."""
+    accuracy = 100 * (answers.argmax(2) == labels).double().mean(1)
+    centre_nll, ten_nll = (functional.nll_loss(each.log(), labels).item() for each in answers[:2])
+    one, ten, *conditions = accuracy.tolist()
+    return Row(name, round(one, 2), round(centre_nll, 4), round(ten, 2), round(ten_nll, 4), round(mean(conditions), 2))
 
 
-def probabilities(network: nn.Module, arch: Arch, faces: Dataset) -> tuple[Tensor, Tensor]:
-    """float32 (N, classes) of the centre crop, and of ten crops."""
+def probabilities(network: nn.Module, arch: Arch, faces: Dataset) -> Tensor:
+    """float32 (2 + conditions, N, classes): of the centre crop, of ten crops, under each condition."""
     centre = evaluation.logits(network, faces, arch).softmax(1)
-    return centre, evaluation.ten_crop_probabilities(network, faces, arch)
+    ten = evaluation.ten_crop_probabilities(network, faces, arch)
+    shown = (ChangedFaces(faces.pixels, condition) for condition in CONDITIONS)
+    return torch.stack([centre, ten, *(evaluation.pixel_logits(network, each, arch).softmax(1) for each in shown)])
 
 
 def average(networks: Sequence[nn.Module]) -> nn.Module:
     """One network with the mean of the others' weights and statistics; their architecture is one."""
     states, result = [network.state_dict() for network in networks], deepcopy(networks[0])
-    mean = {name: torch.stack([s[name].double() for s in states]).mean(0).to(v.dtype) for name, v in states[0].items()}
-    result.load_state_dict(mean)
+    means = {name: torch.stack([s[name].double() for s in states]).mean(0).to(v.dtype) for name, v in states[0].items()}
+    result.load_state_dict(means)
     return result
 
 
@@ -100,19 +108,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     networks = [weights.load_trained_model(arch, path).network for arch, path in pairs]
     named = list(zip([path.stem for path in arguments.weights], archs, networks, strict=True))
     answers = {name: probabilities(network, arch, public) for name, arch, network in named}
-    rows = [row(name, *answers[name], labels) for name in answers]
+    rows = [row(name, answers[name], labels) for name in answers]
     if len(named) > 1:
-        centre, ten = (torch.stack(each).mean(0) for each in zip(*answers.values(), strict=True))
-        rows.append(row(TOGETHER, centre, ten, labels))
+        rows.append(row(TOGETHER, torch.stack(list(answers.values())).mean(0), labels))
     alike = [*named]
     if arguments.average:
         alike.append((AVERAGED, archs[0], average(networks)))
-        rows.append(row(AVERAGED, *probabilities(alike[-1][2], archs[0], public), labels))
+        rows.append(row(AVERAGED, probabilities(alike[-1][2], archs[0], public), labels))
     if arguments.batch_norm:
         how = get_recipe(arguments.batch_norm).augmentation
         for name, arch, network in alike:
             again = batch_norm_again(network, arch, training, how)
-            rows.append(row(name + AGAIN, *probabilities(again, arch, public), labels))
+            rows.append(row(name + AGAIN, probabilities(again, arch, public), labels))
     return {
         "faces": len(public),
         "batch_norm": arguments.batch_norm,
@@ -131,6 +138,7 @@ def render(record: dict[str, Any], name: str) -> str:
             f"{r['centre_nll']:.3f}",
             f"{r['ten_crops']:.2f} %",
             f"{r['ten_crops_nll']:.3f}",
+            f"{r['conditions']:.2f} %",
         )
         for r in record["rows"]
     ]
@@ -139,11 +147,12 @@ def render(record: dict[str, Any], name: str) -> str:
         if record["batch_norm"]
         else ""
     )
-    table = markdown(("network", "centre crop", "NLL", "ten crops", "NLL "), cells)
+    table = markdown(("network", "centre crop", "NLL", "ten crops", "NLL ", "under a camera's conditions"), cells)
     return (
         f"# {name.capitalize()} alone and together\n\nWritten by `python benchmarks/ensembles.py {name}` from "
         f"`results/{name}.json`. PublicTest, {record['faces']:,} faces; NLL is the mean negative log-likelihood of the "
-        f"given label, lower is better.{anew}\n\n{table}\n"
+        f"given label, lower is better; a camera's conditions are the {len(CONDITIONS)} of "
+        f"`edgefer eval --robustness`, their mean (centre crop).{anew}\n\n{table}\n"
     )
 
 
