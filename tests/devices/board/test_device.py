@@ -275,7 +275,7 @@ def test_the_runtime_travels_and_nothing_else_of_edgefer(workload: Workload) -> 
     shipped = sorted(f"edgefer/runtime/{path.relative_to(folder).as_posix()}" for path in travelling)
     assert [name for name in names[:-1] if not name.startswith("bundles/")] == ["edgefer/__init__.py", *shipped]
     assert sum(name.endswith("model.tflite") for name in names) == 1
-    assert len(packed.content) < 2**18
+    assert len(packed.content) < 300_000
 
 
 @pytest.mark.parametrize(
