@@ -19,7 +19,7 @@ from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS
 from edgefer.runtime.c.row_calls import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
-from edgefer.runtime.c.wide import WideCalls
+from edgefer.runtime.c.widened_weights import WideCalls
 from edgefer.runtime.files import digest_contents
 
 SOURCE, HEADER = "model.c", "model.h"
