@@ -103,6 +103,8 @@ def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
     for module in network.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
+        if isinstance(module, nn.Dropout):
+            module.p *= recipe.dropout_scale
     average = None
     if recipe.average:
         decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]

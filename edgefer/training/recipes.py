@@ -24,6 +24,9 @@ ALLOWED = {
     "teacher_precision": PRECISIONS,
     "choose": CHOICES,
 }
+SHARES = (
+    "momentum", "label_smoothing", "label_share", "alpha", "scale", "contrast", "erase", "average", "dropout_scale",
+)  # fmt: skip
 RENAMED = {"turn": "rotation", "zoom": "scale"}  # settings in older records and checkpoints, and on the command line
 
 
@@ -64,6 +67,7 @@ class Recipe:
                    al., "mixup", ICLR 2018; 0: none)
     precision      of the convolutions and products while training; teacher_precision: of the teachers'. bfloat16 pays
                    for dense convolutions on processors that have it (benchmarks/tables/training.md)
+    dropout_scale  what the probabilities of the network's own dropout are multiplied by (0: none)
     balanced       classes are drawn equally often (EfficientFace's oversampling, training.schedule)
     choose         the epoch that is kept: the best on PublicTest (nll: by its NLL), or the last one
     average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
@@ -100,6 +104,7 @@ class Recipe:
     round_lr: float = 0.1
     hand_over: bool = True
     balanced: bool = False
+    dropout_scale: float = 1.0
     choose: str = "best"
 
     @property
@@ -262,6 +267,8 @@ def _value(recipe: Recipe, key: str, text: str) -> object:
         raise BadSetting(f"{key}={text}: it must be {must_be}.") from error
     if isinstance(value, int | float) and not (value >= 0 and value != float("inf")):
         raise BadSetting(f"{key}={text}: it must be 0 or more.")
+    if key in SHARES and isinstance(value, int | float) and value > 1:
+        raise BadSetting(f"{key}={text}: it must be from 0 to 1.")
     return value
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from edgefer.arch import get_arch
 from edgefer.cli.train import pairs
@@ -18,7 +19,7 @@ from edgefer.runtime import records
 from edgefer.runtime.errors import BadSetting, BadWeights, EmptyData, UnknownName
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.training_record import TrainingRecord
-from edgefer.training import recipes, run
+from edgefer.training import loop, recipes, run
 from edgefer.training.recipes import RECIPES, Recipe
 from tests.made import write_csv, write_votes, write_weights
 
@@ -87,6 +88,8 @@ def test_settings_as_text_are_settings(name: str, number: float, whole: int, yes
         ("alpha", "nan", "alpha=nan: it must be 0 or more"),
         ("rounds", "1.5", "rounds=1.5: it must be a whole number"),
         ("lr", "-1", "lr=-1: it must be 0 or more"),
+        ("alpha", "2", "alpha=2: it must be from 0 to 1"),
+        ("dropout_scale", "1.5", "dropout_scale=1.5: it must be from 0 to 1"),
         ("hand_over", "perhaps", "it must be true or false"),
         ("schedule", "steps", "schedule=steps: it must be one of cosine, linear, plateau"),
         ("labels", "soft", "it must be one of hard, votes, calibrated-votes"),
@@ -96,6 +99,12 @@ def test_wrong_setting(key: str, value: str, says: str) -> None:
     with pytest.raises(BadSetting, match=says) as failure:
         recipes.change(recipes.get_recipe("plain"), {key: value})
     assert failure.value.exit_code == 27
+
+
+@pytest.mark.parametrize(("scale", "becomes"), [(1.0, 0.5), (0.5, 0.25), (0.0, 0.0)])
+def test_dropout_is_scaled(scale: float, becomes: float) -> None:
+    state = loop.start(get_arch("microexpnet-xxs"), replace(RECIPES["plain"], dropout_scale=scale))
+    assert [module.p for module in state.network.modules() if isinstance(module, nn.Dropout)] == [becomes]
 
 
 def test_unknown_recipe() -> None:
