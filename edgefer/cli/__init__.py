@@ -11,6 +11,7 @@ from edgefer.cli.app import app
 from edgefer.cli.bank import bank
 from edgefer.cli.bench import bench, report
 from edgefer.cli.build import build
+from edgefer.cli.command import Group
 from edgefer.cli.count import count
 from edgefer.cli.data import data
 from edgefer.cli.detector import detector
@@ -88,7 +89,7 @@ edgefer takes a compact facial expression recognition network from data to a dev
 `edgefer --help` lists all commands, `edgefer COMMAND --help` has an example of each."""
 
 
-class Sections(click.Group):
+class Sections(Group):
     """A group whose help lists the commands by what they are for."""
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

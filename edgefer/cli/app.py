@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import PATH, json_option, print_json
 from edgefer.cli.streams import say
 from edgefer.cli.trust import trust_options
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _MEGA = 1_000_000
 
 
-@click.group()
+@click.group(cls=Group)
 def app() -> None:
     """Turn a bundle into an app: a web page that runs it on a phone or a laptop, or code for an app of your own.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     COUNT,
     PATH,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgefer.training.recipes import Augmentation
 
 
-@click.command()
+@click.command(cls=Command)
 @arch_option
 @data_option
 @teacher_option("Several are an ensemble.")

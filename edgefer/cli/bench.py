@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import COUNT, PATH, engine_option, json_option, print_json, require_packages, usage_errors
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
@@ -24,7 +25,7 @@ _csv_option = click.option(
 )
 
 
-class BenchCommand(click.Command):
+class BenchCommand(Command):
     """Takes `--json FILE` as `--out FILE`, which is what it meant before --json was a flag as in all commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -143,7 +144,7 @@ def _settings(
     return (protocols.protocol(protocol).settings(threads),)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @click.option(
     "--html",

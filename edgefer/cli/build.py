@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     PATH,
     json_option,
@@ -43,7 +44,7 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
 """
 
 
-@click.command(epilog=KEYS)
+@click.command(cls=Command, epilog=KEYS)
 @network_options
 @click.option(
     "--labels",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import json_option, load_torch, print_json
 from edgefer.cli.progress import display
 
@@ -30,7 +31,7 @@ MEANINGS = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False, metavar="[ARCH]")
 @click.option("--arch", "named", metavar="NAME", help="The network, as in the other commands, instead of ARCH.")
 @click.option(

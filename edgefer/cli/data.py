@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import PATH, json_option, print_json, read_data, reading_options
 from edgefer.cli.progress import display
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from edgefer.data.listing import ReadOptions
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """Look at a data set before trusting it.
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import PATH, json_option, print_json, usage_errors
 from edgefer.cli.progress import console, status
 from edgefer.cli.streams import say
 
 
-@click.group()
+@click.group(cls=Group)
 def detector() -> None:
     """List face detectors, and fetch the weights of one, once.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command, Group
 from edgefer.cli.common import json_option, print_json
 from edgefer.cli.progress import console, line, status
 from edgefer.cli.streams import say
@@ -24,7 +25,7 @@ engine_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def devices(as_json: bool) -> None:
     """List what can measure: this machine, emulated boards, and your own.
@@ -43,7 +44,7 @@ def devices(as_json: bool) -> None:
     click.echo(table(("device", "kind", "what it is", "how it is reached"), cells))
 
 
-@click.group()
+@click.group(cls=Group)
 def device() -> None:
     """Add and remove boards that are reached over SSH; check and set up any device.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     PATH,
     arch_option,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from edgefer.training.evaluation import RobustnessRecord
 
 
-@click.command("eval")
+@click.command("eval", cls=Command)
 @arch_option
 @data_option
 @weights_option

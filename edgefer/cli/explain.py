@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import (
     PATH,
     data_option,
@@ -49,7 +50,7 @@ _rows_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def explain() -> None:
     """Draw where a network looks, what labels hide, and which faces it gets most wrong.
 

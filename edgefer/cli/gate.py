@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import PATH, json_option, print_json, reading_options, split_option, usage_errors
 from edgefer.cli.progress import display
 from edgefer.cli.trust import trust_options
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from edgefer.gate.report import GateRecord
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sides", nargs=-1, required=True, metavar="[BASE] HEAD")
 @click.option(
     "--baseline", type=PATH, metavar="FILE", help="Instead of BASE: what `edgefer bench --save-baseline` wrote."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import json_option, load_torch, print_json
 from edgefer.cli.progress import display
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from edgefer.training.recipes import Recipe
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def archs(as_json: bool) -> None:
     """List the networks with what they cost, printed by the paper and counted here.
@@ -78,7 +79,7 @@ def _shipped(arch: Arch) -> dict[str, bool]:
     return {"shipped_weights": weights, "shipped_calibration": calibration}
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def targets(as_json: bool) -> None:
     """List the build targets and which engines load them.
@@ -97,7 +98,7 @@ def targets(as_json: bool) -> None:
     click.echo(table(("target", "precision", "input/output", "file", "loads in"), cells))
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def recipes(as_json: bool) -> None:
     """List the training recipes.

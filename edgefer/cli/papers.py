@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import COUNT, PATH, json_option, print_json
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 POSITIVE = click.FloatRange(0, min_open=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "every", is_flag=True, help="Write or measure all tables.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write them as Markdown.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import PATH, data_option, read_data, require_drawing, split_option
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 out_option = click.option("--out", type=PATH, required=True, metavar="FILE", help="A .png or .svg file.")
 
 
-@click.group()
+@click.group(cls=Group)
 def plot() -> None:
     """Draw records and the papers' figures as PNG or SVG.
 

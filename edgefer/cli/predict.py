@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import PATH, json_option, usage_errors
 from edgefer.cli.progress import Display, display
 from edgefer.cli.threads import threads_option
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _NAMED = 3  # files that are left out are named, so many of them
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--camera", type=click.IntRange(0), metavar="N", help="Read the camera of this number.")
 @click.option("--bundle", type=PATH, metavar="FOLDER", help="The model; default: the shipped EAN, built once.")

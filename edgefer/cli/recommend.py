@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     COUNT,
     PATH,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _ABOVE_0 = click.FloatRange(0, min_open=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @arch_option
 @click.option("--device", metavar="NAME", help="Where it is to run; default: this machine's CPU.")
 @engine_option

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from edgefer.cli.command import Command, Group
 from edgefer.cli.common import PATH, json_option, print_json
 from edgefer.cli.streams import say
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """Make the keys that bundles are signed with, and show whose they are.
 
@@ -81,7 +82,7 @@ def show(keys: Path, as_json: bool) -> None:
         click.echo(f"{each.name}  {each.fingerprint}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("bundles", nargs=-1, required=True, type=PATH, metavar="BUNDLE...")
 @click.option("--key", "key_file", required=True, type=PATH, metavar="FILE", help="The private key, NAME.key.")
 @click.option(

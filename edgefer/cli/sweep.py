@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     COUNT,
     PATH,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DATA = "A fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the table of finished runs is shown."
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--data", type=PATH, metavar="PATH", help=DATA)
 @click.option("--out", type=PATH, default=Path("sweeps"), show_default=True, help="The folder for runs and tables.")
@@ -85,7 +86,7 @@ def sweep(
              edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
     """
     from edgefer.runtime.errors import SeveralFailures
-    from edgefer.sweep.runs import LENGTH, SweepOptions, divergences, expand
+    from edgefer.sweep.runs import SweepOptions, divergences, expand
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise click.UsageError("torchrun is for one training: start a sweep without it, several times or with --ray.")
@@ -93,7 +94,7 @@ def sweep(
         _list(as_json)
         return
     definition = _definition(name, archs, recipe, grid)
-    more = pairs(settings) | ({} if epochs is None else {LENGTH: str(epochs)})
+    more = pairs(settings, epochs=epochs)
     cores = threads or (1 if address else os.cpu_count() or 1)
     runs = expand(definition, SweepOptions(more, seeds, cores, teachers, only))
     outcomes = {} if data is None else _train(runs, data, out, address)

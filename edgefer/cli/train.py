@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     COUNT,
     PATH,
@@ -43,18 +44,31 @@ OWN_CLASSES = ("data",)  # for --labels: one label is no choice, so this word is
 _ADVICE = "; --labels data trains for all classes of the data"
 
 
-def pairs(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
-    """A recipe's settings, `KEY=VALUE` texts, as a dictionary; raises click.BadParameter of the option."""
-    from edgefer.training.recipes import RENAMED, current_names
+def pairs(settings: tuple[str, ...], option: str = "--set", epochs: int | None = None) -> dict[str, str]:
+    """A recipe's settings, `KEY=VALUE` texts and the value of --epochs, as a dictionary.
 
-    for text in settings:
-        if "=" not in text:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
-    values = dict(text.split("=", 1) for text in settings)
+    Raises click.BadParameter of the option: a text is no such pair, or a setting has two values.
+    """
+    from edgefer.training.recipes import RENAMED
+
+    values: dict[str, str] = {}
+    origins: dict[str, str] = {} if epochs is None else {"epochs": f"--epochs {epochs}"}
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one says it
-    for key in sorted(values.keys() & RENAMED.keys()) if first else ():
-        click.echo(f"the setting {key} is called {RENAMED[key]} now", err=True)
-    return current_names(values)
+    for text in settings:
+        key, is_pair, value = text.partition("=")
+        if not is_pair:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
+        name = RENAMED.get(key, key)
+        if name != key and first:
+            click.echo(f"the setting {key} is called {name} now", err=True)
+        origin = f"{option} {text}"
+        if name in origins:
+            raise click.BadParameter(
+                f"{name!r} takes one value, and has two: {origins[name]!r} and {origin!r}. Give it once.",
+                param_hint=option,
+            )
+        values[name], origins[name] = value, origin
+    return values if epochs is None else values | {"epochs": str(epochs)}
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,7 @@ _SPLITS = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @arch_option
 @data_option
 @click.option(
@@ -176,8 +190,7 @@ def train(
     from edgefer.training import recipes
 
     require_folder(out)
-    named, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings))
-    changed = changed if epochs is None else replace(changed, epochs=epochs)
+    named, changed = get_arch(arch), recipes.change(recipes.get_recipe(recipe), pairs(settings, epochs=epochs))
     plan = recipes.Plan(arch=named, recipe=changed, split_options=(*reading.words, *splits.words), **options)
     recipes.check_teachers(plan)
     with display() as shown:

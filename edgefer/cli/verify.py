@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefer.cli.command import Command
 from edgefer.cli.common import (
     PATH,
     detector_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgefer.runtime.verify import AccuracyCheck, ResizeCheck
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("bundles", nargs=-1, required=True, type=PATH, metavar="BUNDLE...")
 @click.option("--device", metavar="NAME", help="Run the model on this device; `edgefer devices` lists them.")
 @engine_option

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from edgefer.cli.command import Group
 from edgefer.cli.common import PATH, json_option, load_torch, print_json
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
 
 
-@click.group()
+@click.group(cls=Group)
 def weights() -> None:
     """Turn weights that others saved into the files that edgefer reads.
 
