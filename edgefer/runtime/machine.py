@@ -19,6 +19,18 @@ from edgefer.runtime.errors import UnknownName
 from edgefer.runtime.training_record import Environment
 
 CPU = "sys/devices/system/cpu"
+# What tells processors of one name apart, by its key in /proc/cpuinfo (of the first core). Virtual machines have
+# generic names: AMD EPYC of family 25 is Zen 3 or 4, of family 26 Zen 5; Intel Xeon of model 85 has VNNI from
+# stepping 5 on. Arm processors mostly have no name there.
+NUMBERS = {
+    "family": "cpu family",
+    "model": "model",
+    "stepping": "stepping",
+    "implementer": "CPU implementer",
+    "part": "CPU part",
+    "variant": "CPU variant",
+    "revision": "CPU revision",
+}
 # Bits of `vcgencmd get_throttled`; bit n + 16 is the same at some time since boot.
 # https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 THROTTLED = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
@@ -35,9 +47,8 @@ SLOWED = ("hardware slowdown", "software thermal slowdown", "hardware thermal sl
 
 def describe(root: Path = proc.ROOT) -> Machine:
     """The machine that this process runs on."""
-    cpuinfo = root / "proc/cpuinfo"
     return Machine(
-        cpu=proc.field(cpuinfo, "model name", "Model", "Hardware") or platform.processor() or platform.machine(),
+        cpu=_processor(root),
         cores=os.cpu_count() or 1,
         memory=proc.total_memory(root),
         system=platform.system(),
@@ -45,6 +56,24 @@ def describe(root: Path = proc.ROOT) -> Machine:
         architecture=platform.machine(),
         board=proc.emulated() or proc.text(root / "proc/device-tree/model"),
     )
+
+
+def _processor(root: Path) -> str:
+    """The processor's name and numbers; of a board whose processor has no name, the board's."""
+    cpuinfo = root / "proc/cpuinfo"
+    name, board = proc.field(cpuinfo, "model name"), proc.field(cpuinfo, "Model", "Hardware")
+    if name is None and board is not None:
+        return board
+    name = name or _name_by_the_system() or platform.machine()
+    found = {word: proc.field(cpuinfo, key) for word, key in NUMBERS.items()}
+    numbers = ", ".join(f"{word} {value}" for word, value in found.items() if value is not None)
+    return f"{name} ({numbers})" if numbers else name
+
+
+def _name_by_the_system() -> str | None:
+    """On Windows with family, model and stepping; on macOS Python says only `arm` or `i386`."""
+    brand = shell.run_or_none(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else None
+    return brand or platform.processor()
 
 
 def package_versions(packages: Iterable[str]) -> dict[str, str]:

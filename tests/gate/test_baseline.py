@@ -50,6 +50,16 @@ def test_another_machine_is_not(tmp_path: Path) -> None:
     assert text.startswith("the machine was ") and "here it is Cortex-A72" in text
 
 
+@pytest.mark.parametrize("then", ["AMD EPYC", "AMD EPYC (family 25, model 17, stepping 1)"])
+def test_a_processor_that_may_be_another_one_is_not(tmp_path: Path, then: str) -> None:
+    """A baseline of before names no numbers of its processor."""
+    here = replace(machine.describe(), cpu="AMD EPYC (family 26, model 2, stepping 1)", board=None)
+    there = replace(recorded(bundle(tmp_path)), machine=replace(here, cpu=then))
+    (text,) = baseline.differences(there, there.results[0], here, baseline.versions(), run(0.001))
+    assert text == f"the machine was {there.machine.fingerprint}, here it is {here.fingerprint}"
+    assert f"was {then}, " in text and f"is {here.cpu}, " in text
+
+
 def test_a_result_without_runs_is_not(tmp_path: Path) -> None:
     there = recorded(bundle(tmp_path))
     empty = replace(there.results[0], runs=[])

@@ -55,6 +55,48 @@ def test_a_desktop_without_cpufreq(tmp_path: Path) -> None:
     assert machine.state(root).frequency == pytest.approx(2.599998e9)
 
 
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        (
+            "cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1\n",
+            "AMD EPYC (family 26, model 2, stepping 1)",
+        ),
+        (
+            "cpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) CPU @ 2.00GHz\nstepping\t: 0\n",
+            "Intel(R) Xeon(R) CPU @ 2.00GHz (family 6, model 85, stepping 0)",
+        ),
+        (
+            "CPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\nCPU revision\t: 1\n",
+            "a name (implementer 0x41, part 0xd40, variant 0x1, revision 1)",
+        ),
+        ("CPU part\t: 0xd08\nHardware\t: BCM2835\nModel\t: Raspberry Pi 4 Model B\n", "Raspberry Pi 4 Model B"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpuinfo: str, name: str
+) -> None:
+    monkeypatch.setattr(platform, "processor", lambda: "a name")
+    assert machine.describe(write(tmp_path, {"proc/cpuinfo": cpuinfo})).cpu == name
+
+
+@pytest.mark.parametrize(
+    ("system", "told", "name"),
+    [
+        ("Darwin", "Apple M2 Pro", "Apple M2 Pro"),
+        ("Darwin", None, "arm"),
+        ("Windows", "never asked", "arm"),
+    ],
+)
+def test_a_processor_without_cpuinfo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, told: str | None, name: str
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    monkeypatch.setattr("edgefer.runtime.shell.run_or_none", lambda line: told if line[0] == "sysctl" else None)
+    assert machine.describe(tmp_path).cpu == name
+
+
 def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     now = machine.state(write(tmp_path, {"proc/stat": "intr 1 2\n", "proc/loadavg": "?\n"}))
     assert (now.load_average, now.governor, now.frequency, now.temperature) == (None,) * 4
