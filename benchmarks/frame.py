@@ -6,7 +6,8 @@ One process an engine and bundle, one thread. Blocks of frames as `edgefer bench
 inference, the output copied out as a new array) stand in turn with blocks of the engine's inference alone, on tensors
 that are set once:
 
-- OpenVINO: `InferRequest.infer` by the engine's own clock, `InferRequest.latency`, which benchmark_app reports
+- OpenVINO: `ov_infer_request_infer` through ctypes. By the clock of OpenVINO's Python module, `InferRequest.latency`,
+  which the C API has not, an inference took as long to 1 %
 - ONNX Runtime: `run_with_iobinding`
 - LiteRT: `Interpreter.invoke`
 - ncnn: an extractor, its input and output by name, as benchncnn does
@@ -55,18 +56,20 @@ FRAMES, WARM = 100, 20  # of a block
 Alone = Callable[[], Any]
 
 
-def alone(model: Any, given: Any, kind: str) -> tuple[Alone, Callable[[], int] | None]:
-    """The engine's inference alone, and (None: this process's) the clock that tells its nanoseconds."""
+def alone(model: Any, given: Any, kind: str) -> Alone:
+    """The engine's inference alone."""
     model.run(given)  # sets the input
     if kind == "openvino":
-        request, infer = model._request, model._infer
-        return lambda: infer(request, {}, True, False), lambda: round(request.latency * 1e6)
+        from edgefer.runtime.engines.openvino_library import infer
+
+        return lambda: infer(model._request)
     if kind == "onnx":
-        return lambda: model._session.run_with_iobinding(model._binding), None
+        return lambda: model._session.run_with_iobinding(model._binding)
     if kind == "tflite":
-        return model._interpreter.invoke, None
+        invoke: Alone = model._interpreter.invoke
+        return invoke
     if kind == "c":
-        return lambda: model._call(*model._addresses), None
+        return lambda: model._call(*model._addresses)
     import ncnn
 
     tensor = ncnn.Mat(given[0]).clone()
@@ -76,7 +79,7 @@ def alone(model: Any, given: Any, kind: str) -> tuple[Alone, Callable[[], int] |
         extractor.input(model.input.name, tensor)
         return extractor.extract(model.output.name)
 
-    return extract, None
+    return extract
 
 
 def measure(folder: Path, blocks: int) -> dict[str, Any]:
@@ -85,17 +88,17 @@ def measure(folder: Path, blocks: int) -> dict[str, Any]:
     assert bundle is not None
     model, agreed = open_model(bundle).unchecked, bundle.manifest.contract
     given = to_input(to_pixels(golden_picture()[None], agreed), agreed)
-    bare, clock = alone(model, given, bundle.manifest.format)
+    bare = alone(model, given, bundle.manifest.format)
     times: dict[str, list[int]] = {"frame": [], "alone": []}
     with sampling.undisturbed():
         for _ in range(blocks):
-            for name, step, own in (("frame", lambda: model.run(given), None), ("alone", bare, clock)):
+            for name, step in (("frame", lambda: model.run(given)), ("alone", bare)):
                 for number in range(WARM + FRAMES):
                     began = time.perf_counter_ns()
                     step()
                     taken = time.perf_counter_ns() - began
                     if number >= WARM:
-                        times[name].append(taken if own is None else own())
+                        times[name].append(taken)
     percentiles = {name: np.percentile(taken, (10, 50)) for name, taken in times.items()}
     low, middle = (percentiles["frame"] / percentiles["alone"]).tolist()
     seconds = {name: [value / 1e9 for value in each] for name, each in percentiles.items()}

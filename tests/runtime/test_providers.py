@@ -13,7 +13,7 @@ from edgefer.runtime import engines, verify
 from edgefer.runtime.bench_record import Gpu
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.engines import ncnn as ncnn_engine
-from edgefer.runtime.engines import onnx_gpu, openvino
+from edgefer.runtime.engines import onnx_gpu, openvino, openvino_library
 from edgefer.runtime.errors import NoGpu, UnknownName
 from tests.runtime.made import Info, Layer, Net, Part, Session, need_vulkan
 
@@ -112,17 +112,20 @@ def test_onnx_runtime_really_tells_where_nodes_run(dist: Path) -> None:
         onnx_gpu.provider_and_notes(made, "cuda")
 
 
-class Core:
-    """An openvino.Core."""
+class Core(openvino_library.Core):
+    """OpenVINO with other devices."""
 
     def __init__(self, *devices: str, memory: bool = True) -> None:
-        self.available_devices = list(devices)
-        self._memory = memory
+        self._devices, self._memory = list(devices), memory
 
-    def get_property(self, device: str, name: str) -> object:
+    @property
+    def available_devices(self) -> list[str]:
+        return self._devices
+
+    def get_property(self, device: str, name: str) -> str:
         if name == "GPU_DEVICE_TOTAL_MEM_SIZE" and not self._memory:
             raise RuntimeError("not supported")
-        return {"FULL_DEVICE_NAME": f"A {device}", "GPU_DEVICE_TOTAL_MEM_SIZE": 2**30}[name]
+        return {"FULL_DEVICE_NAME": f"A {device}", "GPU_DEVICE_TOTAL_MEM_SIZE": f"{2**30}"}[name]
 
 
 def test_openvino_names_the_gpu_or_what_there_is() -> None:

@@ -21,8 +21,9 @@ from tests.runtime.made import need_vulkan
 
 FEW = Settings(samples=5, warmup=2)
 TARGETS = ["tflite-int8", "tflite-fp32", "onnx-int8", "openvino-int8", "ncnn-fp32"]
-ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
-FOREIGN = ("torch", "click", "rich", "onnx", "tensorflow", "matplotlib")
+# The modules that engines are imported by; of OpenVINO only the C library is loaded.
+ENGINES = {"tflite": {"ai_edge_litert"}, "onnx": {"onnxruntime"}, "openvino": set(), "ncnn": {"ncnn"}}
+FOREIGN = ("torch", "openvino", "click", "rich", "onnx", "tensorflow", "matplotlib")
 OF_GPUS = {
     "edgefer.benchmark.torch_worker",
     *(f"edgefer.runtime.{name}" for name in ("gpu_state", "nvidia")),
@@ -103,7 +104,7 @@ def test_a_worker_imports_one_engine_and_nothing_heavy(dist: Path, target: str) 
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout.strip().splitlines()[-1])}
     assert not loaded & set(FOREIGN)
-    assert loaded & set(ENGINES.values()) == {ENGINES[target.partition("-")[0]]}
+    assert loaded & set().union(*ENGINES.values()) == ENGINES[target.partition("-")[0]]
     assert not {name for name in json.loads(done.stdout.strip().splitlines()[-1]) if name in OF_GPUS}
 
 

@@ -18,7 +18,6 @@ import openvino
 from numpy.typing import NDArray
 
 from edgefer.pipeline.export import LeanStep, array_digest
-from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.process import quiet
 
 _MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze")  # operations that change no value
@@ -46,7 +45,7 @@ def _graph_step(change: Callable[[openvino.Model], None]) -> LeanStep:
 
     def step(files: dict[str, bytes]) -> dict[str, bytes]:
         xml, weights = files
-        model = process_core().read_model(io.BytesIO(files[xml]), io.BytesIO(files[weights]))
+        model = openvino.Core().read_model(io.BytesIO(files[xml]), io.BytesIO(files[weights]))
         change(model)
         return save(model, xml)
 

@@ -15,7 +15,6 @@ from openvino._offline_transformations import apply_moc_transformations
 from edgefer.pipeline.export import Ranges, lean_openvino, to_onnx
 from edgefer.pipeline.export.to_onnx import activations, convert, input_name, observe
 from edgefer.pipeline.targets import Target
-from edgefer.runtime.engines.openvino import process_core
 from edgefer.runtime.manifest import Dtypes
 from edgefer.runtime.process import quiet
 
@@ -50,7 +49,7 @@ def quantize(model: bytes, target: Target, ranges: Ranges | None, name: str) -> 
     source = to_onnx.to_qdq(*cut(model, ranges or {})) if target.precision == "int8" else model
     with quiet():
         # What openvino.convert_model does, without the usage report that it sends home.
-        read = process_core().read_model(io.BytesIO(source))
+        read = openvino.Core().read_model(io.BytesIO(source))
         apply_moc_transformations(read, cf=True)
         if target.precision == "int8":
             _give_biases(read)
@@ -90,7 +89,7 @@ def dtypes(files: dict[str, bytes], target: Target) -> Dtypes:
     when its inputs do. `float_inside` names the others of an int8 target.
     """
     xml, weights = files[target.file], files[Path(target.file).with_suffix(".bin").name]
-    model = process_core().read_model(io.BytesIO(xml), io.BytesIO(weights))
+    model = openvino.Core().read_model(io.BytesIO(xml), io.BytesIO(weights))
     constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
     tensors = Counter(_type(op) for op in constants)
     operators: Counter[str] = Counter()
