@@ -99,15 +99,28 @@ def without_input() -> openvino.Model:
     return openvino.Model([opset13.result(end)], [], "made")
 
 
+def with_two(inputs: int, outputs: int) -> openvino.Model:
+    """Two inputs or outputs, or one."""
+    given = [opset13.parameter([1, 4], openvino.Type.f32, name=f"given{number}") for number in range(inputs)]
+    for each in given:
+        each.output(0).get_tensor().set_names({each.get_friendly_name()})
+    ends = [opset13.add(given[0], given[-1]) for _ in range(outputs)]
+    for number, each in enumerate(ends):
+        each.output(0).get_tensor().set_names({f"end{number}"})
+    return openvino.Model([opset13.result(each) for each in ends], given, "made")
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: of_type("f64"), r"ValueError: the input has 32 bytes, \(1, 4\) float32 are 16"),
         (lambda: of_type("u8"), r"ValueError: the input has 4 bytes, \(1, 4\) float32 are 16"),
         (dynamic, "RuntimeError: .*dynamic"),
-        (without_input, "RuntimeError: .*"),
+        (without_input, "RuntimeError: "),
+        (lambda: with_two(inputs=2, outputs=1), "RuntimeError: .*input"),
+        (lambda: with_two(inputs=1, outputs=2), "RuntimeError: .*output"),
     ],
-    ids=["f64", "u8", "dynamic", "without input"],
+    ids=["f64", "u8", "dynamic", "without input", "two inputs", "two outputs"],
 )
 def test_a_model_of_another_kind_is_refused(tmp_path: Path, make: Callable[[], openvino.Model], words: str) -> None:
     openvino.save_model(make(), tmp_path / "model.xml", compress_to_fp16=False)
