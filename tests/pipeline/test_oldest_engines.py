@@ -16,7 +16,9 @@ from edgefer.pipeline.targets import all_targets
 from tests.conftest import Once
 
 TOP = Path(__file__).parents[2]
-ENGINES = sorted({engine for target in all_targets().values() for engine in target.oldest})
+OLDEST = sorted({engine for target in all_targets().values() for engine in target.oldest})
+# Engines that load a file, but are too old for edgefer, and the oldest that it runs on.
+TOO_OLD = {("openvino==2024.0.0",): ("openvino==2024.3.0",)}
 # In the engine's own environment, where there is nothing but it and what the half that ships needs.
 VERIFY = """
 import json, sys
@@ -24,6 +26,24 @@ from pathlib import Path
 from edgefer.runtime.bundle import read_bundle
 from edgefer.runtime.verify import check_golden
 print(json.dumps({name: check_golden(read_bundle(Path(name))).engine for name in sys.argv[1:]}))
+"""
+
+# As a bundle's page runs it.
+BY_ITS_MODULE = """
+import json, sys
+from pathlib import Path
+from types import SimpleNamespace
+import openvino
+from edgefer.runtime.bundle import read_bundle
+from edgefer.runtime.verify import check_golden_of
+engine = "OpenVINO " + openvino.get_version().partition("-")[0]
+def engine_of(folder):
+    bundle = read_bundle(Path(folder))
+    path = bundle.path(bundle.manifest.model)
+    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    run = lambda given: model(given)[0]
+    return check_golden_of(bundle, SimpleNamespace(engine=engine, run=run)).engine
+print(json.dumps({name: engine_of(name) for name in sys.argv[1:]}))
 """
 
 
@@ -40,12 +60,14 @@ def install(packages: tuple[str, ...], folder: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine[0])
+@pytest.mark.parametrize("engine", sorted({*OLDEST, *TOO_OLD.values()}), ids=lambda engine: engine[0])
 def test_the_oldest_engine_gives_the_golden_output(engine: tuple[str, ...], dist: Path, once: Once) -> None:
     folder = once(re.sub(r"\W", "-", engine[0]), partial(install, engine))
-    bundles = [str(dist / f"ean.{name}") for name, target in all_targets().items() if engine in target.oldest]
+    loads = {engine, *(older for older, newer in TOO_OLD.items() if newer == engine)}
+    bundles = [str(dist / f"ean.{name}") for name, target in all_targets().items() if loads & set(target.oldest)]
+    script = BY_ITS_MODULE if engine in TOO_OLD else VERIFY
     done = subprocess.run(
-        [str(folder / "bin" / "python"), "-c", VERIFY, *bundles],
+        [str(folder / "bin" / "python"), "-c", script, *bundles],
         capture_output=True,
         check=False,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -41,7 +42,13 @@ def test_it_is_found_in_the_wheels_of_each_system(libs: Path, there: list[str], 
     assert openvino_library.find_library() == libs / name
 
 
-def test_a_package_without_it_is_too_old(libs: Path) -> None:
+def test_a_package_of_the_system_has_it_elsewhere(libs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes.util, "find_library", {"openvino_c": "libopenvino_c.so.2641"}.get)
+    assert not list(libs.iterdir()) and openvino_library.find_library() == "libopenvino_c.so.2641"
+
+
+def test_a_package_without_it_is_too_old(libs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
     (libs / "libopenvino.so.2400").touch()
     with pytest.raises(
         MissingEngine, match=r"has no libopenvino_c\.so\* .* since 2024\.3: run pip install 'edgefer\[op"

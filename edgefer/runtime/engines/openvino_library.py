@@ -8,6 +8,7 @@ https://docs.openvino.ai/2026/api/c_cpp_api/group__ov__c__api.html
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import math
 import os
 import weakref
@@ -43,19 +44,24 @@ class Version(ctypes.Structure):
     _fields_ = (("build", ctypes.c_char_p), ("description", ctypes.c_char_p))
 
 
-def find_library() -> Path:
-    """The library of the installed package; raises ModuleNotFoundError without one, MissingEngine if it is too old."""
+def find_library() -> Path | str:
+    """The installed package's library, or else the system's.
+
+    Raises ModuleNotFoundError without the package, MissingEngine if there is none (wheels hold it since 2024.3).
+    """
     spec = find_spec("openvino")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'openvino'", name="openvino")
     folder = Path(spec.submodule_search_locations[0]) / "libs"
     found = [path for pattern in FILES for path in sorted(folder.glob(pattern))]
-    if not found:
+    # The packages of Debian and conda keep it where the linker looks.
+    library = found[0] if found else ctypes.util.find_library("openvino_c")
+    if library is None:
         raise MissingEngine(
-            f"{folder} has no {' or '.join(FILES)}, which PyPI's package openvino holds since 2024.3: run pip install "
-            "'edgefer[openvino]'."
+            f"{folder} has no {' or '.join(FILES)}, nor has the system: PyPI's package openvino holds it since 2024.3: "
+            "run pip install 'edgefer[openvino]'."
         )
-    return found[0]
+    return library
 
 
 _LIBRARY = ctypes.CDLL(str(find_library()))
