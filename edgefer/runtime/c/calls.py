@@ -11,7 +11,7 @@ import numpy as np
 from edgefer.runtime.c import constants
 from edgefer.runtime.c.constants import Arrays, Structs, real
 from edgefer.runtime.c.layers import Layers, require_near
-from edgefer.runtime.c.memory import ALIGNED, Places, Size, aligned, is_view, places_of, sizes_of
+from edgefer.runtime.c.memory import Places, Size, aligned, is_view, places_of, sizes_of
 from edgefer.runtime.c.modes import SIGNED, Mode
 from edgefer.runtime.c.shapes import options_of
 from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
@@ -33,7 +33,7 @@ class Calls:
         self._sizes = self._sizes_of(steps)
         self._places = self._places_of(steps)
         self._rooms = {step.output: self._places.scratch.get(index, 0) for index, step in enumerate(steps)}
-        self.arena_bytes = (self._places.total + 2 * ALIGNED + self._behind()) * mode.bytes
+        self.arena_bytes = (self._places.total + 2 * mode.line + self._behind()) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
         lines = [*self._load(), *(line for index, step in enumerate(steps) for line in self._step(index, step))]
@@ -48,7 +48,8 @@ class Calls:
         return sizes_of(self._graph, steps)
 
     def _places_of(self, steps: list[Step]) -> Places:
-        return places_of(self._graph, steps, self._sizes, [self._scratch(step) for step in steps])
+        scratch = [self._scratch(step) for step in steps]
+        return places_of(self._graph, steps, self._sizes, scratch, unit=self._mode.line)
 
     def _map(self, index: int, size: Size | None = None, shift: int = 0) -> str:
         """A pointer to a tensor's map, or to a part of it that begins `shift` activations behind its first."""
@@ -73,7 +74,7 @@ class Calls:
             return 0
         _, width, channels = shape_of(self._layers.tensor(step.first.output))
         row = 0 if step.last is None else shape_of(self._layers.tensor(step.operator.output))[1] * channels
-        return 4 * self._ring(channels, width) + row + ALIGNED
+        return 4 * self._ring(channels, width) + row + self._mode.line
 
     def _convolution(self, step: Step, arguments: str) -> str:  # noqa: ARG002 - other kernels need memory for weights
         """The call of a convolution's kernel."""
@@ -86,10 +87,10 @@ class Calls:
     def _behind(self) -> int:
         """What kernels for bytes read behind a map and do not use: three pixels, or three groups between layers."""
         widest = max(size.pixel for size in self._sizes.values())
-        return aligned(max(4 * widest, 256)) if self._mode.layout == "bytes" else 0
+        return aligned(max(4 * widest, 256), self._mode.line) if self._mode.layout == "bytes" else 0
 
     def _ring(self, channels: int, width: int) -> int:
-        return aligned(self._mode.ring(channels, width))
+        return aligned(self._mode.ring(channels, width), self._mode.line)
 
     def _load(self) -> Iterator[str]:
         index = self._graph.input

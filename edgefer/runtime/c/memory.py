@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgefer.runtime.c.steps import Step, shape_of
 from edgefer.runtime.c.tflite_file import Graph
 
-ALIGNED = 32  # activations; every map begins at a multiple
+ALIGNED = 32  # activations; every map begins at a multiple, unless a mode has another one
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def places_of(
 
     for index, tensor in [(-1, graph.input), *((i, step.output) for i, step in enumerate(steps))]:
         if roots[tensor] == tensor and tensor in sizes:
-            margin = ALIGNED if unit == ALIGNED else 0
+            margin = unit if unit >= ALIGNED else 0
             found[tensor] = place(aligned(sizes[tensor].total + margin, unit), index, last.get(tensor, index))
         if index >= 0 and scratch[index]:
             found[-1 - index] = place(aligned(scratch[index], unit), index, index)

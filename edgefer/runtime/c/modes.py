@@ -27,6 +27,11 @@ class Mode:
     by_rows: bool = False
     widened: bool = False
 
+    @property
+    def line(self) -> int:
+        """Activations of a cache line: no vector that is as long lies across two, where maps begin at multiples of it."""
+        return 64 // self.bytes
+
     def zero(self, zero_point: int) -> int:
         """What zero is stored as."""
         return 0 if self.offset is None else zero_point + self.offset

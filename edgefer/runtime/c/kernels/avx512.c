@@ -37,19 +37,16 @@ K_INLINE k_vf k_real(k_vi a) { return _mm512_cvtepi32_ps(a); }
 K_INLINE k_vf k_timesf(k_vf a, k_vf b) { return _mm512_mul_ps(a, b); }
 K_INLINE k_vi k_nearest(k_vf a) { return _mm512_cvtps_epi32(a); }
 K_INLINE k_vi k_scaled(k_vi a, k_vf s) { return k_nearest(k_timesf(k_real(a), s)); }
+/* Two vectors within limits as int16 as they are stored: in each lane of 128 bits four of a and four of b. */
+K_INLINE __m512i k_paired(k_vi a, k_vi b, int low, int high, int zero) {
+  __m512i v = _mm512_packs_epi32(a, b);
+  if (low + zero > 0 || high + zero < 255)
+    v = _mm512_min_epi16(_mm512_max_epi16(v, _mm512_set1_epi16((short)low)), _mm512_set1_epi16((short)high));
+  return zero ? _mm512_adds_epi16(v, _mm512_set1_epi16((short)zero)) : v;
+}
 /* Four vectors as bytes: in each lane of 128 bits four of a, of b, of c and of d. */
 K_INLINE __m512i k_packed(k_vi a, k_vi b, k_vi c, k_vi d, int low, int high, int zero) {
-  __m512i v = _mm512_packs_epi32(a, b), w = _mm512_packs_epi32(c, d);
-  if (low + zero > 0 || high + zero < 255) {
-    __m512i least = _mm512_set1_epi16((short)low), most = _mm512_set1_epi16((short)high);
-    v = _mm512_min_epi16(_mm512_max_epi16(v, least), most);
-    w = _mm512_min_epi16(_mm512_max_epi16(w, least), most);
-  }
-  if (zero) {
-    v = _mm512_adds_epi16(v, _mm512_set1_epi16((short)zero));
-    w = _mm512_adds_epi16(w, _mm512_set1_epi16((short)zero));
-  }
-  return _mm512_packus_epi16(v, w);
+  return _mm512_packus_epi16(k_paired(a, b, low, high, zero), k_paired(c, d, low, high, zero));
 }
 K_INLINE void k_put_lane(k_act *to, __m128i v, int count) {
   if (count >= 16) _mm_storeu_si128((__m128i *)(void *)to, v);
@@ -68,9 +65,10 @@ K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) 
   v = _mm512_min_epi32(_mm512_max_epi32(v, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
   k_put_lane(to, _mm512_cvtepi32_epi8(_mm512_add_epi32(v, _mm512_set1_epi32(zero))), count);
 }
-K_INLINE void k_put_four(k_act *to, k_vi a, k_vi b, k_vi c, k_vi d, int low, int high, int zero) {
+/* Two pairs of columns, each channel's four side by side. */
+K_INLINE void k_put_four(k_act *to, __m512i pair, __m512i next) {
   __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  _mm512_storeu_si512(to, _mm512_shuffle_epi8(k_packed(a, b, c, d, low, high, zero), order));
+  _mm512_storeu_si512(to, _mm512_shuffle_epi8(_mm512_packus_epi16(pair, next), order));
 }
 
 /* All pixels of a row for the eight outputs of half a vector, four at a time; the last ones overlap those before. */

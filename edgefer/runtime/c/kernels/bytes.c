@@ -2,24 +2,41 @@
 
 /* One row of a convolution of stride 1 as the depthwise layer behind it reads it: per vector of channels, fours of columns
    (2b - 1, 2b, 2b + 1, 2b + 2) side by side; the columns before the first and behind the last are zero. */
+K_INLINE void k_expand_vectors(int vectors, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width,
+                               int zero, const int8_t *w, const int32_t *b, const float *scales, int low, int high) {
+  int apart = (width + 1) / 2 * 4 * K_V;
+  k_vi pair[3], third[3], a[12];
+  K_UNROLL for (int v = 0; v < vectors; v++) pair[v] = third[v] = k_set(0);
+  for (int x = 0; x < width; x += 4, out += 8 * K_V) {
+    k_tile(a, vectors, 4, in + x * pixel, pixel, row, rows, groups, w, b); /* what lies behind the row too */
+    K_UNROLL for (int v = 0; v < vectors; v++) {
+      k_vf s = k_floats(scales + v * K_V);
+      k_vi *of = a + v * 4;
+      K_UNROLL for (int i = 0; i < 4; i++) of[i] = x + i < width ? k_scaled(of[i], s) : k_set(0);
+      k_vi first = k_paired(third[v], of[0], low, high, zero), second = k_paired(of[1], of[2], low, high, zero);
+      if (x) k_put_four(out + v * apart - 4 * K_V, pair[v], first);
+      k_put_four(out + v * apart, first, second);
+      pair[v] = second, third[v] = of[3];
+    }
+  }
+  if ((width - 1) % 4 >= 2)
+    K_UNROLL for (int v = 0; v < vectors; v++)
+      k_put_four(out + v * apart - 4 * K_V, pair[v], k_paired(third[v], k_set(0), low, high, zero));
+}
+
 K_LARGE void k_expand(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int width, int channels,
-                         int zero, const Layer *restrict layer) {
-  const int low = layer->low, high = layer->high;
-  int fours = (width + 1) / 2;
-  for (int o = 0; o < channels; o += K_V) {
+                      int zero, const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high, apart = (width + 1) / 2 * 4;
+  for (int o = 0; o < channels;) {
     const int8_t *w = layer->weights + K_WEIGHTS(o, rows * groups);
     const int32_t *b = layer->biases + o;
-    k_vf s = k_floats(layer->scales + o);
-    k_act *to = out + o * fours * 4;
-    k_vi last[3] = {k_set(0), k_set(0), k_set(0)}, a[4];
-    for (int x = 0; x <= width; x += 4, to += 8 * K_V) {
-      if (x < width) k_tile(a, 1, 4, in + x * pixel, pixel, row, rows, groups, w, b); /* what lies behind the row too */
-      K_UNROLL for (int i = 0; i < 4; i++) a[i] = x + i < width ? k_scaled(a[i], s) : k_set(0);
-      if (x) k_put_four(to - 4 * K_V, last[0], last[1], last[2], a[0], low, high, zero);
-      if (x < width) k_put_four(to, last[2], a[0], a[1], a[2], low, high, zero);
-      if (x + 2 < width && x + 4 > width) k_put_four(to + 4 * K_V, a[1], a[2], a[3], k_set(0), low, high, zero);
-      last[0] = a[1], last[1] = a[2], last[2] = a[3];
-    }
+    const float *s = layer->scales + o;
+    k_act *to = out + o * apart;
+    int left = (channels - o + K_V - 1) / K_V, vectors = left == 4 ? 2 : left < 3 ? left : 3;
+    if (vectors == 3) k_expand_vectors(3, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
+    else if (vectors == 2) k_expand_vectors(2, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
+    else k_expand_vectors(1, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
+    o += vectors * K_V;
   }
 }
 

@@ -9,7 +9,7 @@ K_INLINE void k_tile(k_vi *sums, int vectors, int pixels, const k_act *in, int p
   for (int r = 0; r < rows; r++, in += row) {
     const k_act *at = in;
     for (int k = 0; k < groups; k++, at += K_GROUP, w += K_STEP) {
-      k_vw u[2];
+      k_vw u[3];
       K_UNROLL for (int v = 0; v < vectors; v++) u[v] = k_weights(w + v * next);
       K_UNROLL for (int i = 0; i < pixels; i++) {
         k_va a = k_group(at + i * pixel);
