@@ -156,7 +156,7 @@ class Calls:
         middle = first.output
         height, width, channels = shape_of(self._layers.tensor(middle))
         before, groups = self._layers.convolution(
-            first, self._layers.weights(first), self._sizes[first.source].pixel, activation(first, 3)
+            first, self._layers.weights(first), self._sizes[first.source].pixel, activation(first, 3), expands=True
         )
         depthwise = replace(step, source=middle)
         packed = self._arrays.add(constants.depthwise(self._layers.weights(step), self._mode.block, self._mode.group))

@@ -96,6 +96,14 @@ def convolution(weights: NDArray[np.int8], pixel: int, block: int, group: int) -
     return parts.transpose(0, 2, 3, 1, 4), inputs // group
 
 
+def halved(weights: NDArray[np.int8], pixel: int, block: int, group: int) -> tuple[NDArray[np.int8], int]:
+    """As `convolution` has them, but the last eight outputs of half a block as [row][two groups][output][input]."""
+    whole = len(weights) // block * block
+    before = [convolution(weights[:whole], pixel, block, group)[0].ravel()] if whole else []
+    rest, _ = convolution(weights[whole:], pixel, block // 2, 2 * group)
+    return np.concatenate([*before, rest.ravel()]), -(-weights.shape[2] * pixel // group)
+
+
 def depthwise(weights: NDArray[np.int8], block: int, group: int) -> NDArray[np.int8]:
     """Weights (1, 3, 3, channels) as [block][row][group][channel][column]; the fourth column is 0."""
     whole = padded(np.pad(weights[0], ((0, 0), (0, 1), (0, 0))), block, 2)

@@ -90,8 +90,15 @@ class Layers:
             raise refuse(f"the operator {step.operator.name}", " with weights of -128")
         return weights
 
-    def convolution(self, step: Step, weights: NDArray[np.int8], pixel: int, activation: int) -> tuple[str, int]:
-        """A pointer to a convolution's constants, and how many groups of inputs a row of its window has."""
-        packed, groups = constants.convolution(weights, pixel, self._mode.block, self._mode.group)
+    def convolution(
+        self, step: Step, weights: NDArray[np.int8], pixel: int, activation: int, expands: bool = False
+    ) -> tuple[str, int]:
+        """A pointer to a convolution's constants, and how many groups of inputs a row of its window has.
+
+        `expands`: it is computed together with the depthwise layer behind it, so by whole vectors of outputs.
+        """
+        halved = self._mode.halved and not expands and 0 < len(weights) % self._mode.block <= 8
+        pack = constants.halved if halved else constants.convolution
+        packed, groups = pack(weights, pixel, self._mode.block, self._mode.group)
         name = self._arrays.add(packed)
         return self.layer(step, weights.reshape(len(weights), -1), name, True, activation), groups

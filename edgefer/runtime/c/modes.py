@@ -15,6 +15,7 @@ class Mode:
     group     inputs of weights side by side
     offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
     by_rows   layers with windows are computed row by row, and the frame is read where the caller has it
+    halved    weights of the last eight outputs of a convolution of its own lie as eight outputs by two groups
     widened   weights are read as int16, from the arena, where a layer has several pixels
     """
 
@@ -26,6 +27,7 @@ class Mode:
     offset: int | None
     by_rows: bool = False
     widened: bool = False
+    halved: bool = False
 
     @property
     def line(self) -> int:
@@ -43,7 +45,7 @@ class Mode:
 
 
 PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None, widened=True)
-UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128)
+UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128, halved=True)
 SIGNED = Mode("signed", "bytes", bytes=1, block=16, group=4, offset=0)
 WORDS = Mode("words", "words", bytes=1, block=2, group=4, offset=128, by_rows=True)
 LANES = Mode("lanes", "lanes", bytes=1, block=4, group=16, offset=0, by_rows=True)

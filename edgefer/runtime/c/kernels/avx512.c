@@ -56,6 +56,10 @@ K_INLINE void k_put_lane(k_act *to, __m128i v, int count) {
 K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
   __m512i r = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
                                        k_packed(v[0], v[1], v[2], v[3], low, high, zero));
+  if (step == 16 && count >= 16) {
+    _mm512_storeu_si512(to, r);
+    return;
+  }
   k_put_lane(to, _mm512_castsi512_si128(r), count);
   k_put_lane(to + step, _mm512_extracti32x4_epi32(r, 1), count);
   k_put_lane(to + 2 * step, _mm512_extracti32x4_epi32(r, 2), count);
@@ -69,48 +73,4 @@ K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) 
 K_INLINE void k_put_four(k_act *to, __m512i pair, __m512i next) {
   __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   _mm512_storeu_si512(to, _mm512_shuffle_epi8(_mm512_packus_epi16(pair, next), order));
-}
-
-/* All pixels of a row for the eight outputs of half a vector, four at a time; the last ones overlap those before. */
-#define K_HALVES
-K_INLINE void k_half_strip(const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step, int width,
-                           const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero) {
-  __m256i biases = _mm256_loadu_si256((const __m256i *)(const void *)b), v[2], a[8];
-  __m256 s = _mm256_loadu_ps(scales);
-  int tile = width >= 8 ? 8 : 4;
-  for (int x = 0;;) {
-    K_UNROLL for (int i = 0; i < 8; i++) a[i] = biases;
-    for (int r = 0; r < rows; r++)
-      for (int k = 0; k < groups; k++) {
-        __m256i u = _mm256_loadu_si256((const __m256i *)(const void *)(w + (r * groups + k) * 64));
-        const k_act *at = in + x * pixel + r * row + 4 * k;
-        K_UNROLL for (int i = 0; i < 8; i++)
-          if (i < tile) {
-            int32_t four;
-            memcpy(&four, at + i * pixel, sizeof four);
-            a[i] = _mm256_dpbusd_epi32(a[i], _mm256_set1_epi32(four), u);
-          }
-      }
-    K_UNROLL for (int i = 0; i < 8; i++) a[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(a[i]), s));
-    K_UNROLL for (int i = 0; i < 8; i += 4) {
-      if (i >= tile) break;
-      v[0] = _mm256_packs_epi32(a[i], a[i + 1]), v[1] = _mm256_packs_epi32(a[i + 2], a[i + 3]);
-      K_UNROLL for (int j = 0; j < 2; j++) {
-        v[j] = _mm256_min_epi16(_mm256_max_epi16(v[j], _mm256_set1_epi16((short)low)), _mm256_set1_epi16((short)high));
-        v[j] = _mm256_add_epi16(v[j], _mm256_set1_epi16((short)zero));
-      }
-      v[0] = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(v[0], v[1]), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-      k_act *to = out + (x + i) * step;
-      if (step == 8) _mm256_storeu_si256((__m256i *)(void *)to, v[0]);
-      else {
-        __m128i one = _mm256_castsi256_si128(v[0]), other = _mm256_extracti128_si256(v[0], 1);
-        _mm_storel_epi64((__m128i *)(void *)to, one);
-        _mm_storel_epi64((__m128i *)(void *)(to + step), _mm_srli_si128(one, 8));
-        _mm_storel_epi64((__m128i *)(void *)(to + 2 * step), other);
-        _mm_storel_epi64((__m128i *)(void *)(to + 3 * step), _mm_srli_si128(other, 8));
-      }
-    }
-    if (x + tile >= width) return;
-    x = x + 2 * tile > width ? width - tile : x + tile;
-  }
 }

@@ -32,9 +32,8 @@ K_LARGE void k_expand(const k_act *in, int pixel, int row, int rows, int groups,
     const int32_t *b = layer->biases + o;
     const float *s = layer->scales + o;
     k_act *to = out + o * apart;
-    int left = (channels - o + K_V - 1) / K_V, vectors = left == 4 ? 2 : left < 3 ? left : 3;
+    int vectors = width >= 16 && channels - o > 2 * K_V ? 3 : 1;
     if (vectors == 3) k_expand_vectors(3, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
-    else if (vectors == 2) k_expand_vectors(2, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
     else k_expand_vectors(1, in, pixel, row, rows, groups, to, width, zero, w, b, s, low, high);
     o += vectors * K_V;
   }

@@ -4,10 +4,6 @@
 #define K_STEP 64
 #define K_NEXT(n) ((n) * 64)
 #define K_WEIGHTS(o, n) ((o) / 16 * (n) * 64)
-#define K_VECTORS 1
-#ifndef K_PIXELS
-#define K_PIXELS 8
-#endif
 #ifndef K_LARGE
 #define K_LARGE K_INLINE /* compiled anew for every call; kernels that have to be small have it once */
 #endif
