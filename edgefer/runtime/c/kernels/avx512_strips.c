@@ -1,6 +1,6 @@
 /* A row of a convolution, pixel by pixel: vectors of sixteen outputs; a last half vector of eight takes two groups of inputs
    at a time, whose products lie side by side. */
-#define K_STRIPS
+#define K_PLACED K_INLINE /* so that k_convolve_row knows its layer */
 
 /* All pixels of a row for one vector of outputs, `tile` at a time; the last tile overlaps the one before. */
 K_INLINE void k_strip(int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step, int width,

@@ -4,7 +4,10 @@ K_INLINE k_act *k_row(k_act *arena, const Map *restrict map, int y) { return are
 
 #ifndef K_ROWS
 #ifndef K_CONVOLVE
-K_FUNCTION void k_convolve(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
+#ifndef K_PLACED
+#define K_PLACED K_FUNCTION
+#endif
+K_PLACED void k_convolve(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
                            int groups, const Layer *restrict layer) {
   for (int y = 0; y < out->h; y++)
     k_convolve_row(k_row(arena, in, y * window->down - window->top) - window->left * in->pixel, window->right * in->pixel,
