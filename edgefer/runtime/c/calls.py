@@ -33,7 +33,7 @@ class Calls:
         self._sizes = self._sizes_of(steps)
         self._places = self._places_of(steps)
         self._rooms = {step.output: self._places.scratch.get(index, 0) for index, step in enumerate(steps)}
-        self.arena_bytes = (self._places.total + 2 * mode.line + self._behind()) * mode.bytes
+        self.arena_bytes = (self._places.total + 2 * mode.line + self._behind(steps)) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
         lines = [*self._load(), *(line for index, step in enumerate(steps) for line in self._step(index, step))]
@@ -84,9 +84,10 @@ class Calls:
         """Where the kernels of a fused step have memory for its weights, as arguments; empty where they need none."""
         return ""
 
-    def _behind(self) -> int:
+    def _behind(self, steps: list[Step]) -> int:
         """What kernels for bytes read behind a map and do not use: three pixels, or three groups between layers."""
-        widest = max(size.pixel for size in self._sizes.values())
+        between = [shape_of(self._layers.tensor(step.operator.output))[2] for step in steps if step.last is not None]
+        widest = max(*between, *(size.pixel for size in self._sizes.values()))
         return aligned(max(4 * widest, 256), self._mode.line) if self._mode.layout == "bytes" else 0
 
     def _ring(self, channels: int, width: int) -> int:

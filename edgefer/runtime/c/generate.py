@@ -53,7 +53,7 @@ class Kernel:
 NEON_OPERATORS = ("neon_strips", "neon_maps")
 PAIRS_OPERATORS = ("pairs_rows", "pairs_depthwise", "pairs_max_pool", "pairs_values")
 KERNELS = (
-    Kernel("avx512", UNSIGNED, own=("avx512_strips",)),
+    Kernel("avx512", UNSIGNED, own=("avx512_strips", "avx512_values")),
     Kernel("avx2", PAIRS, tile="wide", own=PAIRS_OPERATORS),
     Kernel("sse41", PAIRS, tile="wide", own=PAIRS_OPERATORS),
     Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", own=NEON_OPERATORS, rows="dotprod_rows"),

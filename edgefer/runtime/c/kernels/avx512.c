@@ -44,26 +44,27 @@ K_INLINE __m512i k_paired(k_vi a, k_vi b, int low, int high, int zero) {
     v = _mm512_min_epi16(_mm512_max_epi16(v, _mm512_set1_epi16((short)low)), _mm512_set1_epi16((short)high));
   return zero ? _mm512_adds_epi16(v, _mm512_set1_epi16((short)zero)) : v;
 }
-/* Four vectors as bytes: in each lane of 128 bits four of a, of b, of c and of d. */
-K_INLINE __m512i k_packed(k_vi a, k_vi b, k_vi c, k_vi d, int low, int high, int zero) {
-  return _mm512_packus_epi16(k_paired(a, b, low, high, zero), k_paired(c, d, low, high, zero));
-}
 K_INLINE void k_put_lane(k_act *to, __m128i v, int count) {
   if (count >= 16) _mm_storeu_si128((__m128i *)(void *)to, v);
   else if (count == 8) _mm_storel_epi64((__m128i *)(void *)to, v);
   else _mm_mask_storeu_epi8(to, (__mmask16)((1u << count) - 1), v);
 }
-K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
-  __m512i r = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-                                       k_packed(v[0], v[1], v[2], v[3], low, high, zero));
-  if (step == 16 && count >= 16) {
+/* Of up to four pixels `count` channels each. */
+K_INLINE void k_put_pixels(int pixels, k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
+  __m512i first = k_paired(v[0], v[pixels > 1], low, high, zero), r = first;
+  if (pixels > 2) r = k_paired(v[2], v[pixels > 3 ? 3 : 2], low, high, zero);
+  r = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), _mm512_packus_epi16(first, r));
+  if (step == 16 && count >= 16 && pixels == 4) {
     _mm512_storeu_si512(to, r);
     return;
   }
   k_put_lane(to, _mm512_castsi512_si128(r), count);
-  k_put_lane(to + step, _mm512_extracti32x4_epi32(r, 1), count);
-  k_put_lane(to + 2 * step, _mm512_extracti32x4_epi32(r, 2), count);
-  k_put_lane(to + 3 * step, _mm512_extracti32x4_epi32(r, 3), count);
+  if (pixels > 1) k_put_lane(to + step, _mm512_extracti32x4_epi32(r, 1), count);
+  if (pixels > 2) k_put_lane(to + 2 * step, _mm512_extracti32x4_epi32(r, 2), count);
+  if (pixels > 3) k_put_lane(to + 3 * step, _mm512_extracti32x4_epi32(r, 3), count);
+}
+K_INLINE void k_put4(k_act *to, int step, const k_vi *v, int low, int high, int zero, int count) {
+  k_put_pixels(4, to, step, v, low, high, zero, count);
 }
 K_INLINE void k_put1(k_act *to, k_vi v, int low, int high, int zero, int count) {
   v = _mm512_min_epi32(_mm512_max_epi32(v, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));

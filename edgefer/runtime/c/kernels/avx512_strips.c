@@ -2,15 +2,23 @@
    at a time, whose products lie side by side. */
 #define K_PLACED K_INLINE /* so that k_convolve_row knows its layer */
 
-/* All pixels of a row for one vector of outputs, `tile` at a time; the last tile overlaps the one before. */
+/* All pixels of a row for one vector of outputs, `tile` at a time; the last tile overlaps the one before, or, where it is of
+   twelve, is of `width`, which is more than eight. */
 K_INLINE void k_strip(int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step, int width,
                       const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero) {
   k_vf s = k_floats(scales);
   for (int x = 0;;) {
-    k_vi a[8];
+    k_vi a[12];
     k_tile(a, 1, tile, in + x * pixel, pixel, row, rows, groups, w, b);
     K_UNROLL for (int i = 0; i < tile; i++) a[i] = k_scaled(a[i], s);
-    K_UNROLL for (int i = 0; i < tile; i += 4) k_put4(out + (x + i) * step, step, a + i, low, high, zero, K_V);
+    K_UNROLL for (int i = 0; i < tile && i < 8; i += 4) k_put4(out + (x + i) * step, step, a + i, low, high, zero, K_V);
+    if (tile == 12) {
+      k_act *to = out + (x + 8) * step;
+      if (width - x > 11) k_put4(to, step, a + 8, low, high, zero, K_V);
+      else if (width - x == 11) k_put_pixels(3, to, step, a + 8, low, high, zero, K_V);
+      else if (width - x == 10) k_put_pixels(2, to, step, a + 8, low, high, zero, K_V);
+      else k_put_pixels(1, to, step, a + 8, low, high, zero, K_V);
+    }
     if (x + tile >= width) return;
     x = x + 2 * tile > width ? width - tile : x + tile;
   }
@@ -91,9 +99,10 @@ K_INLINE void k_convolve_here(const k_act *in, int pixel, int row, int rows, int
       if (width >= 8) k_half_strip(8, in, pixel, row, rows, pairs, to, step, width, w, b, s, low, high, zero);
       else k_half_strip(4, in, pixel, row, rows, pairs, to, step, width, w, b, s, low, high, zero);
     } else {
-      if (width >= 8) k_strip(8, in, pixel, row, rows, groups, to, step, by8, w, b, s, low, high, zero);
+      if (width > 8 && (width <= 12 || width % 12 == 0)) k_strip(12, in, pixel, row, rows, groups, to, step, width, w, b, s, low, high, zero);
+      else if (width >= 8) k_strip(8, in, pixel, row, rows, groups, to, step, by8, w, b, s, low, high, zero);
       if (width < 8) k_strip(4, in, pixel, row, rows, groups, to, step, width, w, b, s, low, high, zero);
-      else if (by8 < width) k_strip(4, in + rest * pixel, pixel, row, rows, groups, to + rest * step, step, 4, w, b, s, low, high, zero);
+      else if (width > 12 && width % 12 && by8 < width) k_strip(4, in + rest * pixel, pixel, row, rows, groups, to + rest * step, step, 4, w, b, s, low, high, zero);
     }
   }
 }

@@ -157,6 +157,9 @@ K_FUNCTION void k_add(k_act *arena, const Map *restrict a, const Map *restrict b
 /* A product, rounded once; b has out's shape, or one pixel, or one value. Where a vector holds two pixels, it takes two. */
 K_LARGE void k_multiply(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
                         int low, int high) {
+#ifdef K_MULTIPLY_ALL
+  if (k_multiply_all(arena, a, b, out, scale, low, high)) return;
+#endif
   k_vf s = k_setf(scale), other = s;
   int down = b->h > 1, right = b->w > 1, two = 2 * out->c == K_V && b->c > 1 && !down && !right && out->h * out->w % 2 == 0 &&
       a->pixel == out->c && out->pixel == out->c && a->row == a->w * a->c && out->row == a->row;

@@ -1,0 +1,28 @@
+/* Products of maps whose values lie densely: sixty-four at a time, the last ones over again. */
+#define K_MULTIPLY_ALL
+K_INLINE int k_is_dense(const Map *restrict map) { return map->pixel == map->c && map->row == map->w * map->c; }
+K_INLINE void k_get4(k_vi *v, const k_act *p, int zero) {
+  K_UNROLL for (int i = 0; i < 4; i++) v[i] = k_get(p + i * K_V, zero);
+}
+
+/* A product by one pixel, which sixty-four values have several times; whether it is done. */
+K_INLINE int k_multiply_all(k_act *arena, const Map *restrict a, const Map *restrict b, const Map *restrict out, float scale,
+                            int low, int high) {
+  int all = k_is_dense(a) && k_is_dense(out), total = (all ? out->h * out->w : out->w) * out->c;
+  if (a->pixel != out->c || out->pixel != out->c || b->h * b->w != 1 || b->c != out->c || 64 % out->c || total < 64) return 0;
+  k_act factors[64];
+  k_vi v[4];
+  k_vf other[4], s = k_setf(scale);
+  for (int i = 0; i < 64; i += out->c) memcpy(factors + i, arena + b->at, (size_t)out->c);
+  k_get4(v, factors, b->zero);
+  K_UNROLL for (int i = 0; i < 4; i++) other[i] = k_real(v[i]);
+  for (int y = 0; y < (all ? 1 : out->h); y++)
+    for (int n = 0;;) {
+      k_get4(v, arena + a->at + y * a->row + n, a->zero);
+      K_UNROLL for (int i = 0; i < 4; i++) v[i] = k_nearest(k_timesf(k_timesf(k_real(v[i]), other[i]), s));
+      k_put4(arena + out->at + y * out->row + n, K_V, v, low, high, out->zero, K_V);
+      if (n + 64 >= total) break;
+      n = n + 128 > total ? total - 64 : n + 64;
+    }
+  return 1;
+}
