@@ -18,6 +18,7 @@ from edgefer.runtime.c.steps import FUSED, Step, refuse, shape_of
 from edgefer.runtime.c.tflite_file import Graph
 
 ARENA = 2**26  # bytes at most
+_RESTS = 128  # pixels of a row at most, for the kernels that gather inputs of three rows
 _TAPS = 49  # of a depthwise layer's window at most, for the kernels that compute several channels together
 
 
@@ -117,11 +118,27 @@ class Calls:
 
     def _convolve(self, step: Step) -> Iterator[str]:
         weights, source, output = self._layers.weights(step), self._sizes[step.source], self._sizes[step.output]
+        if self._has_rests(step):
+            packed = self._arrays.add(constants.with_rests(weights, self._mode.block))
+            layer = self._layers.layer(step, weights.reshape(len(weights), -1), packed, True, activation(step, 3))
+            maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
+            yield f"k_convolve_rests(arena, {maps}, {layer});"
+            return
         layer, groups = self._layers.convolution(step, weights, source.pixel, activation(step, 3))
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
         dense = not any((*step.window.border, *source.border, *output.border))
         maps = [self._flat(i) if pointwise and dense else self._map(i) for i in (step.source, step.output)]
         yield self._convolution(step, f"{', '.join(maps)}, {self._window(step)}, {groups}, {layer}")
+
+    def _has_rests(self, step: Step) -> bool:
+        """Whether it is a 3x3 convolution of a picture in colour whose last inputs of a row the kernels take together."""
+        source, output, window = self._sizes[step.source], self._sizes[step.output], step.window
+        return (
+            self._mode.halved
+            and (window.height, window.width, window.right, source.pixel) == (3, 3, 1, 3)
+            and output.channels % self._mode.block == 0
+            and 8 <= output.width <= _RESTS
+        )
 
     def _connect(self, step: Step) -> Iterator[str]:
         """A fully connected layer is a convolution whose window is the whole map."""

@@ -104,6 +104,14 @@ def halved(weights: NDArray[np.int8], pixel: int, block: int, group: int) -> tup
     return np.concatenate([*before, rest.ravel()]), -(-weights.shape[2] * pixel // group)
 
 
+def with_rests(weights: NDArray[np.int8], block: int) -> NDArray[np.int8]:
+    """Weights (outputs, 3, 3, 3) as [block][group][output][input]: two groups a row, then the last input of each row."""
+    rows = weights.reshape(-1, block, 3, 9)
+    groups = rows[..., :8].reshape(-1, block, 6, 4)
+    rests = padded(rows[..., 8], 4, 2)[:, :, None]
+    return np.concatenate([groups, rests], 2).transpose(0, 2, 1, 3)
+
+
 def depthwise(weights: NDArray[np.int8], block: int, group: int) -> NDArray[np.int8]:
     """Weights (1, 3, 3, channels) as [block][row][group][channel][column]; the fourth column is 0."""
     whole = padded(np.pad(weights[0], ((0, 0), (0, 1), (0, 0))), block, 2)

@@ -3,13 +3,17 @@
 #define K_PLACED K_INLINE /* so that k_convolve_row knows its layer */
 
 /* All pixels of a row for one vector of outputs, `tile` at a time; the last tile overlaps the one before, or, where it is of
-   twelve, is of `width`, which is more than eight. */
-K_INLINE void k_strip(int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step, int width,
-                      const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero) {
+   twelve, is of `width`, which is more than eight. `rests`, if there are any, is one group more of each pixel. */
+K_INLINE void k_strip(int tile, const k_act *in, int pixel, int row, int rows, int groups, const k_act *rests, k_act *out, int step,
+                      int width, const int8_t *w, const int32_t *b, const float *scales, int low, int high, int zero) {
   k_vf s = k_floats(scales);
   for (int x = 0;;) {
     k_vi a[12];
     k_tile(a, 1, tile, in + x * pixel, pixel, row, rows, groups, w, b);
+    if (rests) {
+      k_vw u = k_weights(w + K_NEXT(rows * groups));
+      K_UNROLL for (int i = 0; i < tile; i++) a[i] = k_mac(a[i], k_group(rests + (x + i) * K_GROUP), u);
+    }
     K_UNROLL for (int i = 0; i < tile; i++) a[i] = k_scaled(a[i], s);
     K_UNROLL for (int i = 0; i < tile && i < 8; i += 4) k_put4(out + (x + i) * step, step, a + i, low, high, zero, K_V);
     if (tile == 12) {
@@ -99,10 +103,10 @@ K_INLINE void k_convolve_here(const k_act *in, int pixel, int row, int rows, int
       if (width >= 8) k_half_strip(8, in, pixel, row, rows, pairs, to, step, width, w, b, s, low, high, zero);
       else k_half_strip(4, in, pixel, row, rows, pairs, to, step, width, w, b, s, low, high, zero);
     } else {
-      if (width > 8 && (width <= 12 || width % 12 == 0)) k_strip(12, in, pixel, row, rows, groups, to, step, width, w, b, s, low, high, zero);
-      else if (width >= 8) k_strip(8, in, pixel, row, rows, groups, to, step, by8, w, b, s, low, high, zero);
-      if (width < 8) k_strip(4, in, pixel, row, rows, groups, to, step, width, w, b, s, low, high, zero);
-      else if (width > 12 && width % 12 && by8 < width) k_strip(4, in + rest * pixel, pixel, row, rows, groups, to + rest * step, step, 4, w, b, s, low, high, zero);
+      if (width > 8 && (width <= 12 || width % 12 == 0)) k_strip(12, in, pixel, row, rows, groups, 0, to, step, width, w, b, s, low, high, zero);
+      else if (width >= 8) k_strip(8, in, pixel, row, rows, groups, 0, to, step, by8, w, b, s, low, high, zero);
+      if (width < 8) k_strip(4, in, pixel, row, rows, groups, 0, to, step, width, w, b, s, low, high, zero);
+      else if (width > 12 && width % 12 && by8 < width) k_strip(4, in + rest * pixel, pixel, row, rows, groups, 0, to + rest * step, step, 4, w, b, s, low, high, zero);
     }
   }
 }
@@ -116,4 +120,34 @@ K_INLINE void k_convolve_row(const k_act *in, int pixel, int row, int rows, int 
   if (IS_KNOWN(channels <= K_V && width >= 8 && rows * groups <= 12))
     k_convolve_here(in, pixel, row, rows, groups, out, step, width, channels, zero, layer);
   else k_convolve_there(in, pixel, row, rows, groups, out, step, width, channels, zero, layer);
+}
+
+/* A window of three rows of nine inputs, three on from pixel to pixel: what is left of each row after two groups is the
+   seventh group. */
+#define K_RESTS 128 /* pixels of a row at most */
+K_INLINE __m512i k_thirds(const k_act *p, int place) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
+  const __m128i bytes = _mm_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
+  __m512i v = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, k_fours(p)), _mm512_broadcast_i32x4(bytes));
+  return place == 0 ? v : place == 1 ? _mm512_slli_epi32(v, 8) : _mm512_slli_epi32(v, 16);
+}
+K_INLINE void k_convolve_rests(k_act *arena, const Map *restrict in, const Map *restrict out, const Window *restrict window,
+                               const Layer *restrict layer) {
+  const int low = layer->low, high = layer->high, width = out->w, by8 = width % 8 > 4 ? width : width / 8 * 8, rest = width - 4;
+  k_act rests[K_RESTS * K_GROUP];
+  for (int y = 0; y < out->h; y++) {
+    const k_act *at = arena + in->at + (y * window->down - window->top) * in->row - window->left * 3, *last = at + 8;
+    for (int x = 0; x < width; x += 16, last += 48)
+      _mm512_storeu_si512(rests + x * K_GROUP, _mm512_or_si512(_mm512_or_si512(k_thirds(last, 0), k_thirds(last + in->row, 1)),
+                                                               k_thirds(last + 2 * in->row, 2)));
+    for (int o = 0; o < out->pixel; o += K_V) {
+      const int8_t *w = layer->weights + K_WEIGHTS(o, 7);
+      const int32_t *b = layer->biases + o;
+      const float *s = layer->scales + o;
+      k_act *to = arena + out->at + y * out->row + o;
+      k_strip(8, at, 3, in->row, 3, 2, rests, to, out->pixel, by8, w, b, s, low, high, out->zero);
+      if (by8 < width)
+        k_strip(4, at + rest * 3, 3, in->row, 3, 2, rests + rest * K_GROUP, to + rest * out->pixel, out->pixel, 4, w, b, s, low, high, out->zero);
+    }
+  }
 }
