@@ -34,7 +34,7 @@ class Calls:
         self._sizes = self._sizes_of(steps)
         self._places = self._places_of(steps)
         self._rooms = {step.output: self._places.scratch.get(index, 0) for index, step in enumerate(steps)}
-        self.arena_bytes = (self._places.total + 2 * mode.line + self._behind(steps)) * mode.bytes
+        self.arena_bytes = (self._places.total + 2 * mode.aligned + self._behind(steps)) * mode.bytes
         if self.arena_bytes > ARENA:
             raise refuse(f"{self.arena_bytes:,} bytes of working memory", f" (at most {ARENA:,})")
         lines = [*self._load(), *(line for index, step in enumerate(steps) for line in self._step(index, step))]
@@ -50,7 +50,7 @@ class Calls:
 
     def _places_of(self, steps: list[Step]) -> Places:
         scratch = [self._scratch(step) for step in steps]
-        return places_of(self._graph, steps, self._sizes, scratch, unit=self._mode.line)
+        return places_of(self._graph, steps, self._sizes, scratch, unit=self._mode.aligned)
 
     def _map(self, index: int, size: Size | None = None, shift: int = 0) -> str:
         """A pointer to a tensor's map, or to a part of it that begins `shift` activations behind its first."""
@@ -75,7 +75,7 @@ class Calls:
             return 0
         _, width, channels = shape_of(self._layers.tensor(step.first.output))
         row = 0 if step.last is None else shape_of(self._layers.tensor(step.operator.output))[1] * channels
-        return 4 * self._ring(channels, width) + row + self._mode.line
+        return 4 * self._ring(channels, width) + row + self._mode.aligned
 
     def _convolution(self, step: Step, arguments: str) -> str:  # noqa: ARG002 - other kernels need memory for weights
         """The call of a convolution's kernel."""
@@ -89,10 +89,10 @@ class Calls:
         """What kernels for bytes read behind a map and do not use: three pixels, or three groups between layers."""
         between = [shape_of(self._layers.tensor(step.operator.output))[2] for step in steps if step.last is not None]
         widest = max(*between, *(size.pixel for size in self._sizes.values()))
-        return aligned(max(4 * widest, 256), self._mode.line) if self._mode.layout == "bytes" else 0
+        return aligned(max(4 * widest, 256), self._mode.aligned) if self._mode.layout == "bytes" else 0
 
     def _ring(self, channels: int, width: int) -> int:
-        return aligned(self._mode.ring(channels, width), self._mode.line)
+        return aligned(self._mode.ring(channels, width), self._mode.aligned)
 
     def _load(self) -> Iterator[str]:
         index = self._graph.input
@@ -121,8 +121,8 @@ class Calls:
         if self._has_rests(step):
             packed = self._arrays.add(constants.with_rests(weights, self._mode.block))
             layer = self._layers.layer(step, weights.reshape(len(weights), -1), packed, True, activation(step, 3))
-            maps = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
-            yield f"k_convolve_rests(arena, {maps}, {layer});"
+            places = f"{self._map(step.source)}, {self._map(step.output)}, {self._window(step)}"
+            yield f"k_convolve_rests(arena, {places}, {layer});"
             return
         layer, groups = self._layers.convolution(step, weights, source.pixel, activation(step, 3))
         pointwise = step.window.height == step.window.width == step.window.down == step.window.right == 1
@@ -131,7 +131,7 @@ class Calls:
         yield self._convolution(step, f"{', '.join(maps)}, {self._window(step)}, {groups}, {layer}")
 
     def _has_rests(self, step: Step) -> bool:
-        """Whether it is a 3x3 convolution of a picture in colour whose last inputs of a row the kernels take together."""
+        """Whether it is a 3x3 convolution of three channels: the ninth inputs of its rows are one group."""
         source, output, window = self._sizes[step.source], self._sizes[step.output], step.window
         return (
             self._mode.halved

@@ -105,7 +105,7 @@ def halved(weights: NDArray[np.int8], pixel: int, block: int, group: int) -> tup
 
 
 def with_rests(weights: NDArray[np.int8], block: int) -> NDArray[np.int8]:
-    """Weights (outputs, 3, 3, 3) as [block][group][output][input]: two groups a row, then the last input of each row."""
+    """Weights (outputs, 3, 3, 3) as [block][group][output][input]: two groups a row, then each row's last input."""
     rows = weights.reshape(-1, block, 3, 9)
     groups = rows[..., :8].reshape(-1, block, 6, 4)
     rests = padded(rows[..., 8], 4, 2)[:, :, None]

@@ -14,8 +14,9 @@ class Mode:
     block     outputs of weights side by side
     group     inputs of weights side by side
     offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
+    aligned   activations of which every map begins at a multiple; a cache line, so that no vector lies across two
     by_rows   layers with windows are computed row by row, and the frame is read where the caller has it
-    halved    weights of the last eight outputs of a convolution of its own lie as eight outputs by two groups
+    halved    weights of a convolution's last eight outputs lie as two groups of inputs an output, where it is not fused
     widened   weights are read as int16, from the arena, where a layer has several pixels
     """
 
@@ -25,14 +26,10 @@ class Mode:
     block: int
     group: int
     offset: int | None
+    aligned: int = 32
     by_rows: bool = False
     widened: bool = False
     halved: bool = False
-
-    @property
-    def line(self) -> int:
-        """Activations of a cache line: no vector that is as long lies across two, where maps begin at multiples of it."""
-        return 64 // self.bytes
 
     def zero(self, zero_point: int) -> int:
         """What zero is stored as."""
@@ -45,7 +42,7 @@ class Mode:
 
 
 PAIRS = Mode("pairs", "pairs", bytes=2, block=8, group=2, offset=None, widened=True)
-UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128, halved=True)
+UNSIGNED = Mode("unsigned", "bytes", bytes=1, block=16, group=4, offset=128, aligned=64, halved=True)
 SIGNED = Mode("signed", "bytes", bytes=1, block=16, group=4, offset=0)
 WORDS = Mode("words", "words", bytes=1, block=2, group=4, offset=128, by_rows=True)
 LANES = Mode("lanes", "lanes", bytes=1, block=4, group=16, offset=0, by_rows=True)

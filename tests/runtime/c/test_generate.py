@@ -166,6 +166,17 @@ def test_many_made_networks_answer_like_litert(made: tuple[MadeNetwork, int]) ->
     check(*made, "-O1")
 
 
+@pytest.mark.parametrize("width", [5, 6, 9, 11, 12, 17, 22])
+def test_rows_of_any_length_answer_like_litert(width: int) -> None:
+    network = MadeNetwork((1, 6, width, 3), width)
+    x = network.conv(network.input, 16, (3, 3), 1, SAME, 1)
+    y = network.depthwise(network.conv(x, 48, (1, 1), activation=1), (3, 3), 1, SAME, 1)
+    x = network.attention(network.add(network.conv(y, 16, (1, 1)), x))
+    y = network.conv(network.depthwise(network.conv(x, 40, (1, 1), activation=1), (3, 3), 2, SAME, 1), 24, (1, 1))
+    x = network.conv(network.attention(network.conv(y, 8, (3, 3), 1, SAME)), 20, (3, 3), 1, SAME)
+    check(network, network.softmax(network.connect(network.mean(x), 7)), "-O1", kernels=("avx512",))
+
+
 def test_the_source_does_not_depend_on_names() -> None:
     network = MadeNetwork((1, 8, 8, 3))
     output = network.softmax(network.connect(network.mean(network.conv(network.input, 8, (3, 3))), 3))
