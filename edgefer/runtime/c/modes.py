@@ -14,7 +14,7 @@ class Mode:
     block     outputs of weights side by side
     group     inputs of weights side by side
     offset    between a stored activation and TFLite's int8; None: it is stored less its zero point
-    aligned   activations of which every map begins at a multiple; a cache line, so that no vector lies across two
+    aligned   activations of which every map begins at a multiple (a cache line, for vectors of that length)
     by_rows   layers with windows are computed row by row, and the frame is read where the caller has it
     halved    weights of a convolution's last eight outputs lie as two groups of inputs an output, where it is not fused
     widened   weights are read as int16, from the arena, where a layer has several pixels
