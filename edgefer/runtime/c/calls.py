@@ -177,8 +177,10 @@ class Calls:
             first, self._layers.weights(first), self._sizes[first.source].pixel, activation(first, 3), expands=True
         )
         depthwise = replace(step, source=middle)
-        packed = self._arrays.add(constants.depthwise(self._layers.weights(step), self._mode.block, self._mode.group))
-        flat = self._layers.weights(step)[0].reshape(-1, channels).T
+        weights = self._layers.weights(step)
+        turned = weights.transpose(0, 2, 1, 3) if self._mode.relaxed else weights
+        packed = self._arrays.add(constants.depthwise(turned, self._mode.block, self._mode.group))
+        flat = weights[0].reshape(-1, channels).T
         layer = self._layers.layer(depthwise, flat, packed, True, activation(step, 4))
         ring, at = self._ring(channels, width), self._places.scratch[index]
         numbers = (height, width, channels, 0, ring, at, self._layers.zero(middle))

@@ -27,6 +27,7 @@ WEBASSEMBLY = (
     "-Os", "-std=c99", "-ffp-contract=off", "-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory",
     "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=16384",
 )  # fmt: skip
+RELAXED = ("-mcpu=generic+simd128+bulk_memory+relaxed_simd",)  # takes the place of the other one
 # A library for another machine is linked with none: whoever loads it has memcpy, memset and getauxval.
 LINK = ("-nostdlib", "-shared", "-s")
 INSTALLED = ("cc", "gcc", "clang")
@@ -113,19 +114,27 @@ def library(
     the kernels of that name in, `target` is another machine than this one, `link` how it links. Raises MissingEngine,
     CompilerFailed, OutputFailed.
     """
-    flags = [*FLAGS, *([] if kernel is None else [f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}"])]
+    flags = [*FLAGS, *(() if kernel is None else _only(kernel))]
     if target is not None:
         return _cached(sources, cross_compiler(target, link), flags, ".so")
     return _cached(sources, find_compiler(), flags, ".dll" if os.name == "nt" else ".so")
 
 
-def webassembly(sources: Mapping[str, bytes]) -> Path:
+def _only(kernel: str) -> tuple[str, ...]:
+    """The flag that leaves only these kernels in."""
+    return (f"-DEDGEFER_KERNEL=EDGEFER_{kernel.upper()}",)
+
+
+def webassembly(sources: Mapping[str, bytes], kernel: str | None = None) -> Path:
     """`sources` as WebAssembly in the cache, made if it is not there yet: equal bytes on any machine with that zig.
+
+    `kernel` is that of relaxed SIMD which is in it instead of the one for every browser.
 
     Raises MissingEngine without zig (other compilers have no linker for WebAssembly), CompilerFailed, OutputFailed.
     """
     compiler = Compiler((sys.executable, *ZIG[:-1]), _zig("WebAssembly"))
-    return _cached(sources, compiler, WEBASSEMBLY, ".wasm")
+    relaxed = () if kernel is None else (*RELAXED, *_only(kernel))
+    return _cached(sources, compiler, [*WEBASSEMBLY, *relaxed], ".wasm")
 
 
 def _cached(sources: Mapping[str, bytes], compiler: Compiler, flags: Sequence[str], suffix: str) -> Path:

@@ -15,7 +15,17 @@ from pathlib import Path
 from edgefer.runtime.c.calls import Calls
 from edgefer.runtime.c.checks import check
 from edgefer.runtime.c.constants import Arrays
-from edgefer.runtime.c.modes import LANES, MODES, PAIRS, SIGNED, UNSIGNED, WORDS, Mode
+from edgefer.runtime.c.modes import (
+    LANES,
+    MODES,
+    PAIRS,
+    RELAXED_SIGNED,
+    RELAXED_UNSIGNED,
+    SIGNED,
+    UNSIGNED,
+    WORDS,
+    Mode,
+)
 from edgefer.runtime.c.row_calls import RowCalls, chained
 from edgefer.runtime.c.steps import shape_of, steps_of
 from edgefer.runtime.c.tflite_file import Graph, read
@@ -31,7 +41,7 @@ _ALIGNMENT = 64  # bytes; the arena may begin anywhere
 class Kernel:
     """One of the kernels in the C: the name of its file of instructions, and how its activations are stored.
 
-    vectors  a file of instructions that several kernels have
+    vectors  files of instructions that several kernels have
     tile     the file of k_tile, or of convolutions that are computed otherwise
     own      files of operators that take the place of those in operators.c
     rows     that of what lies between two fused layers, by default the layout's
@@ -39,7 +49,7 @@ class Kernel:
 
     name: str
     mode: Mode
-    vectors: str = ""
+    vectors: tuple[str, ...] = ()
     tile: str = "tile"
     own: tuple[str, ...] = ()
     rows: str = ""
@@ -52,16 +62,32 @@ class Kernel:
 
 NEON_OPERATORS = ("neon_strips", "neon_maps")
 PAIRS_OPERATORS = ("pairs_rows", "pairs_depthwise", "pairs_max_pool", "pairs_values")
+
+
+def relaxed(rule: str, mode: Mode) -> Kernel:
+    """That of relaxed SIMD whose dot product takes stored bytes by this rule."""
+    return Kernel(
+        f"relaxed_{rule}",
+        mode,
+        vectors=("wasm_vectors", "relaxed_vectors"),
+        tile="relaxed_tile",
+        own=("relaxed_values",),
+        rows="relaxed_rows",
+    )
+
+
 KERNELS = (
     Kernel("avx512", UNSIGNED, own=("avx512_strips", "avx512_values")),
     Kernel("avx2", PAIRS, tile="wide", own=PAIRS_OPERATORS),
     Kernel("sse41", PAIRS, tile="wide", own=PAIRS_OPERATORS),
-    Kernel("dotprod", SIGNED, vectors="neon_vectors", tile="dotprod_tile", own=NEON_OPERATORS, rows="dotprod_rows"),
-    Kernel("neon", SIGNED, vectors="neon_vectors", tile="neon_tile", own=NEON_OPERATORS, rows="neon_rows"),
-    Kernel("wasm", PAIRS, tile="pairs_tile", own=PAIRS_OPERATORS),
+    Kernel("dotprod", SIGNED, vectors=("neon_vectors",), tile="dotprod_tile", own=NEON_OPERATORS, rows="dotprod_rows"),
+    Kernel("neon", SIGNED, vectors=("neon_vectors",), tile="neon_tile", own=NEON_OPERATORS, rows="neon_rows"),
+    Kernel("wasm", PAIRS, vectors=("wasm_vectors", "wasm_pairs"), tile="pairs_tile", own=PAIRS_OPERATORS),
+    relaxed("unsigned", RELAXED_UNSIGNED),
+    relaxed("signed", RELAXED_SIGNED),
     Kernel("mve", LANES, tile=""),
-    Kernel("dsp", WORDS, vectors="scalar", tile="dsp_tile"),
-    Kernel("small", WORDS, vectors="scalar", tile="small_tile"),
+    Kernel("dsp", WORDS, vectors=("scalar",), tile="dsp_tile"),
+    Kernel("small", WORDS, vectors=("scalar",), tile="small_tile"),
     Kernel("plain", PAIRS, tile="pairs_tile", own=PAIRS_OPERATORS),
 )
 
@@ -150,7 +176,7 @@ def _kernel(kernel: Kernel, calls: str) -> str:
     layout = kernel.mode.layout
     parts = (
         kernel.name,
-        kernel.vectors,
+        *kernel.vectors,
         f"{layout}_weights",
         kernel.tile,
         *kernel.own,

@@ -99,6 +99,6 @@ class Layers:
         """
         halved = self._mode.halved and not expands and 0 < len(weights) % self._mode.block <= 8
         pack = constants.halved if halved else constants.convolution
-        packed, groups = pack(weights, pixel, self._mode.block, self._mode.group)
+        packed, groups = pack(weights, pixel, self._mode.side_by_side(len(weights)), self._mode.group)
         name = self._arrays.add(packed)
         return self.layer(step, weights.reshape(len(weights), -1), name, True, activation), groups

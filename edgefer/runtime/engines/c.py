@@ -155,10 +155,14 @@ def _spec(name: str, tensor: Tensor) -> TensorSpec:
     return TensorSpec(name, tensor.shape, "int8", float(tensor.scales[0]), tensor.zero_point)
 
 
-def webassembly(path: Path) -> bytes:
-    """The network of model.c as WebAssembly, compiled here; raises what `load` does, MissingEngine without zig."""
+def webassembly(path: Path, kernel: str | None = None) -> bytes:
+    """The network of model.c as WebAssembly, compiled here; raises what `load` does, MissingEngine without zig.
+
+    `kernel` is that of relaxed SIMD which is in it instead of the one for every browser.
+    """
     network = read_network(path)
-    return compiler.webassembly(network.sources | {"exports.c": exports(network.name).encode()}).read_bytes()
+    sources = network.sources | {"exports.c": exports(network.name).encode()}
+    return compiler.webassembly(sources, kernel).read_bytes()
 
 
 def load(path: Path, threads: int) -> CModel:  # noqa: ARG001 - the C runs in the thread that calls it

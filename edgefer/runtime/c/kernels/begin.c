@@ -24,6 +24,8 @@
 #define EDGEFER_SMALL 9
 #define EDGEFER_DSP 10
 #define EDGEFER_MVE 11
+#define EDGEFER_RELAXED_UNSIGNED 12
+#define EDGEFER_RELAXED_SIGNED 13
 #ifndef EDGEFER_KERNEL
 #define EDGEFER_KERNEL EDGEFER_ANY
 #endif
@@ -62,6 +64,11 @@
 #ifndef IS_WASM
 #define IS_WASM 0
 #endif
+#if IS_WASM && defined(__wasm_relaxed_simd__)
+#define IS_RELAXED 1
+#else
+#define IS_RELAXED 0
+#endif
 #if IS_NEON && !defined(__ARM_FEATURE_DOTPROD)
 #if defined(__linux__)
 #include <sys/auxv.h>
@@ -76,6 +83,9 @@
 #define USE_DOTPROD (IS_NEON && WANTED(EDGEFER_DOTPROD))
 #define USE_NEON (IS_NEON && WANTED(EDGEFER_NEON))
 #define USE_WASM (IS_WASM && WANTED(EDGEFER_WASM))
+/* What engines compute with these is theirs to choose, so that a module has the one that the page asked for. */
+#define USE_RELAXED_UNSIGNED (IS_RELAXED && EDGEFER_KERNEL == EDGEFER_RELAXED_UNSIGNED)
+#define USE_RELAXED_SIGNED (IS_RELAXED && EDGEFER_KERNEL == EDGEFER_RELAXED_SIGNED)
 #define USE_MVE (IS_MVE && WANTED(EDGEFER_MVE))
 #define USE_DSP (IS_DSP && (EDGEFER_KERNEL == EDGEFER_DSP || (EDGEFER_KERNEL == EDGEFER_ANY && !IS_MVE)))
 #define USE_SMALL (EDGEFER_KERNEL == EDGEFER_SMALL || (EDGEFER_KERNEL == EDGEFER_ANY && EDGEFER_IS_M && !IS_MVE && !IS_DSP))

@@ -1,4 +1,4 @@
-enum { NONE, PLAIN, SSE41, AVX2, AVX512, NEON, DOTPROD, WASM, SMALL, DSP, MVE };
+enum { NONE, PLAIN, SSE41, AVX2, AVX512, NEON, DOTPROD, WASM, SMALL, DSP, MVE, RELAXED_UNSIGNED, RELAXED_SIGNED };
 
 #if USE_DOTPROD
 static int has_dotprod(void) {
@@ -13,6 +13,21 @@ static int has_dotprod(void) {
 #else
   return 0;
 #endif
+}
+#endif
+
+#if USE_RELAXED_UNSIGNED || USE_RELAXED_SIGNED
+/* Which bytes this engine's relaxed dot product takes rightly: unsigned ones, signed ones, or neither. Weights are never
+   -128, so that no sum of two products with signed bytes is beyond 16 bits. */
+static int relaxed_rule(void) {
+  v128_t most = wasm_i8x16_splat(127), least = wasm_i8x16_splat(-127), all = wasm_i8x16_splat(-1), top = wasm_i8x16_splat(-128);
+  __asm__ volatile("" : "+r"(most), "+r"(least), "+r"(all), "+r"(top)); /* asked of the engine, not of the compiler */
+  v128_t none = wasm_i32x4_splat(0);
+  int high = wasm_i32x4_extract_lane(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(most, all, none), 0);
+  int low = wasm_i32x4_extract_lane(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(least, top, none), 0);
+  if (high == 4 * 127 * 255 && low == 4 * -127 * 128) return RELAXED_UNSIGNED;
+  if (high == 4 * 127 * -1 && low == 4 * -127 * -128) return RELAXED_SIGNED;
+  return NONE;
 }
 #endif
 
@@ -43,6 +58,10 @@ static int choose(void) {
 #endif
 #if USE_NEON
   return NEON;
+#elif USE_RELAXED_UNSIGNED
+  return relaxed_rule() == RELAXED_UNSIGNED ? RELAXED_UNSIGNED : NONE;
+#elif USE_RELAXED_SIGNED
+  return relaxed_rule() == RELAXED_SIGNED ? RELAXED_SIGNED : NONE;
 #elif USE_WASM
   return WASM;
 #elif USE_MVE
@@ -95,6 +114,12 @@ void edgefer_@NAME@(const int8_t *input, int8_t *output, void *arena) {
 #if USE_WASM
     case WASM: wasm_run(input, output, (wasm_act *)begin); break;
 #endif
+#if USE_RELAXED_UNSIGNED
+    case RELAXED_UNSIGNED: relaxed_unsigned_run(input, output, (relaxed_unsigned_act *)begin); break;
+#endif
+#if USE_RELAXED_SIGNED
+    case RELAXED_SIGNED: relaxed_signed_run(input, output, (relaxed_signed_act *)begin); break;
+#endif
 #if USE_MVE
     case MVE: mve_run(input, output, (mve_act *)begin); break;
 #endif
@@ -116,7 +141,7 @@ int edgefer_@NAME@_checked(const int8_t *input, size_t input_bytes, int8_t *outp
   if (!input || input_bytes != EDGEFER_@UPPER@_INPUT) return EDGEFER_BAD_INPUT;
   if (!output || output_bytes < EDGEFER_@UPPER@_OUTPUT) return EDGEFER_BAD_OUTPUT;
   if (!arena || arena_bytes < EDGEFER_@UPPER@_ARENA) return EDGEFER_BAD_ARENA;
-  if (!edgefer_@NAME@_kernel()) return EDGEFER_NO_KERNEL;
+  if (chosen() == NONE) return EDGEFER_NO_KERNEL;
   edgefer_@NAME@(input, output, arena);
   return EDGEFER_OK;
 }
@@ -124,6 +149,7 @@ int edgefer_@NAME@_checked(const int8_t *input, size_t input_bytes, int8_t *outp
 uint32_t edgefer_@NAME@_arena(void) { return EDGEFER_@UPPER@_ARENA; }
 
 const char *edgefer_@NAME@_kernel(void) {
-  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "neon", "dotprod", "wasm", "small", "dsp", "mve"};
+  static const char *const names[] = {0, "plain", "sse41", "avx2", "avx512", "neon", "dotprod", "wasm", "small", "dsp", "mve",
+                                      "relaxed_unsigned", "relaxed_signed"};
   return names[chosen()];
 }

@@ -39,8 +39,8 @@ int edgefer_@NAME@_checked(const int8_t *input, size_t input_bytes, int8_t *outp
 /* EDGEFER_@UPPER@_ARENA, for callers that can't read this file. */
 uint32_t edgefer_@NAME@_arena(void);
 
-/* The kernels that run here: "avx512", "avx2", "sse41", "dotprod", "neon", "wasm", "mve", "dsp",
-   "small" or "plain"; 0 if they were compiled for another processor only. */
+/* The kernels that run here: "avx512", "avx2", "sse41", "dotprod", "neon", "wasm", "relaxed_unsigned",
+   "relaxed_signed", "mve", "dsp", "small" or "plain"; 0 if they were compiled for another processor only. */
 const char *edgefer_@NAME@_kernel(void);
 
 #ifdef __cplusplus

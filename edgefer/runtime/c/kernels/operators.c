@@ -260,10 +260,12 @@ K_FUNCTION void k_clear(k_act *arena, const Map *restrict map, int before, int b
   k_fill(end, behind, map->zero);
 }
 
+#ifndef K_LOAD
 K_FUNCTION void k_load(k_act *arena, const int8_t *input, const Map *restrict out, int zero_point) {
   for (int y = 0; y < out->h; y++)
     for (int i = 0, n = out->w * out->c; i < n; i++) k_row(arena, out, y)[i] = (k_act)(input[y * n + i] - zero_point + out->zero);
 }
+#endif
 
 K_FUNCTION void k_store(const k_act *arena, const Map *restrict in, int8_t *output, int zero_point) {
   for (int y = 0; y < in->h; y++)
