@@ -26,7 +26,7 @@ from edgefer.runtime import __version__, records
 from edgefer.runtime.bundle import MANIFEST, Bundle, read_bundle
 from edgefer.runtime.detectors import DETECTORS, face_map
 from edgefer.runtime.engines import ENGINES
-from edgefer.runtime.engines.c import webassembly
+from edgefer.runtime.engines.c import webassembly_modules
 from edgefer.runtime.errors import BrokenBundle, NotSetUp, UnknownName, WrongOptions
 from edgefer.runtime.files import PACKAGE, digest_contents
 from edgefer.runtime.manifest import Manifest
@@ -152,11 +152,11 @@ def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _compiled(bundle: Bundle) -> dict[str, bytes]:
-    """A network as C as WebAssembly, which the page has in place of its files."""
+    """A network as C as WebAssembly, which the page has in place of its files; a browser loads one of the modules."""
     manifest = bundle.manifest
     with library_errors(lambda reason: BrokenBundle(f"{manifest.name} can't be compiled ({reason})")):
-        content = webassembly(bundle.path(manifest.model))
-    return {f"bundle/{PurePath(manifest.model).with_suffix('.wasm')}": content}
+        modules = webassembly_modules(bundle.path(manifest.model))
+    return {f"bundle/{PurePath(manifest.model).with_suffix(end)}": content for end, content in modules.items()}
 
 
 def _page_files(manifest: Manifest, detector: PageDetector | None) -> dict[str, bytes]:
@@ -172,6 +172,9 @@ def _page_files(manifest: Manifest, detector: PageDetector | None) -> dict[str, 
 
 
 def _offline(files: dict[str, bytes]) -> bytes:
-    """files.js: the page's version and what is kept for use without a network at once; engines are when first used."""
-    at_once = ["./", *sorted(name for name in files if not name.startswith("engine/"))]
+    """files.js: the page's version and what is kept for use without a network at once.
+
+    Engines are when first used, and so is the one of a network's modules that the browser chooses.
+    """
+    at_once = ["./", *sorted(name for name in files if not name.startswith("engine/") and not name.endswith(".wasm"))]
     return f"self.PAGE = {json.dumps({'version': digest_contents(files)[:16], 'files': at_once}, indent=1)};\n".encode()

@@ -56,10 +56,11 @@ def libraries(files: Mapping[str, bytes], model: str, names: Sequence[str]) -> d
         for name in names:
             platform = get_platform(name)
             network = c.read_network(Path(folder) / model)
+            path = f"{FOLDER}/{name}/{platform.file.format(network.name)}"
             if name == "wasm32":
-                content = c.webassembly(Path(folder) / model)
+                modules = c.webassembly_modules(Path(folder) / model)
+                made |= {path.replace(".wasm", end): content for end, content in modules.items()}
             else:
                 link = tuple(flag.format(network.name) for flag in platform.link)
-                content = library(network.sources, None, platform.target, link).read_bytes()
-            made[f"{FOLDER}/{name}/{platform.file.format(network.name)}"] = content
+                made[path] = library(network.sources, None, platform.target, link).read_bytes()
     return made

@@ -51,7 +51,10 @@ def test_page_of_a_network_as_c_has_what_the_c_becomes_and_no_engine(dist: Path,
     page = page_of(dist / "ean.c-int8", tmp_path / "page")
     assert page.settings.engines == ["WebAssembly of its C"]
     assert not [name for name in page.settings.files if name.startswith("engine/")]
-    assert (page.folder / "bundle" / "model.wasm").read_bytes()[:4] == b"\0asm"
+    modules = {"model.wasm", "model.relaxed_unsigned.wasm", "model.relaxed_signed.wasm"}
+    assert {path.name for path in (page.folder / "bundle").glob("*.wasm")} == modules
+    assert all((page.folder / "bundle" / name).read_bytes()[:4] == b"\0asm" for name in modules)
+    assert ".wasm" not in (page.folder / "files.js").read_text()  # a browser loads one of them
     assert not {"model.c", "model.h", "model.tflite"} & {path.name for path in page.folder.rglob("*")}
     assert "importmap" not in (page.folder / "index.html").read_text()
 
@@ -63,7 +66,7 @@ def test_c_that_edgefer_did_not_generate_becomes_no_page(
     def other(path: Path) -> bytes:
         raise ValueError(f"{path.name} is not what this edgefer generates")
 
-    monkeypatch.setattr(web, "webassembly", other)
+    monkeypatch.setattr(web, "webassembly_modules", other)
     with pytest.raises(BrokenBundle, match=r"ean\.c-int8 can't be compiled .*model\.c is not what"):
         page_of(dist / "ean.c-int8", tmp_path / "page")
     assert not list(tmp_path.iterdir())

@@ -90,6 +90,7 @@ KERNELS = (
     Kernel("small", WORDS, vectors=("scalar",), tile="small_tile"),
     Kernel("plain", PAIRS, tile="pairs_tile", own=PAIRS_OPERATORS),
 )
+RELAXED = tuple(kernel.name for kernel in KERNELS if kernel.mode.relaxed)
 
 
 def generate(content: bytes, name: str, fuse: bool = True) -> dict[str, bytes]:

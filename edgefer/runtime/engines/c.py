@@ -23,7 +23,7 @@ from edgefer.runtime import files
 from edgefer.runtime.c import compiler
 from edgefer.runtime.c.board_libraries import VARIABLE, compile_for_boards, find_compiled
 from edgefer.runtime.c.compiler import find_compiler, library
-from edgefer.runtime.c.generate import HEADER, KERNELS, SOURCE, checksum, exports, write
+from edgefer.runtime.c.generate import HEADER, KERNELS, RELAXED, SOURCE, checksum, exports, write
 from edgefer.runtime.c.tflite_file import Graph, Tensor, read
 from edgefer.runtime.contract import Layout, TensorSpec
 from edgefer.runtime.errors import BrokenBundle, NotSetUp, OutputFailed, UnknownName
@@ -163,6 +163,11 @@ def webassembly(path: Path, kernel: str | None = None) -> bytes:
     network = read_network(path)
     sources = network.sources | {"exports.c": exports(network.name).encode()}
     return compiler.webassembly(sources, kernel).read_bytes()
+
+
+def webassembly_modules(path: Path) -> dict[str, bytes]:
+    """The modules of which a page loads the fastest that is exact in its browser, by the ends of their names."""
+    return {f"{kernel and '.'}{kernel}.wasm": webassembly(path, kernel or None) for kernel in ("", *RELAXED)}
 
 
 def load(path: Path, threads: int) -> CModel:  # noqa: ARG001 - the C runs in the thread that calls it

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgefer.runtime.c.compiler import find_compiler
-from edgefer.runtime.c.generate import KERNELS, generate
+from edgefer.runtime.c.generate import KERNELS, RELAXED, generate
 from edgefer.runtime.engines.tflite import open_interpreter
 from edgefer.runtime.errors import ExportFailed
 from tests.compilers import lacking
@@ -23,7 +23,8 @@ from tests.runtime.c.made_tflite import SAME, VALID, MadeNetwork
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off", "-fPIC", "-shared")
 ANSWERS = 6
-ELSEWHERE = ("dsp", "mve")  # of Cortex-M: tests of emulated microcontrollers run them
+# Of Cortex-M: tests of emulated microcontrollers run them. Of WebAssembly: those in test_webassembly.py do.
+ELSEWHERE = ("dsp", "mve", "wasm", *RELAXED)
 ABSENT: set[str] = set()  # kernels that this processor turned out not to have: that they compile is seen once
 
 
