@@ -7,5 +7,6 @@ static int64_t arena[EDGEFER_@UPPER@_ARENA / 8 + 1];
 EXPORT(input) int8_t *input(void) { return in; }
 EXPORT(output) int8_t *output(void) { return out; }
 EXPORT(run) void run(void) {
-  if (edgefer_@NAME@_checked(in, sizeof in, out, sizeof out, arena, sizeof arena)) __builtin_trap(); /* kernels of another engine */
+  /* Kernels that are not exact in this browser stop here. */
+  if (edgefer_@NAME@_checked(in, sizeof in, out, sizeof out, arena, sizeof arena)) __builtin_trap();
 }
