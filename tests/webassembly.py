@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgefer.runtime.c import compiler
+from edgefer.runtime.c.generate import SOURCE, exports
 
 # What an engine computes whose relaxed dot product takes bytes as unsigned ones: wasmtime's does not, on any processor.
 UNSIGNED_DOT = b"""#include <wasm_simd128.h>
@@ -17,10 +21,13 @@ static inline v128_t unsigned_dot(v128_t w, v128_t a, v128_t s) {
 """
 
 
-def with_unsigned_dot(source: bytes) -> bytes:
-    """model.c with plain instructions in place of the relaxed dot product."""
-    text = source.replace(b"#include <wasm_simd128.h>\n", UNSIGNED_DOT)
-    return text.replace(b"wasm_i32x4_relaxed_dot_i8x16_i7x16_add(", b"unsigned_dot(")
+def exact(sources: Mapping[str, bytes], name: str, kernel: str | None) -> Instance:
+    """The network's module with these kernels; those for unsigned bytes with plain instructions as the dot product."""
+    given = {**sources, "exports.c": exports(name).encode()}
+    if kernel == "relaxed_unsigned":
+        text = given[SOURCE].replace(b"#include <wasm_simd128.h>\n", UNSIGNED_DOT)
+        given[SOURCE] = text.replace(b"wasm_i32x4_relaxed_dot_i8x16_i7x16_add(", b"unsigned_dot(")
+    return Instance(compiler.webassembly(given, kernel).read_bytes())
 
 
 class Instance:

@@ -48,7 +48,7 @@ def libraries(files: Mapping[str, bytes], model: str, names: Sequence[str]) -> d
 
     `files` are the bundle's, `model` the name of its model.c. Raises UnknownName, MissingEngine, CompilerFailed.
     """
-    made = {}
+    made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             if "/" not in name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import threading
 import time
@@ -260,6 +261,21 @@ def test_a_face_is_found_and_framed_as_in_python(target: str, sites: dict[str, s
     assert np.abs(corners - expected).max() < 1
     assert np.abs(probabilities - by_python(dist / f"ean.{target}", face)).max() <= STEP
     context.close()
+
+
+@pytest.mark.parametrize(
+    "flags", [(), ("--js-flags=--no-enable-avx-vnni --no-enable-avx-vnni-int8",)], ids=["as it is", "without VNNI"]
+)
+def test_one_module_of_a_network_as_c_is_loaded_and_exact(
+    flags: tuple[str, ...], sites: dict[str, str], launch: Callable[..., Any]
+) -> None:
+    page = opened(launch(*flags).new_context(), address_of(sites, "c-int8"))
+    pair = golden(page)
+    assert pair["holds"] and pair["inputs"] == pair["difference"] == 0
+    kernels = page.evaluate("import('./engine-c.js').then((engine) => engine.chooseKernels())")
+    assert [url.rpartition("/")[2] for url in page.requests if url.endswith(".wasm")] == [f"model{kernels}.wasm"]
+    if flags and platform.machine() in ("x86_64", "AMD64"):
+        assert kernels == "", "V8's other instructions lose the end of sums"
 
 
 def test_it_works_offline(sites: dict[str, str], browser: Any) -> None:

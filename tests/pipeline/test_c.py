@@ -24,10 +24,11 @@ from edgefer.pipeline.targets import get_target
 from edgefer.runtime import contract, engines
 from edgefer.runtime.bundle import Bundle, read_bundle
 from edgefer.runtime.c.compiler import find_compiler
-from edgefer.runtime.engines.c import webassembly
+from edgefer.runtime.c.generate import RELAXED
+from edgefer.runtime.engines.c import read_network, webassembly
 from edgefer.training import weights
 from tests.compilers import lacking
-from tests.webassembly import Instance
+from tests.webassembly import exact
 
 NETWORKS = ("ean", "lcnn", "microexpnet-xxs")
 needs_zig = pytest.mark.skipif(find_spec("ziglang") is None, reason="WebAssembly is compiled by zig")
@@ -91,9 +92,11 @@ def test_every_face_of_private_test_has_litert_s_bytes(private_test: Answered) -
 
 @pytest.mark.long
 @needs_zig
-def test_every_face_has_them_in_webassembly(private_test: Answered) -> None:
+@pytest.mark.parametrize("kernel", [None, *RELAXED])
+def test_every_face_has_them_in_webassembly(kernel: str | None, private_test: Answered) -> None:
     pytest.importorskip("wasmtime")
-    instance = Instance(webassembly(private_test.bundle.path("model.c")))
+    network = read_network(private_test.bundle.path("model.c"))
+    instance = exact(network.sources, network.name, kernel)
     pairs = zip(private_test.inputs, private_test.answers, strict=True)
     assert sum(not np.array_equal(instance.run(given, answer.size), answer[0]) for given, answer in pairs) == 0
 

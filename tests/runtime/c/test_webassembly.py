@@ -17,15 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from edgefer.app.web import WebOptions, write_page
 from edgefer.runtime import files
-from edgefer.runtime.c import compiler
-from edgefer.runtime.c.generate import HEADER, RELAXED, SOURCE, exports, generate
+from edgefer.runtime.c.generate import HEADER, RELAXED, SOURCE, generate
 from edgefer.runtime.engines.c import webassembly, webassembly_modules
 from edgefer.runtime.errors import MissingEngine
 from edgefer.runtime.files import PACKAGE
 from tests.runtime.c.made_tflite import MadeNetwork
 from tests.runtime.c.test_engine import network
 from tests.runtime.c.test_generate import drawn_inputs, expected, made_networks
-from tests.webassembly import Instance, with_unsigned_dot
+from tests.webassembly import Instance, exact
 
 RUNNER = Path(__file__).parents[2] / "app" / "kernels_runner.mjs"
 pytestmark = pytest.mark.skipif(find_spec("ziglang") is None, reason="WebAssembly is compiled by zig")
@@ -88,14 +87,12 @@ def test_ean_is_small_and_gives_its_golden_answer(dist: Path) -> None:
 
 
 def check(made: MadeNetwork, output: int) -> None:
-    """Relaxed SIMD beside LiteRT: for unsigned bytes with plain instructions in place of the dot product."""
+    """Relaxed SIMD beside LiteRT."""
     content, inputs = made.file(output), drawn_inputs(made.shape(made.input))
-    sources = generate(content, "made") | {"exports.c": exports("made").encode()}
     with tempfile.TemporaryDirectory() as folder:
         wanted = expected(content, inputs, Path(folder))
     for kernel in RELAXED:
-        plain = {SOURCE: with_unsigned_dot(sources[SOURCE])} if kernel == "relaxed_unsigned" else {}
-        instance = Instance(compiler.webassembly(sources | plain, kernel).read_bytes())
+        instance = exact(generate(content, "made"), "made", kernel)
         answers = [instance.run(each, wanted.shape[1]) for each in inputs]
         np.testing.assert_array_equal(answers, wanted, kernel)
 
