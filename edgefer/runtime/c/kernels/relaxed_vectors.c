@@ -14,7 +14,7 @@ K_INLINE int k_block(int channels) { return channels % 16 ? 8 : 16; }
 K_INLINE k_vi k_less(int zero) { return k_set(0x4B400000 - zero); }
 K_INLINE k_vi k_rounded(k_vf a, k_vi less) {
   const float *p = k_magic;
-  __asm__("" : "+r"(p));
+  __asm__("" : "+r"(p)); /* as in k_nearest */
   return wasm_i32x4_sub(wasm_f32x4_add(a, wasm_v128_load32_splat(p)), less);
 }
 K_INLINE k_vi k_stored(k_vi a, k_vf s, k_vi less) { return k_rounded(k_timesf(k_real(a), s), less); }
