@@ -24,7 +24,6 @@ K_INLINE void k_stored(int8x16_t *out, const k_vi *sums, int vectors, k_vf s, in
 
 /* All pixels of a row for `parts` fours of outputs, `tile` at a time; the last tile overlaps the one before. Outputs of a
    pixel are a vector, or eight of two pixels are. */
-#define K_STRIPS
 K_INLINE void k_strip(int parts, int tile, const k_act *in, int pixel, int row, int rows, int groups, k_act *out, int step,
                       int width, const int8_t *w, int o, int count, int zero, const Layer *restrict layer) {
   const int32_t *b = layer->biases + o;

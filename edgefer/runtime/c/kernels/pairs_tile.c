@@ -1,5 +1,4 @@
 /* Convolutions of eight outputs by four pixels at a time, for kernels that are compiled once for all layers. */
-#define K_STRIPS
 #define K_EXPANDED 8 /* vectors of outputs of an expansion together: all the same here */
 #define K_PARTS (8 / K_V)
 #define K_ABREAST 4 /* groups of inputs a turn */

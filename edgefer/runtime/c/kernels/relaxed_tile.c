@@ -1,6 +1,5 @@
 /* Convolutions of eight outputs by four pixels at a time: their sums, two vectors of weights and one of inputs are in
    registers. */
-#define K_STRIPS
 
 /* What a group of inputs of four pixels adds to their sums. */
 K_INLINE void k_step(k_vi *sums, const k_act *const *at, unsigned group, const int8_t *w) {

@@ -1,6 +1,5 @@
 /* Convolutions whose weights are int16 in the arena: a multiplication reads them where they lie, so that registers hold one
    pixel's input and all the sums that it is added to. */
-#define K_STRIPS
 #define K_EXPANDED 6 /* vectors of outputs of an expansion together */
 
 /* Weights of some outputs, for each group of inputs side by side, and what belongs to their sums. */
