@@ -70,7 +70,14 @@ def web(as_json: bool, **options: Any) -> None:
 
 @app.command()
 @click.argument("folder", type=PATH, metavar="FOLDER")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    metavar="PORT",
+    help="0 takes any free one.",
+)
 @click.option("--lan", is_flag=True, help="Serve the local network over HTTPS, and show the address as a QR code.")
 @json_option
 def serve(folder: Path, port: int, lan: bool, as_json: bool) -> None:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     help="N view epochs with the rotation, scale and light of that recipe; may be repeated.",
 )
 @click.option("--precision", type=click.Choice(("float32", "bfloat16")), default="float32", show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=COUNT, help="CPU threads; default: all cores.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
+@click.option("--threads", type=COUNT, metavar="N", help="CPU threads; default: all cores.")
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="The bank, a .safetensors file.")
 @json_option
 def bank(

@@ -53,7 +53,10 @@ class BenchCommand(Command):
 @click.option("--dist", type=PATH, default=Path("dist"), show_default=True, help="The folder that holds the bundles.")
 @bench_threads_option
 @click.option(
-    "--fps", type=click.FloatRange(0, min_open=True), help="Run one inference per frame of a camera of this rate."
+    "--fps",
+    type=click.FloatRange(0, min_open=True),
+    metavar="FPS",
+    help="Run one inference per frame of a camera of this rate.",
 )
 @click.option(
     "--batch",

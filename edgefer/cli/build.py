@@ -95,7 +95,9 @@ The built model takes RGB pixels 0..255 and gives probabilities, whatever the ne
     metavar="[SEED]",
     help="Use random weights (of seed 0 by default), to measure what a network costs; the bundle's name says so.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the calibration images.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Chooses the calibration images."
+)
 @click.option(
     "--accept-loss",
     is_flag=True,

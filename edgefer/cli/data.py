@@ -55,7 +55,7 @@ def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
 
 @data.command()
 @click.argument("path", type=PATH)
-@click.option("--folds", type=click.IntRange(2), default=10, show_default=True, help="How many folds.")
+@click.option("--folds", type=click.IntRange(2), default=10, show_default=True, metavar="N", help="How many folds.")
 @click.option(
     "--by",
     default="subject",
@@ -63,7 +63,9 @@ def check(path: Path, reading: ReadOptions, as_json: bool) -> None:
     metavar="WAY",
     help="subject: a person is in one fold; image: random images, as MicroExpNet's tables have it.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the folds by image.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the folds by image."
+)
 @reading_options
 @json_option
 def folds(path: Path, folds: int, by: str, seed: int, reading: ReadOptions, as_json: bool) -> None:

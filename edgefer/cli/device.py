@@ -60,11 +60,14 @@ def device() -> None:
 @click.option(
     "--host", required=True, metavar="HOST", help="What ssh takes: an alias of ~/.ssh/config, or user@address."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="The port; default: what ~/.ssh/config says, or 22.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="PORT", help="The port; default: what ~/.ssh/config says, or 22."
+)
 @click.option(
     "--folder",
     default=".edgefer",
     show_default=True,
+    metavar="FOLDER",
     help="The folder for edgefer on the board, within the home folder.",
 )
 @click.option(

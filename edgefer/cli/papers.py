@@ -37,7 +37,14 @@ POSITIVE = click.FloatRange(0, min_open=True)
 @bench_threads_option
 @click.option("--samples", type=COUNT, metavar="N", help="Fewer than the paper's; the page says so.")
 @click.option("--seconds", type=POSITIVE, metavar="S", help="Stop sampling a process then; the page says so.")
-@click.option("--minutes", type=POSITIVE, default=10.0, show_default=True, help="Leave out a bundle that takes longer.")
+@click.option(
+    "--minutes",
+    type=POSITIVE,
+    default=10.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="Leave out a bundle that takes longer.",
+)
 @json_option
 def tables(
     names: tuple[str, ...],

@@ -46,7 +46,9 @@ DATA = "A fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the tab
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a recipe's setting; may be repeated.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only rows whose name matches, for example 'XXS*'.")
 @click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Runs per row: seeds 0 to N - 1.")
-@click.option("--epochs", type=COUNT, help="Train for another length than the recipe's (in its first round).")
+@click.option(
+    "--epochs", type=COUNT, metavar="N", help="Train for another length than the recipe's (in its first round)."
+)
 @click.option(
     "--set",
     "settings",
@@ -55,7 +57,7 @@ DATA = "A fer2013.csv (or .gz, .xz, .zip) or an image folder; without it the tab
     help="A setting for the rows that have none; may be repeated.",
 )
 @teacher_option("Default: the shipped teacher.")
-@click.option("--threads", type=COUNT, help="CPU threads of a run; default: all cores, with --ray 1.")
+@click.option("--threads", type=COUNT, metavar="N", help="CPU threads of a run; default: all cores, with --ray 1.")
 @click.option(
     "--ray", "address", metavar="ADDRESS", help="The address of a Ray cluster, or 'local' for one on this machine."
 )

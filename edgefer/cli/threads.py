@@ -25,7 +25,7 @@ class Threads(click.ParamType[int]):
         return COUNT.convert(value, param, ctx)
 
 
-threads_option = click.option("--threads", type=COUNT, default=1, show_default=True, help=_HELP)
+threads_option = click.option("--threads", type=COUNT, default=1, show_default=True, metavar="N", help=_HELP)
 bench_threads_option = click.option(
     "--threads", type=Threads(), default="1", show_default=True, metavar="N|all", help=_HELP
 )

@@ -108,10 +108,23 @@ def splits_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _SPLITS = (
-    click.option("--fold", type=click.IntRange(0), help="Cross-validation: test on this fold, choose on the next one."),
-    click.option("--folds", type=click.IntRange(3), default=10, show_default=True, help="How many folds."),
-    click.option("--by", default="subject", show_default=True, help="Folds of persons (subject) or of images (image)."),
-    click.option("--hold-out", type=click.IntRange(2), help="Without PublicTest: one in so many to choose by."),
+    click.option(
+        "--fold",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Cross-validation: test on this fold, choose on the next one.",
+    ),
+    click.option("--folds", type=click.IntRange(3), default=10, show_default=True, metavar="N", help="How many folds."),
+    click.option(
+        "--by",
+        metavar="WAY",
+        default="subject",
+        show_default=True,
+        help="Folds of persons (subject) or of images (image).",
+    ),
+    click.option(
+        "--hold-out", type=click.IntRange(2), metavar="N", help="Without PublicTest: one in so many to choose by."
+    ),
 )
 
 
@@ -121,7 +134,9 @@ _SPLITS = (
 @click.option(
     "--recipe", default="plain", show_default=True, metavar="NAME", help="How to train; `edgefer recipes` lists them."
 )
-@click.option("--epochs", type=COUNT, help="Train for another length than the recipe's (in its first round).")
+@click.option(
+    "--epochs", type=COUNT, metavar="N", help="Train for another length than the recipe's (in its first round)."
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated."
 )
@@ -142,8 +157,12 @@ _SPLITS = (
     f"{len(LABELS)} of FER2013 (faces of other classes are left out).",
 )
 @splits_options
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is random.")
-@click.option("--threads", type=COUNT, default=lambda: os.cpu_count() or 1, help="CPU threads; default: all cores.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all that is random."
+)
+@click.option(
+    "--threads", type=COUNT, default=lambda: os.cpu_count() or 1, metavar="N", help="CPU threads; default: all cores."
+)
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),

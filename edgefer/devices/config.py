@@ -44,7 +44,7 @@ class BoardKind:
     source: str
     facts: dict[str, Fact]
     kind: ClassVar[str] = "board"
-    access: ClassVar[str] = "your one of it"
+    access: ClassVar[str] = "yours, over SSH"
 
     @property
     def description(self) -> str:

@@ -99,7 +99,8 @@ def baseline_results(recorded: BenchRecord) -> dict[str, Result]:
 
 def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools, limits: Limits) -> Verdict:
     name = result.bundle
-    counted, kind = _counted(bundle, tools), bundle.manifest.format
+    kind, known = bundle.manifest.format, result.instructions_per_frame is not None
+    counted = _counted(bundle, tools) if known else {}  # seconds a bundle, for a count with nothing to compare
     base_and_head = [baseline.figures(recorded, result, counted, kind), _figures(bundle, tools, counted)]
     measured, notes = (
         Rounds(),
@@ -114,7 +115,8 @@ def _against(recorded: BenchRecord, result: Result, bundle: Bundle, tools: Tools
         else:
             bundles: dict[Role, Bundle] = {"head": bundle, "control": bundle}
             measured = _measure(name, bundles, tools, limits, result)
-    all_notes = [*tools.notes, *(notes if tools.latency else [])]
+    uncounted = [] if known or not tools.counters else ["instructions per frame not compared: the baseline has none"]
+    all_notes = [*tools.notes, *uncounted, *(notes if tools.latency else [])]
     return _judge(name, base_and_head, measured, limits, ENGINES[kind].other_host, all_notes, recorded=True)
 
 

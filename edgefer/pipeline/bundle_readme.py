@@ -13,6 +13,7 @@ from typing import Any
 from edgefer.data.dataset import SYNTHETIC_SOURCE
 from edgefer.pipeline.app_code import DEPENDENCIES, TEMPLATES, contract_values, render_classifier
 from edgefer.pipeline.fidelity import agreement, recorded
+from edgefer.pipeline.platforms import FOLDER
 from edgefer.runtime.c.compiler import WEBASSEMBLY
 from edgefer.runtime.c.generate import exports, function_name
 from edgefer.runtime.engines import format_row
@@ -99,11 +100,21 @@ def _model(manifest: Manifest) -> dict[str, str]:
         "accuracy": "\n".join([_accuracy(manifest.accuracy.get("float")), *_fidelity(manifest)]),
         "opened": "compiled" if row.host_compiles else "loaded",
         "needs": manifest.needs,
+        "libraries": _libraries(manifest),
         "exports": exports(manifest.arch),
         "webassembly": f"python -m ziglang cc {' '.join(WEBASSEMBLY)} -o model.wasm model.c exports.c",
         "function": f"edgefer_{function_name(manifest.arch)}",
         "constant": f"EDGEFER_{function_name(manifest.arch).upper()}",
     }
+
+
+def _libraries(manifest: Manifest) -> str:
+    """What `build --platform` compiled, as a sentence; empty without it."""
+    names = sorted(name.split("/")[1] for name in manifest.files if name.startswith(f"{FOLDER}/"))
+    if not names:
+        return ""
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"\n`{FOLDER}/` has it compiled for {listed}: an app takes one of these in place of `{manifest.model_name}`."
 
 
 def _accuracy(known: Any) -> str:

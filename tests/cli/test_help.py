@@ -44,6 +44,12 @@ def test_help_has_an_example(run: Run, path: tuple[str, ...]) -> None:
     assert "Example: edgefer " in out
 
 
+@pytest.mark.parametrize("path", every(cli), ids=" ".join)
+def test_help_names_what_an_option_takes(run: Run, path: tuple[str, ...]) -> None:
+    out = run(*path, "--help").fine()
+    assert not [word for word in ("INTEGER", "FLOAT", "TEXT", " RANGE") if word in out]
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['edgefer', '--help']\n"

@@ -126,3 +126,15 @@ def test_a_baseline_of_a_board_outlives_its_commit(
         assert "latency not compared: an emulated board has none" in done.out
     done = gate("--baseline", path, head, "--device", local_device())
     assert done.code == 16 and "the baseline is of rpi4-emulated" in done.err
+
+
+def test_nothing_is_counted_where_the_baseline_has_no_count(
+    gate: Gate, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    head = bundle(tmp_path / "head")
+    records.write(tmp_path / "baseline.json", recorded(head))
+    boards(monkeypatch, {local_device(): {}})  # whose count of any bundle fails
+    done = gate("--baseline", tmp_path / "baseline.json", head, "--json")
+    assert done.code == 0, done
+    (verdict,) = records.structure(GateRecord, json.loads(done.out), "the output").verdicts
+    assert "instructions per frame not compared: the baseline has none" in verdict.notes

@@ -95,6 +95,21 @@ def test_page_is_the_golden_one(known: Manifest) -> None:
     assert page == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("platforms", "said"),
+    [
+        ([], ""),
+        (["wasm32"], "`libraries/` has it compiled for wasm32: an app takes one"),
+        (["wasm32", "linux-x86_64", "android-arm64"], "for android-arm64, linux-x86_64 and wasm32: an app takes one"),
+    ],
+)
+def test_the_page_names_the_built_libraries(platforms: list[str], said: str) -> None:
+    known = manifest("c-int8", "model.c", INT8_IN, INT8_OUT)
+    entries = {f"libraries/{name}/libedgefer_ean.so": FileEntry(9, "0" * 64) for name in platforms}
+    page = render_readme(replace(known, files=known.files | entries))
+    assert ("has it compiled for" in page) == bool(platforms) and said in page
+
+
 @pytest.mark.parametrize("known", MANIFESTS, ids=lambda known: known.target)
 def test_python_block_compiles(known: Manifest) -> None:
     compile(python_block(render_readme(known)), "README.md", "exec")
