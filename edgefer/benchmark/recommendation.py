@@ -224,7 +224,7 @@ def _excesses(size: int, seconds: float | None, accuracy: Accuracy | None, limit
     """How much of each limit a bundle is beyond it, by words for it; a figure that is not known meets no limit."""
     found = {}
     if limits.kilobytes is not None and size > limits.kilobytes * KILOBYTE:
-        found[f"{size / KILOBYTE:.1f} kB, at most {limits.kilobytes:g} are allowed"] = _beyond(
+        found[f"{size / KILOBYTE:,.1f} kB, at most {limits.kilobytes:g} are allowed"] = _beyond(
             size, limits.kilobytes * KILOBYTE
         )
     if limits.milliseconds is not None and seconds is None:

@@ -67,6 +67,7 @@ def bank(
     import os
 
     from edgefer.arch import get_arch
+    from edgefer.runtime.units import counted
 
     network, how = get_arch(arch), _view_epochs(views)
     with display() as shown:
@@ -92,7 +93,8 @@ def bank(
     if as_json:
         print_json(settings)
     else:
-        say(f"wrote {out} ({len(how)} view epochs of {len(faces)} faces, {len(teachers)} teachers)")
+        many = counted(len(teachers), "teacher")
+        say(f"wrote {out} ({counted(len(how), 'view epoch')} of {counted(len(faces), 'face')}, {many})")
 
 
 def _view_epochs(views: tuple[str, ...]) -> list[Augmentation]:

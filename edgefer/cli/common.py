@@ -138,11 +138,20 @@ labels_option = click.option(
 
 
 def weights_file(path: Path) -> Path:
-    """The path; a network's name stands for its shipped weights, if there is no such file."""
+    """The path; a network's name stands for its shipped weights, if there is no such file.
+
+    Raises MissingFile.
+    """
+    from edgefer.runtime.errors import MissingFile
     from edgefer.runtime.files import shipped_folder
 
-    shipped = shipped_folder("weights") / f"{path}.safetensors"
-    return shipped if shipped.is_file() and not path.exists() else path
+    if path.exists():
+        return path
+    shipped = {each.stem: each for each in sorted(shipped_folder("weights").glob("*.safetensors"))}
+    if str(path) not in shipped:
+        names = ", ".join(shipped)
+        raise MissingFile(f"no weights at {path}: give a .safetensors file, or what ships by its name ({names}).")
+    return shipped[str(path)]
 
 
 def _teacher_files(_context: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -88,6 +88,7 @@ def sweep(
              edgefer sweep --arch ean --recipe iterative --grid alpha=0.3,0.5 --grid temperature=5,10 --data fer2013.csv
     """
     from edgefer.runtime.errors import SeveralFailures
+    from edgefer.runtime.units import counted
     from edgefer.sweep.runs import SweepOptions, divergences, expand
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -103,7 +104,8 @@ def sweep(
     _print_table(definition, runs, out, as_json)
     elsewhere = sum(outcome == "elsewhere" for outcome in outcomes.values())
     if elsewhere:
-        click.echo(f"{elsewhere} runs are being done by other processes: the same command shows them later.", err=True)
+        many = counted(elsewhere, "run")
+        click.echo(f"{many} being done by other processes: the same command shows them later.", err=True)
     failures = divergences(runs, outcomes, out)
     if failures:
         raise SeveralFailures.of(failures)

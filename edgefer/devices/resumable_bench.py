@@ -79,7 +79,7 @@ class ResumableBench:
                 results.append(replace(result, runs=runs[: self.processes]))
         if results:
             count = sum(len(result.runs) for result in results)
-            self.progress.note(f"{count} runs are taken from {self.path}: --fresh measures them again")
+            self.progress.note(f"{units.counted(count, 'run')} taken from {self.path}: --fresh measures again")
         return replace(kept, results=results) if results else None
 
     def _threads(self, known: BenchRecord | None) -> tuple[int, ...]:

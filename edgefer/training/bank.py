@@ -214,12 +214,12 @@ def open_bank(path: Path, faces: Dataset, arch: Arch) -> Bank:
     """
     settings = read_settings(path)
     for what, has, needs in (
-        ("faces", settings.faces, fingerprint(faces)),
-        ("size of the faces", settings.resize, arch.resize),
-        ("crop", settings.crop, arch.crop),
+        ("other faces", settings.faces, fingerprint(faces)),
+        ("another size of the faces", settings.resize, arch.resize),
+        ("another crop", settings.crop, arch.crop),
     ):
         if has != needs:
-            raise BadBank(f"{path} is a bank of another {what} than this training's: {_AGAIN} for this data and arch.")
+            raise BadBank(f"{path} is a bank of {what} than this training's: {_AGAIN} for this data and arch.")
     try:
         logits = _part(path)
     except (BadWeights, KeyError) as error:

@@ -85,9 +85,7 @@ def read_tensors(path: Path) -> Tensors:
     except EdgeferError:
         raise
     except OSError as error:
-        raise MissingFile(
-            f"can't read {path} ({error.strerror or error}): check its permissions or give another file."
-        ) from error
+        raise MissingFile(f"can't read {path} ({error.strerror or error}): give a .safetensors file.") from error
     except Exception as error:  # SafetensorError, and what torch raises of types and sizes that it has not
         kind = torch_file.describe(path)
         if kind is not None:

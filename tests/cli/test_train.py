@@ -65,6 +65,7 @@ def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> No
     assert "--pretrained ean " in found["command"]
     assert found["pretrained"] == {"file": SHIPPED.name, "sha256": sha256(SHIPPED)}
     run(*line, "lcnn").fails(8, "lcnn.safetensors holds the weights of another network")
+    run(*line, "een").fails(4, "no weights at een", "what ships by its name (ean, lcnn, ")
     run(*line, tmp_path / "none.safetensors").fails(4, "no weights at", "give a .safetensors file")
 
 

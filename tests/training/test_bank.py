@@ -185,7 +185,7 @@ def _other_faces(_bank: Path, data: Dataset) -> Dataset:
         (_cut, "no whole bank"),
         (_flip, "does not hold the logits that it was written with"),
         (_foreign, "is not JSON"),
-        (_other_faces, "another faces"),
+        (_other_faces, "a bank of other faces"),
     ],
 )
 def test_what_is_no_bank_of_these_faces_is_refused(
