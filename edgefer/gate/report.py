@@ -61,8 +61,10 @@ def page(record: GateRecord, table: Table) -> str:
     """The page as Markdown, or as plain text: `table` draws the table."""
     worst = ("regressed", "inconclusive", "ok")
     lines = [verdict.line for verdict in sorted(record.verdicts, key=lambda each: worst.index(each.outcome))]
-    rows = [_row(verdict) for verdict in record.verdicts]
-    parts = [heading(record), "", *(f"- {line}" for line in lines), "", table(NAMES, rows), ""]
+    kept = range(len(NAMES)) if _is_timed(record) else (0, 1, -1)  # no columns of dashes
+    rows = [[cells[index] for index in kept] for cells in map(_row, record.verdicts)]
+    drawn = table([NAMES[index] for index in kept], rows)
+    parts = [heading(record), "", *(f"- {line}" for line in lines), "", drawn, ""]
     return "\n".join([*parts, *(f"- {note}" for note in notes(record)), ""])
 
 
@@ -76,13 +78,17 @@ def heading(record: GateRecord) -> str:
 def notes(record: GateRecord) -> list[str]:
     """The rules, the machine, and what was noted of the bundles."""
     limits = record.thresholds
-    lines = [
+    worse = f"a static metric worse by more than {limits.exact:g} %"
+    rules = [
         f"regressed: slower by more than {units.percent(100 * limits.latency)} and than the noise floor in two rounds, "
-        f"each at p of at most {limits.alpha:g}; or a static metric worse by more than {limits.exact:g} %",
+        f"each at p of at most {limits.alpha:g}; or {worse}",
         f"ok: less than {units.percent(100 * limits.latency)} slower, {100 * (1 - limits.alpha):g} % sure; "
         "all else is inconclusive",
         "latency: median difference of processes that ran close together; BASE and HEAD: medians of all",
         f"interval: {100 * (1 - 2 * limits.alpha):g} %; noise floor: how far two copies of one bundle are apart",
+    ]
+    lines = [
+        *(rules if _is_timed(record) else [f"regressed: {worse}; all else is ok"]),
         f"{record.machine}; edgefer {record.edgefer}",
     ]
     if record.bundles is not None:
@@ -95,6 +101,11 @@ def notes(record: GateRecord) -> list[str]:
             of.setdefault(note, []).append(verdict.name)
     count = len(record.verdicts)
     return lines + [note if len(names) == count else f"{note} ({', '.join(names)})" for note, names in of.items()]
+
+
+def _is_timed(record: GateRecord) -> bool:
+    """Whether latency was compared of a bundle, or tried in vain."""
+    return any(verdict.estimates or verdict.outcome == "inconclusive" for verdict in record.verdicts)
 
 
 def _row(verdict: Verdict) -> list[str]:

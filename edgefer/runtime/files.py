@@ -23,7 +23,7 @@ COUNTING_PLUGIN = "benchmark/tcg_count.c"  # it decides what is counted, and sta
 RECORD_LIMIT = 32 * 2**20  # bytes of a JSON record
 TOML_LIMIT = 2**20  # of a TOML file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
-_ELSEWHERE = "choose another folder with --out"
+_ELSEWHERE = "choose another folder"
 _FULL = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",

@@ -192,3 +192,10 @@ def test_a_wrong_target_is_told_before_anything_is_built(gate: Gate) -> None:
 
 def test_a_made_bundle_is_a_bundle(tmp_path: Path) -> None:
     assert read_bundle(bundle(tmp_path)).manifest.macs == 4_568_040
+
+
+def test_a_report_under_a_file_is_one_line_without_options_of_other_commands(gate: Gate, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    base, head = bundle(tmp_path / "a"), bundle(tmp_path / "b")
+    done = gate(base, head, "--exact-only", "--no-instructions", "--markdown", tmp_path / "file" / "page.md")
+    assert done.code == 13 and "a part of the path is a file: choose another folder." in done.err

@@ -57,5 +57,16 @@ def test_page_is_the_golden_one(name: str, table: Callable[..., str]) -> None:
     assert page == path.read_text(encoding="utf-8")
 
 
+def test_without_latencies_the_page_has_no_word_of_them() -> None:
+    def page(*names: str) -> str:
+        verdicts = [each for each in RECORD.verdicts if each.name in names]
+        return report.page(replace(RECORD, verdicts=verdicts), terminal_table.table)
+
+    static = page("ean.wider", "ean.gone", "ean.new")
+    assert "worse by more than 0 %; all else is ok" in static and "static metrics" in static
+    assert not [word for word in ("slower", "interval", "processes", "noise floor") if word in static]
+    assert "noise floor" in page("ean.wider", "ean.few"), "tried in vain"
+
+
 def test_a_record_can_be_read_again() -> None:
     assert records.structure(GateRecord, records.plain(RECORD), "made") == RECORD
