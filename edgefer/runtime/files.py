@@ -30,6 +30,7 @@ _FULL = {
     errno.EROFS: f"the file system is read-only: {_ELSEWHERE}",
     errno.EFBIG: "the file is larger than this process or the file system may write (`ulimit -f` shows the former)",
 }
+_OWN = ("PIL", "cattr", "cattrs", "click", "numpy", "platformdirs", "rich", "tomli_w")  # dependencies of no extra
 _NO_TEMPORARY = "No usable temporary directory"  # what tempfile says, as ENOENT without a name
 _REASONS = _FULL | {
     errno.EACCES: f"no permission to write there: {_ELSEWHERE}",
@@ -74,6 +75,8 @@ def explained(error: OSError | ModuleNotFoundError) -> EdgeferError:
         package = (error.name or "edgefer").partition(".")[0]
         if package == "edgefer":
             raise error
+        if package in _OWN:
+            return MissingEngine(f"the package {package} is not installed, edgefer's own dependency: install it anew.")
         return MissingEngine.of(package, "build")
     if error.errno in _FULL:
         where = error.filename or "standard output or a temporary file"

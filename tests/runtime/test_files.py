@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,14 @@ def test_checksums_are_of_contents_and_names(tmp_path: Path) -> None:
     assert one == files.digest_contents({"b": b"2", "a": b"1"}, "cc")
     others = ({"a": b"1b", "b": b"2"}, "cc"), ({"a": b"2", "b": b"1"}, "cc"), ({"a": b"1", "b": b"2"}, "c", "c")
     assert one not in [files.digest_contents(*each) for each in others]
+
+
+def test_a_missing_dependency_of_edgefer_itself_is_no_extra() -> None:
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    needed = {line.partition(">")[0] for line in pyproject["project"]["dependencies"]}
+    found = {name: {each.replace("_", "-") for each in of} for name, of in packages_distributions().items()}
+    names = {name: of & needed for name, of in found.items() if not name.startswith("_")}
+    assert set().union(*names.values()) == needed
+    for name in (name for name, of in names.items() if of):
+        assert "edgefer's own dependency" in str(files.explained(ModuleNotFoundError(name=name))), name
+    assert "pip install 'edgefer[build]'" in str(files.explained(ModuleNotFoundError(name="torch")))
