@@ -155,7 +155,9 @@ def _record_text(folder: Path, name: str, limit: int = MANIFEST_LIMIT) -> str:
             raise BrokenBundle(f"{path} has {status.st_size:,} bytes, at most {limit:,} are read: {made_by}.")
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BrokenBundle(f"{folder} has no readable {name}: {made_by}.") from error
+        inner = next((each.parent for each in sorted(folder.glob(f"*/{name}"))), None)
+        advice = made_by if inner is None else f"give one of the bundles in it, for example {inner}"
+        raise BrokenBundle(f"{folder} has no readable {name}: {advice}.") from error
 
 
 def _require_bounds(folder: Path, manifest: DeviceManifest) -> None:

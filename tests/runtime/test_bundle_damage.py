@@ -100,6 +100,9 @@ def test_no_bundle_and_no_manifest(tmp_path: Path) -> None:
     refused(tmp_path / "none", MissingFile, "edgefer build")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", BrokenBundle, "no readable manifest")
+    (tmp_path / "dist" / "ean.onnx-fp32").mkdir(parents=True)
+    (tmp_path / "dist" / "ean.onnx-fp32" / "manifest.json").touch()
+    refused(tmp_path / "dist", BrokenBundle, "give one of the bundles in it, for example .*dist/ean.onnx-fp32")
 
 
 @pytest.mark.parametrize(
