@@ -147,7 +147,7 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
     assert all(row["private"] is None for row in rows if row.get("cut"))
 
 
-@pytest.mark.parametrize("name", ["teachers"])
+@pytest.mark.parametrize("name", ["teachers", "students"])
 def test_tables_of_ensembles_are_rendered_from_their_records(name: str) -> None:
     record = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text())
     assert (BENCHMARKS / "tables" / f"{name}.md").read_text() == script("ensembles").render(record, name)
