@@ -38,7 +38,7 @@ def test_build_with_wrong_weights(run: Run, earlier: Path, tmp_path: Path) -> No
 
 def test_build_with_weights_that_can_not_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "load", raising(PermissionError(errno.EACCES, "Permission denied")))
-    run(*BUILD).fails(4, "ean.safetensors", "Permission denied", "permissions")
+    run(*BUILD).fails(4, "ean.safetensors", "Permission denied", "give a .safetensors file")
 
 
 def test_build_with_weights_that_are_not_numbers(run: Run, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_output_folder_is_a_file(run: Run, csv: Path, tmp_path: Path, command: s
     file.write_text("mine")
     line = BUILD if command == "build" else ("train", "--arch", "ean", "--data", csv)
     for out in (file, file / "deeper"):
-        run(*line, "--out", out).fails(13, str(out), "is a file", "--out")
+        run(*line, "--out", out).fails(13, str(out), "is a file", "choose another folder")
     assert file.read_text() == "mine"
 
 
@@ -108,8 +108,8 @@ def test_build_into_a_read_only_folder(run: Run, mount: Mount, made: Path) -> No
     place = mount("size=4m")
     shutil.copytree(made / FP32, place / FP32)
     mount("remount,ro")
-    run(*BUILD, "--out", place).fails(13, str(place), "read-only", "--out")
-    run(*BUILD, "--out", place / "deeper").fails(13, "deeper", "read-only", "--out")
+    run(*BUILD, "--out", place).fails(13, str(place), "read-only", "choose another folder")
+    run(*BUILD, "--out", place / "deeper").fails(13, "deeper", "read-only", "choose another folder")
     whole(place, FP32)
 
 

@@ -55,10 +55,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
 
 @pytest.fixture
 def build(run: Run, tmp_path: Path) -> Run:
-    """`edgefer build` with the labels, into a folder that must not be there afterwards."""
+    """`edgefer build`, with the labels unless others are given, into a folder that must not be there afterwards."""
 
     def do(*words: object) -> Ran:
-        ran = run(*BASE, "--out", tmp_path / "dist", *words)
+        base = BASE[:-2] if "--labels" in words else BASE
+        ran = run(*base, "--out", tmp_path / "dist", *words)
         assert not (tmp_path / "dist").exists()
         return ran
 
