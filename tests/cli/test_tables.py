@@ -48,5 +48,5 @@ def test_gate(run: Run, monkeypatch: pytest.MonkeyPatch, made: Path) -> None:
 
 
 def test_report_of_a_bench(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Path(__file__).parents[2] / "benchmarks" / "results" / "ean-x86.json"
+    record = Path(__file__).parents[2] / "benchmarks" / "results" / "c-int8-arm.json"
     check(run, monkeypatch, "report", record)
