@@ -110,7 +110,7 @@ def _model(manifest: Manifest) -> dict[str, str]:
 
 def _libraries(manifest: Manifest) -> str:
     """What `build --platform` compiled, as a sentence; empty without it."""
-    names = sorted(name.split("/")[1] for name in manifest.files if name.startswith(f"{FOLDER}/"))
+    names = sorted({name.split("/")[1] for name in manifest.files if name.startswith(f"{FOLDER}/")})
     if not names:
         return ""
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
