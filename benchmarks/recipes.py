@@ -96,7 +96,8 @@ def render_seeds(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         seed = re.search(r" --seed (\d+)", row["command"])
         if seed and row["private_ten"] is not None:
-            groups[_current_names(row["command"]).replace(seed[0], "")][int(seed[1])] = row
+            command = re.sub(r" --(seed|threads) \d+", "", _current_names(row["command"]))  # threads change rounding only
+            groups[command][int(seed[1])] = row
     keys = ("public", "private", "private_ten")
     cells = [
         (

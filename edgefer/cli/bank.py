@@ -9,7 +9,6 @@ import click
 
 from edgefer.cli.command import Command
 from edgefer.cli.common import (
-    COUNT,
     PATH,
     arch_option,
     data_option,
@@ -22,6 +21,7 @@ from edgefer.cli.common import (
 )
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
+from edgefer.cli.threads import torch_threads_option
 
 if TYPE_CHECKING:
     from edgefer.data.listing import ReadOptions
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--precision", type=click.Choice(("float32", "bfloat16")), default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
-@click.option("--threads", type=COUNT, metavar="N", help="CPU threads; default: all cores.")
+@torch_threads_option
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="The bank, a .safetensors file.")
 @json_option
 def bank(
@@ -52,7 +52,7 @@ def bank(
     views: tuple[str, ...],
     precision: str,
     seed: int,
-    threads: int | None,
+    threads: int,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -64,8 +64,6 @@ def bank(
     Example: edgefer bank --arch ean --teacher a.safetensors --teacher b.safetensors --views edgefer=32 \\
                  --views teacher-strong=32 --data fer2013.csv --out bank.safetensors
     """
-    import os
-
     from edgefer.arch import get_arch
     from edgefer.runtime.units import counted
 
@@ -82,7 +80,7 @@ def bank(
             network = network.with_labels(arch_of_weights(teachers[0]).labels)
         faces = faces_of_classes(shown, faces, network).split("Training")
         settings = banks.settings_of(network, faces, teachers, how, seed, precision)
-        with torch_threads(threads or os.cpu_count() or 1):
+        with torch_threads(threads):
             banks.build_bank(
                 settings,
                 faces,

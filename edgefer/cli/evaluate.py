@@ -25,6 +25,7 @@ from edgefer.cli.common import (
     weights_option,
 )
 from edgefer.cli.progress import display
+from edgefer.cli.threads import torch_threads_option
 
 if TYPE_CHECKING:
     from edgefer.arch import Arch
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="With --robustness: score this bundle too; may be repeated.",
 )
+@torch_threads_option
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write the table of --robustness as Markdown.")
 @json_option
 def evaluate(
@@ -68,6 +70,7 @@ def evaluate(
     ten_crop: bool,
     robustness: bool,
     bundles: tuple[Path, ...],
+    threads: int,
     markdown: Path | None,
     as_json: bool,
 ) -> None:
@@ -85,12 +88,14 @@ def evaluate(
             raise click.UsageError("--robustness is of the centre crop: leave --ten-crop out.")
         if detector is not None:
             raise click.UsageError("--robustness changes faces that are cut out: leave --detector out.")
-        _show_robustness(_Measurement(network, data, reading, weights, labels, split, bundles), markdown, as_json)
+        _show_robustness(
+            _Measurement(network, data, reading, weights, labels, split, bundles, threads), markdown, as_json
+        )
         return
     if bundles or markdown is not None:
         raise click.UsageError("--bundle and --markdown go with --robustness.")
     reading = replace(reading, detector=detector)
-    _show_scores(network, data, reading, weights, labels, split, ten_crop, as_json)
+    _show_scores(network, data, reading, weights, labels, split, threads, ten_crop, as_json)
 
 
 def _show_scores(
@@ -100,6 +105,7 @@ def _show_scores(
     weights: Path | None,
     labels: tuple[str, ...] | None,
     split: str,
+    threads: int,
     ten_crop: bool,
     as_json: bool,
 ) -> None:
@@ -111,6 +117,7 @@ def _show_scores(
         faces.split(split)  # or EmptyData, before torch is loaded
         load_torch(shown)
         from edgefer.training.evaluation import scores
+        from edgefer.training.torch_settings import torch_threads
         from edgefer.training.weights import labelled, load_trained_model
 
         network = labelled(network, weights, labels)
@@ -120,7 +127,8 @@ def _show_scores(
         faces.split(split).found_only()  # or EmptyData, of this split
         faces = faces.found_only()
         shown.progress.step("", f"running {images} images", 0, None)
-        result = scores(model.network, network, faces, split, ten_crop)
+        with torch_threads(threads):
+            result = scores(model.network, network, faces, split, ten_crop)
     detection = None if reading.detector is None else Detection.of(reading.detector, images, result)
     if as_json:
         record = {"arch": network.name, "weights_sha256": model.sha256, "split": split, "scores": result}
@@ -147,6 +155,7 @@ class _Measurement:
     labels: tuple[str, ...] | None
     split: str
     bundles: tuple[Path, ...]
+    threads: int
 
     def run(self) -> RobustnessRecord:
         """Check the bundles before the data are read, and the data before torch is loaded."""
@@ -157,12 +166,14 @@ class _Measurement:
             test = read_data(shown, self.data, self.network.resize, self.reading).split(self.split)
             load_torch(shown)
             from edgefer.training.evaluation import measure_robustness
+            from edgefer.training.torch_settings import torch_threads
             from edgefer.training.weights import labelled, load_trained_model
 
             network = labelled(self.network, self.weights, self.labels)
             model = load_trained_model(network, self.weights, shown.progress)
             test = faces_of_classes(shown, test, network)
-            return measure_robustness(model, network, test, self.split, bundles, shown.progress)
+            with torch_threads(self.threads):
+                return measure_robustness(model, network, test, self.split, bundles, shown.progress)
 
 
 def _show_robustness(measurement: _Measurement, markdown: Path | None, as_json: bool) -> None:

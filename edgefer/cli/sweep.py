@@ -24,6 +24,7 @@ from edgefer.cli.common import (
 )
 from edgefer.cli.progress import display, training
 from edgefer.cli.streams import say
+from edgefer.cli.threads import all_cores
 from edgefer.cli.train import pairs
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def sweep(
         return
     definition = _definition(name, archs, recipe, grid)
     more = pairs(settings, epochs=epochs)
-    cores = threads or (1 if address else os.cpu_count() or 1)
+    cores = threads or (1 if address else all_cores())
     runs = expand(definition, SweepOptions(more, seeds, cores, teachers, only))
     outcomes = {} if data is None else _train(runs, data, out, address)
     _print_table(definition, runs, out, as_json)

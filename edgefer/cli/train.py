@@ -28,6 +28,7 @@ from edgefer.cli.common import (
 )
 from edgefer.cli.progress import display
 from edgefer.cli.streams import say
+from edgefer.cli.threads import torch_threads_option
 from edgefer.runtime.labels import LABELS
 
 if TYPE_CHECKING:
@@ -160,9 +161,7 @@ _SPLITS = (
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all that is random."
 )
-@click.option(
-    "--threads", type=COUNT, default=lambda: os.cpu_count() or 1, metavar="N", help="CPU threads; default: all cores."
-)
+@torch_threads_option
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),

@@ -79,9 +79,10 @@ def _choice(record: TrainingRecord) -> str:
 
 
 def _started(record: TrainingRecord) -> list[str]:
-    if record.pretrained is None:
-        return []
-    return ["", f"It started from `{record.pretrained['file']}`, SHA-256 {record.pretrained['sha256']}."]
+    """The files that it began with and learned from; of a bank its teachers too."""
+    files = [("Started from", record.pretrained), *(("Learned from", each) for each in record.teachers)]
+    lines = [f"- {how} `{each['file']}`, SHA-256 {each['sha256']}." for how, each in files if each]
+    return ["", *lines] if lines else []
 
 
 def _machine(record: TrainingRecord) -> str:

@@ -54,7 +54,7 @@ def test_json_and_markdown_of_a_float_network_and_its_bundles(run: Run, few: Pat
 
 
 def test_unchanged_faces_have_the_accuracy_of_eval(run: Run, few: Path) -> None:
-    plain = json.loads(run("eval", "--arch", "ean", "--data", few, "--json").fine())
+    plain = json.loads(run("eval", "--arch", "ean", "--data", few, "--threads", 1, "--json").fine())
     (model,) = records.parse(RobustnessRecord, run(*LINE, few, "--json").fine(), "standard output").models
     assert model.accuracy[UNCHANGED.name] == plain["scores"]["accuracy"]
     assert model.sha256 == plain["weights_sha256"]

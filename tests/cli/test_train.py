@@ -60,8 +60,9 @@ def test_train_without_a_class(run: Run, tmp_path: Path) -> None:
 
 
 def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> None:
-    line = ("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path, "--pretrained")
-    found = json.loads(run(*line, "ean", "--json").out)
+    line = ("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1)
+    found = json.loads(run(*line, "--pretrained", "ean", "--json", "--out", tmp_path / "done").out)
+    line = (*line, "--out", tmp_path / "next", "--pretrained")
     assert "--pretrained ean " in found["command"]
     assert found["pretrained"] == {"file": SHIPPED.name, "sha256": sha256(SHIPPED)}
     run(*line, "lcnn").fails(8, "lcnn.safetensors holds the weights of another network")

@@ -237,7 +237,11 @@ def load_policy(name: str, threads: int = 1) -> FirstThatFinds:
     ready = [(row.name, load_detector(row.name, threads)) for row in rows if not row.lacking]
     if not ready:
         ways = " or ".join(f"`{row.set_up_by}`" for row in rows)
-        raise NotSetUp(f"no face detector for {name} is set up: run {ways} once; `edgefer detector list` shows all.")
+        others = ", ".join(row.name for row in _ROWS if row.packages and not row.set_up_by)
+        raise NotSetUp(
+            f"no face detector for {name} is set up: run {ways} once, or choose one that needs no setup ({others}); "
+            "`edgefer detector list` shows all."
+        )
     return FirstThatFinds(ready)
 
 
