@@ -96,8 +96,8 @@ def render_seeds(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         seed = re.search(r" --seed (\d+)", row["command"])
         if seed and row["private_ten"] is not None:
-            command = re.sub(r" --(seed|threads) \d+", "", _current_names(row["command"]))  # threads change rounding only
-            groups[command][int(seed[1])] = row
+            same = re.sub(r" --(seed|threads) \d+", "", _current_names(row["command"]))  # threads change roundings
+            groups[same][int(seed[1])] = row
     keys = ("public", "private", "private_ten")
     cells = [
         (
