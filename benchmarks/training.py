@@ -29,7 +29,7 @@ from edgefer.runtime import machine, records
 from edgefer.runtime.terminal_table import markdown
 from edgefer.training import loop, recipes
 from edgefer.training.augment import augment, grey
-from edgefer.training.torch_settings import keep_freed_pages
+from edgefer.training.torch_settings import deterministic, keep_freed_pages
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "results" / "training.json", HERE / "tables" / "training.md"
@@ -63,7 +63,7 @@ def batches(layout: torch.memory_format) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches as edgefer makes them: augmented as tensors, all at once."""
     random = torch.Generator().manual_seed(0)
     for index in torch.randperm(len(FACES), generator=random).split(BATCH):
-        x = augment(grey(FACES[index.numpy()]), CROP, 0.0, 0.0, random).expand(-1, 3, -1, -1)
+        x = augment(grey(FACES[index.numpy()]), CROP, recipes.Augmentation(), random).expand(-1, 3, -1, -1)
         yield x.contiguous(memory_format=layout), LABELS[index]
 
 
@@ -92,8 +92,17 @@ def measure() -> dict[str, Any]:
     }
     keep_freed_pages()
     settings["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
-    network = loop.start(ean, recipes.get_recipe("plain")).network.train()
-    settings["and ReLU in place, which is edgefer's loop"] = seconds(batches(last), network)
+    recipe = recipes.get_recipe("plain")
+    settings["and ReLU in place"] = seconds(batches(last), loop.start(ean, recipe).network.train())
+    torch.use_deterministic_algorithms(True)
+    settings["and deterministic, new tensors filled with nan"] = seconds(
+        batches(last), loop.start(ean, recipe).network.train()
+    )
+    torch.use_deterministic_algorithms(False)
+    with deterministic(True):
+        settings["and not filled, which is edgefer's loop"] = seconds(
+            batches(last), loop.start(ean, recipe).network.train()
+        )
     return {
         "seconds": settings,
         "precision": precisions(),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils import deterministic as torch_deterministic
 
 from edgefer.arch import get_arch
 from edgefer.benchmark import torch_worker
@@ -63,11 +64,13 @@ def test_leaves_weights_record_and_curves(trained: tuple[Path, TrainingRecord]) 
 
 def test_leaves_torch_as_it_was(data: Dataset, tmp_path: Path) -> None:
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    assert torch_deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(3)
     try:
         run.train(replace(PLAN, recipe=replace(SHORT, epochs=1)), data, tmp_path, SILENT)
         assert torch.get_num_threads() == 3
         assert torch.are_deterministic_algorithms_enabled() == before[1]
+        assert torch_deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     finally:
         torch.set_num_threads(before[0])
 
