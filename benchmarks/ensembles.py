@@ -35,7 +35,7 @@ from edgefer.runtime.terminal_table import markdown
 from edgefer.training import evaluation, weights
 from edgefer.training.augment import augment, grey, to_channels
 from edgefer.training.recipes import Augmentation, get_recipe
-from edgefer.training.torch_settings import torch_threads
+from edgefer.training.torch_settings import keep_freed_pages, torch_threads
 
 HERE = Path(__file__).parent
 FACES, BATCH, SEED = 10_000, 500, 1
@@ -170,6 +170,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure, write the record and its table."""
     arguments = parser().parse_args()
+    keep_freed_pages()
     with torch_threads(1):
         record = measure(arguments)
     write_atomic(HERE / "results" / f"{arguments.name}.json", f"{json.dumps(record, indent=2)}\n".encode())

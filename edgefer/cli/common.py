@@ -232,10 +232,16 @@ def require_packages(extra: str, *packages: str) -> None:
 
 
 def load_torch(shown: Display) -> None:
-    """Import torch, which takes seconds, and say so."""
+    """Import torch, which takes seconds, and say so; from then on this process keeps the memory that torch frees.
+
+    That is the command's to do, not the library's: it can't be set back, and the process may be its caller's.
+    """
     from edgefer.runtime.process import import_quietly
 
     import_quietly("torch", shown.progress)
+    from edgefer.training.torch_settings import keep_freed_pages
+
+    keep_freed_pages()
 
 
 @contextlib.contextmanager
