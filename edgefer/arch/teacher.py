@@ -2,7 +2,8 @@
 
 He et al., "Deep residual learning for image recognition", CVPR 2016, section 4.2, with one basic block a stage and
 shortcuts without a projection; the widths are ours. Dense 3x3 convolutions only: they are what a CPU computes at full
-speed, so that in bfloat16 it trains at half of EAN's or more with 16 times the arithmetic (benchmarks/tables/training.md).
+speed, so that in bfloat16 it trains at half of EAN's speed or more, with 16 times the arithmetic
+(benchmarks/tables/training.md).
 """
 
 from __future__ import annotations
