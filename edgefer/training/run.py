@@ -13,7 +13,7 @@ import torch
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData, OutputFailed
+from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
 from edgefer.runtime.training_record import Epoch, TrainingRecord
@@ -49,11 +49,10 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> TrainingR
 
     Under torchrun the processes share the work and the folder; the main process writes (training.parallel).
     The network learns from Training, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
-    On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, Diverged;
-    OutputFailed also where the folder has a finished training of this network.
+    On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint,
+    OutputFailed, Diverged.
     """
     _require_device(plan.device)
-    _require_unfinished(plan, out)
     keep_freed_pages()
     with parallel.process_group(plan.device), torch_threads(plan.threads), deterministic(plan.device == "cpu"):
         return _train(plan, data, out, listener)
@@ -68,19 +67,6 @@ def _require_device(device: str) -> None:
         )
 
 
-def _require_unfinished(plan: Plan, out: Path) -> None:
-    """Raise OutputFailed where hours of training would be overwritten; a checkpoint says that this one is to end."""
-    finished = out / f"{plan.arch.name}.json"
-    if finished.exists() and not _checkpoint(plan, out).exists():
-        raise OutputFailed(
-            f"{finished} is of a finished training: choose another folder with --out, or move it away to train again."
-        )
-
-
-def _checkpoint(plan: Plan, out: Path) -> Path:
-    return out / f"{plan.arch.name}.checkpoint"
-
-
 def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> TrainingRecord:
     data = data.resized(plan.arch.resize)
     training_data = _training_data(plan, data)
@@ -92,7 +78,7 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> Training
     state = loop.start(plan.arch, plan.recipe, plan.device)
     if pretrained is not None:
         loop.start_from(state, pretrained.network.state_dict())
-    saved = _checkpoint(plan, out)
+    saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.load_checkpoint(saved, state, settings, listener.note)
     for epoch in state.curve:

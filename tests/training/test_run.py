@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, verify
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile, OutputFailed
+from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.training_record import Epoch, TrainingRecord
 from edgefer.training import evaluation, loop, model_card, recipes, run, weights
@@ -93,18 +92,6 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     run.train(PLAN, data, tmp_path, run.Listener(lambda e: epochs.append(e.epoch), lambda _: None))
     assert epochs == [1, 2, 3]
     assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
-
-
-def test_a_finished_training_is_not_overwritten(
-    data: Dataset, trained: tuple[Path, TrainingRecord], tmp_path: Path
-) -> None:
-    done = tmp_path / "ean.json"
-    shutil.copy(trained[0] / "ean.json", done)
-    before = done.read_bytes()
-    with pytest.raises(OutputFailed, match=r"ean\.json is of a finished training: choose another folder with --out"):
-        run.train(PLAN, data, tmp_path, SILENT)
-    assert [path.name for path in tmp_path.iterdir()] == ["ean.json"]
-    assert done.read_bytes() == before
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
