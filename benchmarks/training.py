@@ -95,17 +95,16 @@ def measure() -> dict[str, Any]:
     keep_freed_pages()
     evaluation["freed pages kept, as in edgefer's commands"] = evaluated(ean)
     settings["and freed pages kept"] = seconds(batches(last), ean.build(seed=0).to(memory_format=last))  # type: ignore[call-overload]
-    recipe = recipes.get_recipe("plain")
-    settings["and ReLU in place"] = seconds(batches(last), loop.start(ean, recipe).network.train())
+
+    def started() -> float:
+        return seconds(batches(last), loop.start(ean, recipes.get_recipe("plain")).network.train())
+
+    settings["and ReLU in place"] = started()
     torch.use_deterministic_algorithms(True)
-    settings["and deterministic, new tensors filled with nan"] = seconds(
-        batches(last), loop.start(ean, recipe).network.train()
-    )
+    settings["and deterministic, new tensors filled with nan"] = started()
     torch.use_deterministic_algorithms(False)
     with deterministic(True):
-        settings["and not filled, which is edgefer's loop"] = seconds(
-            batches(last), loop.start(ean, recipe).network.train()
-        )
+        settings["and not filled, which is edgefer's loop"] = started()
     return {
         "seconds": settings,
         "evaluation": evaluation,

@@ -234,7 +234,7 @@ def require_packages(extra: str, *packages: str) -> None:
 def load_torch(shown: Display) -> None:
     """Import torch, which takes seconds, and say so; from then on this process keeps the memory that torch frees.
 
-    That is the command's to do, not the library's: it can't be set back, and the process may be its caller's.
+    It can't be set back, so of the library's functions, which run in their caller's process, only a training does it.
     """
     from edgefer.runtime.process import import_quietly
 

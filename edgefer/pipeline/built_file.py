@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefer.arch import Arch
 from edgefer.pipeline.targets import Precision, Target
-from edgefer.runtime import contract, engines, units
+from edgefer.runtime import contract, engines, machine, units
 from edgefer.runtime.bundle import (
     GOLDEN_INPUT,
     GOLDEN_OUTPUT,
@@ -204,8 +203,7 @@ def require_equal(built: BuiltFile, faces: NDArray[np.uint8], answers: NDArray[n
 
 def thread_counts() -> list[int]:
     """One, two, and as many as this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return sorted({1, 2, allowed or 1})
+    return sorted({1, 2, machine.usable_cores()})
 
 
 def _apart(some: NDArray[np.float32], others: NDArray[np.float32]) -> float:

@@ -60,14 +60,13 @@ def test_train_without_a_class(run: Run, tmp_path: Path) -> None:
 
 
 def test_train_from_weights_that_ship(run: Run, csv: Path, tmp_path: Path) -> None:
-    line = ("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1)
-    found = json.loads(run(*line, "--pretrained", "ean", "--json", "--out", tmp_path / "done").out)
-    start = (*line, "--out", tmp_path / "next", "--pretrained")
+    line = ("train", "--arch", "ean", "--data", csv, "--epochs", 1, "--threads", 1, "--out", tmp_path, "--pretrained")
+    found = json.loads(run(*line, "ean", "--json").out)
     assert "--pretrained ean " in found["command"]
     assert found["pretrained"] == {"file": SHIPPED.name, "sha256": sha256(SHIPPED)}
-    run(*start, "lcnn").fails(8, "lcnn.safetensors holds the weights of another network")
-    run(*start, "een").fails(4, "no weights at een", "what ships by its name (ean, lcnn, ")
-    run(*start, tmp_path / "none.safetensors").fails(4, "no weights at", "give a .safetensors file")
+    run(*line, "lcnn").fails(8, "lcnn.safetensors holds the weights of another network")
+    run(*line, "een").fails(4, "no weights at een", "what ships by its name (ean, lcnn, ")
+    run(*line, tmp_path / "none.safetensors").fails(4, "no weights at", "give a .safetensors file")
 
 
 def test_eval_on_images_that_training_holds_too(run: Run, tmp_path: Path) -> None:
