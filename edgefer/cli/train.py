@@ -256,4 +256,4 @@ def _print_scores(record: TrainingRecord, stem: Path) -> None:
         click.echo(f"PrivateTest: {private.accuracy:.2f} % centre crop, {private.ten_crop:.2f} % ten crops")
         if private.unseen is not None:
             click.echo(f"on the {private.unseen_images} images that Training does not hold: {private.unseen:.2f} %")
-    say(f"wrote {stem}.safetensors, .json (the record), .png (the curves), .md (the model card)")
+    say(f"{stem}.safetensors has the weights, .json the record, .png the curves, .md the model card")

@@ -105,11 +105,24 @@ def start(arch: Arch, recipe: Recipe, device: str = "cpu") -> State:
             module.inplace = True  # a third of a batch's time is ReLUs' fresh memory (benchmarks/tables/training.md)
         if isinstance(module, nn.Dropout):
             module.p *= recipe.dropout_scale
-    average = None
-    if recipe.average:
-        decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    average = running_average(network, recipe.average) if recipe.average else None
     return State(network, _optimizer(network, recipe), average)
+
+
+def running_average(network: nn.Module, decay: float) -> AveragedModel:
+    """The average of a network's weights and statistics over its steps, with less decay in the first ones.
+
+    They go by TensorFlow's ExponentialMovingAverage with num_updates. A short training would else keep much of the
+    weights that it began with: with 0.999 throughout, 80 steps leave 92 % of them.
+    """
+
+    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor) -> None:
+        done = int(average.n_averaged)  # the same as steps, but never on a GPU, which would have to be waited for
+        mean = get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))  # type: ignore[no-untyped-call]
+        mean(averages, weights, steps)
+
+    average = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    return average
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -70,7 +70,8 @@ class Recipe:
     dropout_scale  what the probabilities of the network's own dropout are multiplied by (0: none)
     balanced       classes are drawn equally often (EfficientFace's oversampling, training.schedule)
     choose         the epoch that is kept: the best on PublicTest (nll: by its NLL), or the last one
-    average        decay of the running average of the weights, which is what is evaluated and kept (0: none)
+    average        decay of the running average of the weights, which is what is evaluated and kept (0: none); less in
+                   the first steps
     """
 
     name: str

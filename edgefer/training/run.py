@@ -13,7 +13,7 @@ import torch
 from edgefer.arch import get_arch
 from edgefer.data.dataset import Dataset, fingerprint
 from edgefer.runtime import __version__, machine, records
-from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData
+from edgefer.runtime.errors import BadData, BadSetting, Diverged, EmptyData, OutputFailed
 from edgefer.runtime.files import sha256, shipped_folder, write_atomic
 from edgefer.runtime.progress import Progress
 from edgefer.runtime.training_record import Epoch, TrainingRecord
@@ -49,8 +49,8 @@ def train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> TrainingR
 
     Under torchrun the processes share the work and the folder; the main process writes (training.parallel).
     The network learns from Training, PublicTest chooses the epoch, PrivateTest (if there is one) is scored once.
-    On a GPU the weights are not the same each time. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint,
-    OutputFailed, Diverged.
+    On a GPU the weights are not the same each time. A training that is finished there is not repeated, and another one
+    not overwritten. Raises EmptyData, BadSetting, BadWeights, BadCheckpoint, BadRecord, OutputFailed, Diverged.
     """
     _require_device(plan.device)
     keep_freed_pages()
@@ -74,11 +74,14 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> Training
     if plan.pretrained is not None:
         pretrained = weights.load_trained_model(plan.arch, plan.pretrained, Progress(note=listener.note))
     settings = _settings(plan, data)
+    saved = out / f"{plan.arch.name}.checkpoint"
+    if not saved.exists() and (finished := _finished(plan, data, out)) is not None:
+        listener.note(f"{out / plan.arch.name}.json is of this training, which is finished: nothing was trained.")
+        return finished
     torch.manual_seed(plan.seed)
     state = loop.start(plan.arch, plan.recipe, plan.device)
     if pretrained is not None:
         loop.start_from(state, pretrained.network.state_dict())
-    saved = out / f"{plan.arch.name}.checkpoint"
     if saved.exists():
         checkpoint.load_checkpoint(saved, state, settings, listener.note)
     for epoch in state.curve:
@@ -95,6 +98,22 @@ def _train(plan: Plan, data: Dataset, out: Path, listener: Listener) -> Training
         saved.unlink()
         _best_so_far(plan, out).unlink(missing_ok=True)
     return record
+
+
+def _finished(plan: Plan, data: Dataset, out: Path) -> TrainingRecord | None:
+    """The record of this training, if the folder has its weights; raises OutputFailed if it has those of another."""
+    path, written = out / f"{plan.arch.name}.json", out / f"{plan.arch.name}.safetensors"
+    if not path.exists() or not written.exists():
+        return None
+    record = records.read(TrainingRecord, path)
+    how = (record.edgefer, record.command, record.recipe) == (__version__, command(plan, data), asdict(plan.recipe))
+    shown = (record.data, record.teachers, record.pretrained) == (fingerprint(data), *_started_from(plan))
+    if how and shown and record.weights_sha256 == sha256(written):
+        return record
+    raise OutputFailed(
+        f"{path} is of another training, which is finished (`{record.command}`): choose another folder with --out, or "
+        "move these files away."
+    )
 
 
 def _best_so_far(plan: Plan, out: Path) -> Path:
@@ -169,6 +188,7 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> Training
     _write_weights(plan, state, path)
     best = schedule.chosen_epoch(plan.recipe, state.curve).epoch
     private = evaluation.scores(network, plan.arch, data, "PrivateTest") if data.has("PrivateTest") else None
+    teachers, pretrained = _started_from(plan)
     record = TrainingRecord(
         arch=name,
         command=command(plan, data),
@@ -184,8 +204,8 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> Training
         environment=machine.describe_environment(PACKAGES, plan.threads),
         gpu=torch.cuda.get_device_name() if plan.device == "cuda" else None,
         curve=state.curve,
-        teachers=_teachers_on_record(plan),
-        pretrained=None if plan.pretrained is None else _file_and_checksum(plan.pretrained),
+        teachers=teachers,
+        pretrained=pretrained,
     )
     records.write(out / f"{name}.json", record)
     write_atomic(out / f"{name}.md", model_card.render(record).encode())
@@ -193,11 +213,12 @@ def _finish(plan: Plan, data: Dataset, state: loop.State, out: Path) -> Training
     return record
 
 
-def _teachers_on_record(plan: Plan) -> list[dict[str, str]]:
-    """The teachers' weights; of a bank its file too, and the teachers whose logits it holds."""
+def _started_from(plan: Plan) -> tuple[list[dict[str, str]], dict[str, str] | None]:
+    """The files of the teachers (of a bank itself, and those whose logits it holds), and of the first weights."""
+    pretrained = None if plan.pretrained is None else _file_and_checksum(plan.pretrained)
     if plan.bank is None:
-        return [_file_and_checksum(path) for path in plan.teachers]
-    return [_file_and_checksum(plan.bank), *bank.read_settings(plan.bank).teachers]
+        return [_file_and_checksum(path) for path in plan.teachers], pretrained
+    return [_file_and_checksum(plan.bank), *bank.read_settings(plan.bank).teachers], pretrained
 
 
 def _file_and_checksum(path: Path) -> dict[str, str]:

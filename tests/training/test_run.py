@@ -24,7 +24,7 @@ from edgefer.pipeline.build import BuildJob, CalibrationOptions, build_bundle
 from edgefer.pipeline.targets import get_target
 from edgefer.runtime import records, verify
 from edgefer.runtime.bench_record import Settings
-from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile
+from edgefer.runtime.errors import BadCheckpoint, BadWeights, Diverged, EmptyData, MissingFile, OutputFailed
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.runtime.training_record import Epoch, TrainingRecord
 from edgefer.training import evaluation, loop, model_card, recipes, run, weights
@@ -92,6 +92,21 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     run.train(PLAN, data, tmp_path, run.Listener(lambda e: epochs.append(e.epoch), lambda _: None))
     assert epochs == [1, 2, 3]
     assert (tmp_path / "ean.safetensors").read_bytes() == (trained[0] / "ean.safetensors").read_bytes()
+
+
+def test_a_finished_training_is_not_repeated_and_no_other_one_written_over_it(
+    data: Dataset, trained: tuple[Path, TrainingRecord]
+) -> None:
+    out, record = trained
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    epochs: list[Epoch] = []
+    notes: list[str] = []
+    assert run.train(PLAN, data, out, run.Listener(epochs.append, lambda _: None, notes.append)) == record
+    assert not epochs and len(notes) == 1 and "is of this training, which is finished: nothing was trained" in notes[0]
+    another = r"ean\.json is of another training, .* --seed 7 --threads 1`\): choose another folder with --out"
+    with pytest.raises(OutputFailed, match=another):
+        run.train(replace(PLAN, seed=8), data, out, SILENT)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
