@@ -50,6 +50,12 @@ def test_targets_record_is_of_the_shipped_weights_and_every_target() -> None:
         assert row["accuracy"]["exact"]["accuracy"] == shipped.private.accuracy
 
 
+def test_table_of_calibrations_is_rendered_from_its_record_of_the_shipped_weights() -> None:
+    record = json.loads((BENCHMARKS / "results" / "ean-calibrations.json").read_text())
+    assert (BENCHMARKS / "tables" / "ean-calibrations.md").read_text() == script("calibrations").render(record)
+    assert record["weights_sha256"] == sha256(shipped_folder("weights") / "ean.safetensors")
+
+
 def test_bench_table_is_rendered_from_its_record() -> None:
     from edgefer.benchmark.report import record_page
     from edgefer.runtime import records

@@ -20,7 +20,7 @@ from edgefer.runtime.training_record import Scores, TrainingRecord
 from edgefer.training.recipes import current_names
 
 DATASET = "FER2013"
-SHIPPED_RECIPE = "edgefer"  # the recipe of the shipped weights stands for rows with a teacher, whatever their way
+SHIPPED_RECIPES = ("edgefer", "edgefer-bank")  # they stand for rows with a teacher, whatever their way
 _SPLITS = {"test": "PrivateTest", "validation": "PublicTest"}
 TEN_CROPS = "ean-"  # Kong et al., section 4.2 and Figure 8: tables whose accuracies are of ten crops
 NOT_TRAINED = Missing("not trained here")
@@ -54,7 +54,7 @@ def _trained_alike(record: TrainingRecord, training: str) -> bool:
     """
     name = str(record.recipe["name"])
     had_teacher = bool(record.recipe.get("alpha")) or "distribution" in name
-    return had_teacher and (training in name or name == SHIPPED_RECIPE) if training else not had_teacher
+    return had_teacher and (training in name or name in SHIPPED_RECIPES) if training else not had_teacher
 
 
 def _has_settings(record: TrainingRecord, settings: dict[str, str]) -> bool:
