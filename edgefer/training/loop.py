@@ -27,6 +27,7 @@ from edgefer.training.muon import Muon, parameter_groups
 from edgefer.training.recipes import Plan, Recipe
 from edgefer.training.torch_settings import precision
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 EPOCH_SEEDS = 1_000_003  # spreads (seed, epoch) pairs so that no two runs share a stream
 RANK_SEEDS = 1 << 48  # beyond the seeds of all epochs, so that no two processes draw the same dropout
 
@@ -116,7 +117,7 @@ def running_average(network: nn.Module, decay: float) -> AveragedModel:
     weights that it began with: with 0.999 throughout, 80 steps leave 92 % of them.
     """
 
-    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor) -> None:
+    def update(averages: Tensors, weights: Tensors, steps: Tensor | int) -> None:
         done = int(average.n_averaged)  # the same as steps, but never on a GPU, which would have to be waited for
         mean = get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))  # type: ignore[no-untyped-call]
         mean(averages, weights, steps)
