@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import SPLITS
+from edgefer.data.dataset import SPLITS, other_synthetic_faces
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
+from edgefer.training import evaluation
+from edgefer.training.weights import load_trained_model
 
 SIDE = 48
 SHIPPED = sorted(path.stem for path in shipped_folder("weights").glob("*.safetensors"))  # networks with weights
@@ -40,6 +43,21 @@ def write_csv(path: Path, per_class: dict[str, int] | None = None, seed: int = 0
             labels = np.tile(np.arange(7), count)
             for label, image in zip(labels, pictures(labels, seed + number), strict=True):
                 writer.writerow((label, " ".join(map(str, image.ravel())), usage))
+    return path
+
+
+def write_sure_csv(path: Path) -> Path:
+    """A fer2013.csv of drawn faces, labelled in turn, that the shipped EAN is sure of: int8 answers as float does."""
+    arch, drawn = get_arch("ean"), other_synthetic_faces(256).resized(SIDE)
+    grey = replace(drawn, pixels=np.asarray(drawn.pixels)[..., :1])
+    surest = evaluation.logits(load_trained_model(arch, None).network, grey, arch).topk(2).values
+    rows = (surest[:, 0] - surest[:, 1]).argsort(descending=True)[:21].numpy()
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("emotion", "pixels", "Usage"))
+        for number, row in enumerate(rows):
+            pixels = " ".join(map(str, grey.pixels[row].ravel()))
+            writer.writerows((number % len(LABELS), pixels, split) for split in SPLITS)
     return path
 
 

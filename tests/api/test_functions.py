@@ -14,7 +14,7 @@ import edgefer
 from edgefer.runtime import errors, records
 from edgefer.runtime.progress import Progress
 from tests.cli.made import Ran, Run, in_process
-from tests.made import write_csv
+from tests.made import write_sure_csv
 
 METHOD: Any = "mean"
 
@@ -36,7 +36,7 @@ def test_build_is_the_commands(run: Run, tmp_path: Path) -> None:
 
 
 def test_verify_is_the_commands(run: Run, dist: Path, tmp_path: Path) -> None:
-    data, fp32 = write_csv(tmp_path / "fer2013.csv"), dist / "ean.onnx-fp32"
+    data, fp32 = write_sure_csv(tmp_path / "fer2013.csv"), dist / "ean.onnx-fp32"
     check = edgefer.verify(dist / "ean.onnx-int8", data, float_baseline=fp32)
     (printed,) = json.loads(run("verify", dist / "ean.onnx-int8", "--data", data, "--float", fp32, "--json").out)
     assert printed == as_json(check.record())
@@ -66,7 +66,7 @@ def test_progress_is_told(dist: Path, tmp_path: Path) -> None:
     steps: list[tuple[str, str, int, int | None]] = []
     edgefer.verify(
         dist / "ean.onnx-int8",
-        write_csv(tmp_path / "fer2013.csv"),
+        write_sure_csv(tmp_path / "fer2013.csv"),
         float_baseline=dist / "ean.onnx-fp32",
         progress=Progress(step=lambda *told: steps.append(told)),
     )

@@ -10,7 +10,7 @@ import pytest
 
 import edgefer
 from edgefer.runtime.golden import golden_png
-from tests.made import write_csv
+from tests.made import write_sure_csv
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | 
 def test_examples_run(dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(dist / "ean.tflite-int8", tmp_path / "dist" / "ean.tflite-int8")
     (tmp_path / "face.png").write_bytes(golden_png())
-    write_csv(tmp_path / "fer2013.csv")
+    write_sure_csv(tmp_path / "fer2013.csv")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     assert len(BLOCKS) >= 8

@@ -114,7 +114,7 @@ def test_build_into_a_read_only_folder(run: Run, mount: Mount, made: Path) -> No
 
 
 def test_build_into_a_full_folder(run: Run, quick: None, mount: Mount, made: Path) -> None:
-    place = mount("size=320k")
+    place = mount("size=352k")
     shutil.copytree(made / FP32, place / FP32)
     run(*BUILD, "--out", place).fails(13, str(place / FP32), "disk is full", "free some space")
     whole(place, FP32)

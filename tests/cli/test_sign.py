@@ -10,6 +10,7 @@ import pytest
 
 from edgefer.runtime import engines
 from tests.cli.made import FP32, INT8, Run, raising
+from tests.made import write_sure_csv
 
 DEMANDING: tuple[tuple[str, ...], ...] = (
     ("verify", "{bundle}"),
@@ -113,7 +114,8 @@ def test_commands_take_what_is_signed(run: Run, bundle: Path, keys: Path, monkey
     assert run("predict", bundle / "golden" / "picture.png", *demand).code == 2, "the shipped one is not signed"
 
 
-def test_the_float_bundle_has_to_be_signed_too(run: Run, made: Path, csv: Path, keys: Path, tmp_path: Path) -> None:
+def test_the_float_bundle_has_to_be_signed_too(run: Run, made: Path, keys: Path, tmp_path: Path) -> None:
+    csv = write_sure_csv(tmp_path / "fer2013.csv")
     folders = [shutil.copytree(made / name, tmp_path / "both" / name) for name in (FP32, INT8)]
     run("sign", folders[1], "--key", keys / "release.key").fine()
     verify = ("verify", folders[1], "--data", csv, "--float", folders[0], "--trusted", keys / "trusted")

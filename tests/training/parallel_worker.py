@@ -110,7 +110,7 @@ def main(folder: Path, data: Path) -> None:
     with parallel.process_group("cpu"):
         step(folder / "step.pt")
         norm(folder / "norm.pt")
-        print("same", same("ean"), same("dropout"))
+        print(f"same {same('ean')} {same('dropout')}\n", end="", flush=True)  # whole, also beside other processes
         for recipe in ("short", "rounds"):
             train(folder / f"plain-{recipe}", data, "plain", recipe)
         for network, recipe in (("ean", "rounds"), ("dropout", "short")):

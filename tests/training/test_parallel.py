@@ -115,7 +115,7 @@ def test_the_command_line_writes_once(tmp_path: Path, csv: Path) -> None:
     out = tmp_path / "out"
     short = ("--epochs", "2", "--set", "batch=8", "--set", "warmup=1", "--threads", "1", "--seed", "3")
     said = torchrun("-m", "edgefer", "train", "--arch", "ean", "--data", csv, "--out", out, *short)
-    assert said.count("wrote") == 1
+    assert said.count("has the weights") == 1
     assert {p.suffix for p in out.iterdir()} == {".json", ".md", ".png", ".safetensors"}
     record = records.read(TrainingRecord, out / "ean.json")
     assert record.curve[1].loss < record.curve[0].loss
