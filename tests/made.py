@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgefer.arch import get_arch
-from edgefer.data.dataset import SPLITS, other_synthetic_faces
+from edgefer.data.dataset import SPLITS, Dataset, other_synthetic_faces
 from edgefer.runtime.files import shipped_folder
 from edgefer.runtime.labels import FERPLUS, FERPLUS_NAME, LABELS
 from edgefer.training import evaluation
@@ -46,17 +46,21 @@ def write_csv(path: Path, per_class: dict[str, int] | None = None, seed: int = 0
     return path
 
 
-def write_sure_csv(path: Path) -> Path:
-    """A fer2013.csv of drawn faces, labelled in turn, that the shipped EAN is sure of: int8 answers as float does."""
+def sure_faces(count: int = 21) -> Dataset:
+    """Drawn faces, (N, 48, 48, 1), that the shipped EAN is sure of: int8 answers as float does, on any machine."""
     arch, drawn = get_arch("ean"), other_synthetic_faces(256).resized(SIDE)
     grey = replace(drawn, pixels=np.asarray(drawn.pixels)[..., :1])
     surest = evaluation.logits(load_trained_model(arch, None).network, grey, arch).topk(2).values
-    rows = (surest[:, 0] - surest[:, 1]).argsort(descending=True)[:21].numpy()
+    return grey.take((surest[:, 0] - surest[:, 1]).argsort(descending=True)[:count].numpy())
+
+
+def write_sure_csv(path: Path) -> Path:
+    """A fer2013.csv of `sure_faces`, labelled in turn."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("emotion", "pixels", "Usage"))
-        for number, row in enumerate(rows):
-            pixels = " ".join(map(str, grey.pixels[row].ravel()))
+        for number, face in enumerate(np.asarray(sure_faces().pixels)):
+            pixels = " ".join(map(str, face.ravel()))
             writer.writerows((number % len(LABELS), pixels, split) for split in SPLITS)
     return path
 

@@ -6,6 +6,7 @@ network itself, and only then torch is needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -266,7 +267,10 @@ def compare_outputs(there: NDArray[np.float32], here: NDArray[np.float32]) -> Sa
 def require_accuracy(name: str, check: AccuracyCheck) -> None:
     """Raise AccuracyDropped if the artifact is further from float than the limits allow."""
     if check.drop > DROP_LIMIT or check.agreement < AGREEMENT_LIMIT:
+        images = check.artifact.images
+        error = 100 * math.sqrt((1 - check.agreement / 100) / images)  # an image adds -1, 0 or 1 where answers differ
         raise AccuracyDropped(
-            f"{name} loses {check.drop} points on {check.split} (at most {DROP_LIMIT}) and agrees with float on "
-            f"{check.agreement} % (at least {AGREEMENT_LIMIT} %): calibrate it on more or other faces."
+            f"{name} loses {check.drop} points on {check.split} (at most {DROP_LIMIT}; the standard error of "
+            f"{images:,} images is at most {error:.2f}) and agrees with float on {check.agreement} % (at least "
+            f"{AGREEMENT_LIMIT} %): calibrate it on more or other faces."
         )
