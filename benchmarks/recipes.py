@@ -38,6 +38,7 @@ def ended(record: TrainingRecord) -> dict[str, Any]:
         "best": record.best_epoch,
         "training": max(epoch.train_accuracy for epoch in record.curve),
         "public": record.public.accuracy,
+        "public_nll": next(epoch.public_nll for epoch in record.curve if epoch.epoch == record.best_epoch),
         "public_ten": record.public.ten_crop,
         "private": None if private is None else private.accuracy,
         "private_ten": None if private is None else private.ten_crop,
@@ -58,6 +59,7 @@ def cut(path: Path, command: str) -> dict[str, Any]:
         "best": best["epoch"],
         "training": max(epoch["train_accuracy"] for epoch in curve),
         "public": best["public_accuracy"],
+        "public_nll": best.get("public_nll"),
         "public_ten": None,
         "private": None,
         "private_ten": None,
@@ -76,16 +78,38 @@ def render(rows: list[dict[str, Any]]) -> str:
             return OPEN if row.get("cut") else "not scored"
         return f"{value:.2f} %"
 
-    heads = ("network", "command", "epochs", "best", "Training", "PublicTest", "ten crops", "PrivateTest", "ten crops ")
-    keys = ("training", "public", "public_ten", "private", "private_ten")
+    def nll(row: dict[str, Any]) -> str:
+        return "not recorded" if row.get("public_nll") is None else f"{row['public_nll']:.3f}"
+
+    heads = (
+        "network",
+        "command",
+        "epochs",
+        "best",
+        "Training",
+        "PublicTest",
+        "NLL",
+        "ten crops",
+        "PrivateTest",
+        "ten crops ",
+    )
     cells = [
-        (row["arch"], f"`{row['command']}`", str(row["epochs"]), str(row["best"]), *(percent(row, key) for key in keys))
+        (
+            row["arch"],
+            f"`{row['command']}`",
+            str(row["epochs"]),
+            str(row["best"]),
+            percent(row, "training"),
+            percent(row, "public"),
+            nll(row),
+            *(percent(row, key) for key in ("public_ten", "private", "private_ten")),
+        )
         for row in sorted(rows, key=lambda row: -row["public"])
     ]
     return (
         "# What was tried\n\nWritten by `python benchmarks/recipes.py`; not edited by hand. FER2013; Training's "
         "accuracy is of augmented images, the best epoch was chosen on PublicTest (centre crop), by which the table is "
-        "sorted.\n\n"
+        "sorted, or is the last one; NLL is PublicTest's at that epoch.\n\n"
         f"{markdown(heads, cells)}\n{render_seeds(rows)}"
     )
 
