@@ -121,9 +121,9 @@ def test_training_of_the_shipped_weights_names_no_path(network: str) -> None:
 @pytest.mark.parametrize("network", SHIPPED)
 def test_what_the_shipped_weights_come_from_is_on_record(network: str) -> None:
     weights = BENCHMARKS.parent / "edgefer" / "weights"
-    folders = (weights, BENCHMARKS / "results" / "trainings", BENCHMARKS / "teachers")
+    folders = (weights, *(BENCHMARKS / name for name in ("results/trainings", "teachers", "students")))
     known = {json.loads(path.read_text())["weights_sha256"] for folder in folders for path in folder.glob("*.json")}
-    known |= set(re.findall(r"\b[0-9a-f]{64}\b", (BENCHMARKS / "students" / "README.md").read_text()))  # the bank
+    known |= set(re.findall(r"\b[0-9a-f]{64}\b", (BENCHMARKS / "students" / "README.md").read_text()))  # banks
     record = json.loads((weights / f"{network}.json").read_text())
     pretrained = record.get("pretrained")
     assert {each["sha256"] for each in [*record["teachers"], *([pretrained] if pretrained else [])]} <= known
