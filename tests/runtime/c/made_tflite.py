@@ -172,7 +172,7 @@ class MadeNetwork:
         return self._operator("FULLY_CONNECTED", operands, output, schema.FullyConnectedOptionsT())
 
     def softmax(self, x: int) -> int:
-        # A deep network's activations can be so large that C refuses a scale that small: numbers of 2^22 outputs' steps.
+        # A deep network's activations can be so large that C refuses a small scale: numbers of 2^22 outputs' steps.
         scale = max(self.random.uniform(0.01, 0.3), float(self._scale(x)) / 100)
         self._tensors[x].quantization.scale = np.array([scale], np.float32)
         options = schema.SoftmaxOptionsT()

@@ -161,7 +161,7 @@ def test_made_networks_answer_like_litert(made: tuple[MadeNetwork, int]) -> None
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=24, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(made_networks())
 def test_many_made_networks_answer_like_litert(made: tuple[MadeNetwork, int]) -> None:
     check(*made, "-O1")
