@@ -55,15 +55,20 @@ def judge(faces: Dataset) -> Judge:
     """Compares a bundle with its float network, which answers once, on PrivateTest or on the splits that are named."""
 
     @cache
-    def prepared(network: str, splits: tuple[str, ...]) -> tuple[Dataset, NDArray[np.bool_] | None]:
+    def chosen(splits: tuple[str, ...]) -> tuple[Dataset, NDArray[np.bool_] | None]:
         test = faces.take(np.concatenate([rows_of(split, faces.splits, faces.source) for split in splits]))
-        return test.resized(get_arch(network).resize), unseen_rows(test, faces)
+        return test, unseen_rows(test, faces)
+
+    @cache
+    def prepared(network: str, splits: tuple[str, ...]) -> Dataset:
+        return chosen(splits)[0].resized(get_arch(network).resize)
 
     exact: dict[tuple[str, tuple[str, ...]], verify.FloatBaseline] = {}
 
     def compared(bundle: Bundle, *splits: str) -> verify.AccuracyCheck:
         splits = splits or ("PrivateTest",)
-        (test, unseen), of = prepared(bundle.manifest.arch, splits), (bundle.manifest.weights_sha256, splits)
+        test, unseen = prepared(bundle.manifest.arch, splits), chosen(splits)[1]
+        of = (bundle.manifest.weights_sha256, splits)
         if of not in exact:
             exact[of] = run_float_baseline(bundle, test, None)
         answers = verify.run_faces(bundle, test.pixels)

@@ -196,7 +196,7 @@ def test_a_bench_has_memory_and_no_times(target: str, dist: Path, tmp_path: Path
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_golden_pair_holds_and_outputs_agree_with_this_machine(target: str, dist: Path, tmp_path: Path) -> None:
     faces = tmp_path / "faces.npy"
-    np.save(faces, np.repeat(sure_faces(4).pixels, 3, axis=-1))
+    np.save(faces, np.repeat(sure_faces().pixels[:4], 3, axis=-1))
     task = Task(open_workload(dist / f"ean.{target}"), Settings(), check=Check(str(faces)))
     (there,) = emulated("rpi4-emulated").answers([task], lambda _: None)
     here = ask(task)

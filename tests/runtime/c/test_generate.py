@@ -161,9 +161,10 @@ def test_made_networks_answer_like_litert(made: tuple[MadeNetwork, int]) -> None
 
 
 @pytest.mark.long
-@settings(max_examples=24, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(made_networks())
-def test_many_made_networks_answer_like_litert(made: tuple[MadeNetwork, int]) -> None:
+@pytest.mark.parametrize("part", range(4))  # so that processes share the longest test
+@settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(made=made_networks())
+def test_many_made_networks_answer_like_litert(part: int, made: tuple[MadeNetwork, int]) -> None:
     check(*made, "-O1")
 
 
