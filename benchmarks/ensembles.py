@@ -1,12 +1,16 @@
 """Networks alone and together on PublicTest: a record and its table, by which teachers and students are chosen.
 
     python benchmarks/ensembles.py teachers --data fer2013.csv teacher.safetensors ...
-    python benchmarks/ensembles.py students --data fer2013.csv --average --batch-norm edgefer-bank seed1.safetensors ...
+    python benchmarks/ensembles.py students --data fer2013.csv --batch-norm edgefer-bank seed1.safetensors ...
+    python benchmarks/ensembles.py tails --data fer2013.csv --average mean.safetensors --teacher a.safetensors ... \\
+        tail1.safetensors ...
 
 Each network, then all of them by the mean of their probabilities (what a bank's students learn from). With --average
-also one network with the mean of their weights (Wortsman et al., "Model soups", ICML 2022), which are to come from one
-training: tails of it in other orders. With --batch-norm RECIPE each of these networks again with the statistics of its
-batch norms measured anew, on FACES faces of Training as that recipe shows them. PrivateTest is not read.
+FILE also one network with the mean of their weights (Wortsman et al., "Model soups", ICML 2022), which are to come from
+one training: tails of it in other orders; it is written to FILE. With --batch-norm RECIPE each of these networks again
+with the statistics of its batch norms measured anew, on FACES faces of Training as that recipe shows them. With
+--teacher FILE how far each network is from these teachers' mean probabilities, on PublicTest and on FACES faces of
+Training: as far on faces that it never saw means that it doesn't overfit. PrivateTest is not read.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
@@ -41,6 +47,7 @@ HERE = Path(__file__).parent
 FACES, BATCH, SEED = 10_000, 500, 1
 SIZE = 48  # FER2013's own
 PACKAGES = ("torch", "numpy")
+NAMES = ("teachers", "students", "tails")
 TOGETHER, AVERAGED, AGAIN = "mean of the probabilities", "mean of the weights", ", batch norm measured anew"
 
 
@@ -83,10 +90,16 @@ def average(networks: Sequence[nn.Module]) -> nn.Module:
     return result
 
 
+def some_rows(faces: Dataset, generator: torch.Generator) -> NDArray[np.int64]:
+    """FACES random rows, or all where there are fewer."""
+    rows: NDArray[np.int64] = torch.randperm(len(faces), generator=generator)[:FACES].numpy()
+    return rows
+
+
 def batch_norm_again(network: nn.Module, arch: Arch, faces: Dataset, how: Augmentation) -> nn.Module:
     """The network with statistics of FACES random faces, each in one view."""
     generator = torch.Generator().manual_seed(SEED)
-    rows = torch.randperm(len(faces), generator=generator)[:FACES].numpy()
+    rows = some_rows(faces, generator)
 
     def views() -> Iterator[Tensor]:
         for start in range(0, len(rows), BATCH):
@@ -98,10 +111,27 @@ def batch_norm_again(network: nn.Module, arch: Arch, faces: Dataset, how: Augmen
     return result.eval()
 
 
+def divergences(
+    teachers: Sequence[Path], networks: Sequence[tuple[str, Arch, nn.Module]], splits: Sequence[Dataset]
+) -> list[dict[str, Any]]:
+    """Mean KL divergence in nats, by network and split, of its probabilities from the teachers' mean (centre crops)."""
+    rows: list[dict[str, Any]] = [{"name": name, "from": []} for name, _, _ in networks]
+    archs = [weights.arch_of_weights(path) for path in teachers]
+    loaded = [weights.load_trained_model(arch, path).network for arch, path in zip(archs, teachers, strict=True)]
+    for faces in splits:
+        shown = [evaluation.logits(each, faces, arch).softmax(1) for each, arch in zip(loaded, archs, strict=True)]
+        target = torch.stack(shown).mean(0)
+        for line, (_, arch, network) in zip(rows, networks, strict=True):
+            mine = evaluation.logits(network, faces, arch).log_softmax(1)
+            line["from"].append(round(functional.kl_div(mine, target, reduction="batchmean").item(), 4))
+    return rows
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The record."""
     data = load(arguments.data, SIZE)
     public, training = data.split("PublicTest"), data.split("Training")
+    seen = training.take(some_rows(training, torch.Generator().manual_seed(SEED)))
     labels = torch.from_numpy(public.labels)
     archs = [weights.arch_of_weights(path) for path in arguments.weights]
     pairs = zip(archs, arguments.weights, strict=True)
@@ -112,9 +142,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if len(named) > 1:
         rows.append(row(TOGETHER, torch.stack(list(answers.values())).mean(0), labels))
     alike = [*named]
-    if arguments.average:
-        alike.append((AVERAGED, archs[0], average(networks)))
-        rows.append(row(AVERAGED, probabilities(alike[-1][2], archs[0], public), labels))
+    if arguments.average is not None:
+        mixed = average(networks)
+        write_atomic(arguments.average, weights.serialize(mixed.state_dict(), {"arch": archs[0].name}))
+        alike.append((AVERAGED, archs[0], mixed))
+        rows.append(row(AVERAGED, probabilities(mixed, archs[0], public), labels))
     if arguments.batch_norm:
         how = get_recipe(arguments.batch_norm).augmentation
         for name, arch, network in alike:
@@ -122,6 +154,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             rows.append(row(name + AGAIN, probabilities(again, arch, public), labels))
     return {
         "faces": len(public),
+        "divergence": divergences(arguments.teacher, named, (public, seen)) if arguments.teacher else [],
         "batch_norm": arguments.batch_norm,
         "networks": [{"file": path.name, "sha256": sha256(path)} for path in arguments.weights],
         "rows": [asdict(each) for each in rows],
@@ -152,18 +185,31 @@ def render(record: dict[str, Any], name: str) -> str:
         f"# {name.capitalize()} alone and together\n\nWritten by `python benchmarks/ensembles.py {name}` from "
         f"`results/{name}.json`. PublicTest, {record['faces']:,} faces; NLL is the mean negative log-likelihood of the "
         f"given label, lower is better; a camera's conditions are the {len(CONDITIONS)} of "
-        f"`edgefer eval --robustness`, their mean (centre crop).{anew}\n\n{table}\n"
+        f"`edgefer eval --robustness`, their mean (centre crop).{anew}\n\n{table}\n{divergence_table(record)}"
+    )
+
+
+def divergence_table(record: dict[str, Any]) -> str:
+    """The part of the page about teachers, where the record has it."""
+    cells = [(each["name"], *(f"{value:.3f}" for value in each["from"])) for each in record.get("divergence", ())]
+    if not cells:
+        return ""
+    return (
+        "\n## From their teachers\n\nMean KL divergence of a network's probabilities from the mean of its teachers' in "
+        f"nats, centre crops; of Training {FACES:,} faces.\n\n"
+        f"{markdown(('network', 'PublicTest', 'Training'), cells)}\n"
     )
 
 
 def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=("teachers", "students"), help="what the record and the table are called")
+    parser.add_argument("name", choices=NAMES, help="what the record and the table are called")
     parser.add_argument("weights", nargs="+", type=Path)
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--average", action="store_true")
+    parser.add_argument("--average", metavar="FILE", type=Path, help="where the mean of the weights is written")
     parser.add_argument("--batch-norm", metavar="RECIPE")
+    parser.add_argument("--teacher", metavar="FILE", type=Path, action="append", default=[])
     return parser
 
 

@@ -20,6 +20,7 @@ from edgefer.pipeline.targets import all_targets
 from edgefer.runtime.files import sha256, shipped_folder
 from edgefer.training.augment import to_channels
 from edgefer.training.recipes import get_recipe
+from edgefer.training.weights import load_trained_model
 from tests.made import SHIPPED, write_csv
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -155,7 +156,7 @@ def test_recipes_table_is_rendered_from_its_record_and_has_the_shipped_weights()
     assert all(row["private"] is None for row in rows if row.get("cut"))
 
 
-@pytest.mark.parametrize("name", ["teachers", "students"])
+@pytest.mark.parametrize("name", ["teachers", "students", "tails"])
 def test_tables_of_ensembles_are_rendered_from_their_records(name: str) -> None:
     record = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text())
     assert (BENCHMARKS / "tables" / f"{name}.md").read_text() == script("ensembles").render(record, name)
@@ -174,7 +175,8 @@ def test_networks_are_measured_alone_together_and_with_batch_norm_anew(
     monkeypatch.setattr(ensembles, "FACES", 20)
     same, other = shipped_folder("weights") / "ean.safetensors", tmp_path / "other.safetensors"
     other.write_bytes(same.read_bytes())
-    given = ["--data", str(data), "--average", "--batch-norm", "plain"]
+    mean = tmp_path / "mean.safetensors"
+    given = ["--data", str(data), "--average", str(mean), "--batch-norm", "plain", "--teacher", str(same)]
     record = ensembles.measure(ensembles.parser().parse_args(["students", str(same), str(other), *given]))
     figures = [{key: value for key, value in row.items() if key != "name"} for row in record["rows"]]
     assert figures[:4] == [figures[0]] * 4  # one network twice, and both together
@@ -184,6 +186,9 @@ def test_networks_are_measured_alone_together_and_with_batch_norm_anew(
         name + ensembles.AGAIN for name in names if name != ensembles.TOGETHER
     ]
     assert "20 faces of Training as recipe `plain` shows them" in ensembles.render(record, "students")
+    assert record["divergence"] == [{"name": name, "from": [0.0, 0.0]} for name in ("ean", "other")]
+    mixed, shipped = (load_trained_model(get_arch("ean"), path).network.state_dict() for path in (mean, same))
+    assert all(torch.equal(mixed[key], shipped[key]) for key in shipped)
 
 
 def test_batch_norm_anew_has_the_statistics_of_what_it_was_shown() -> None:
