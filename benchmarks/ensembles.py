@@ -40,6 +40,7 @@ from edgefer.runtime.files import sha256, write_atomic
 from edgefer.runtime.terminal_table import markdown
 from edgefer.training import evaluation, weights
 from edgefer.training.augment import augment, grey, to_channels
+from edgefer.training.losses import mean_probabilities
 from edgefer.training.recipes import Augmentation, get_recipe
 from edgefer.training.torch_settings import keep_freed_pages, torch_threads
 
@@ -48,6 +49,7 @@ FACES, BATCH, SEED = 10_000, 500, 1
 SIZE = 48  # FER2013's own
 PACKAGES = ("torch", "numpy")
 NAMES = ("teachers", "students", "tails")
+Named = tuple[str, Arch, nn.Module]
 TOGETHER, AVERAGED, AGAIN = "mean of the probabilities", "mean of the weights", ", batch norm measured anew"
 
 
@@ -111,16 +113,19 @@ def batch_norm_again(network: nn.Module, arch: Arch, faces: Dataset, how: Augmen
     return result.eval()
 
 
+def opened(paths: Sequence[Path]) -> list[Named]:
+    """The networks of weights files."""
+    archs = [(path, weights.arch_of_weights(path)) for path in paths]
+    return [(path.stem, arch, weights.load_trained_model(arch, path).network) for path, arch in archs]
+
+
 def divergences(
-    teachers: Sequence[Path], networks: Sequence[tuple[str, Arch, nn.Module]], splits: Sequence[Dataset]
+    teachers: Sequence[Named], networks: Sequence[Named], splits: Sequence[Dataset]
 ) -> list[dict[str, Any]]:
     """Mean KL divergence in nats, by network and split, of its probabilities from the teachers' mean (centre crops)."""
     rows: list[dict[str, Any]] = [{"name": name, "from": []} for name, _, _ in networks]
-    archs = [weights.arch_of_weights(path) for path in teachers]
-    loaded = [weights.load_trained_model(arch, path).network for arch, path in zip(archs, teachers, strict=True)]
     for faces in splits:
-        shown = [evaluation.logits(each, faces, arch).softmax(1) for each, arch in zip(loaded, archs, strict=True)]
-        target = torch.stack(shown).mean(0)
+        target = mean_probabilities([evaluation.logits(network, faces, arch) for _, arch, network in teachers], 1.0)
         for line, (_, arch, network) in zip(rows, networks, strict=True):
             mine = evaluation.logits(network, faces, arch).log_softmax(1)
             line["from"].append(round(functional.kl_div(mine, target, reduction="batchmean").item(), 4))
@@ -133,20 +138,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     public, training = data.split("PublicTest"), data.split("Training")
     seen = training.take(some_rows(training, torch.Generator().manual_seed(SEED)))
     labels = torch.from_numpy(public.labels)
-    archs = [weights.arch_of_weights(path) for path in arguments.weights]
-    pairs = zip(archs, arguments.weights, strict=True)
-    networks = [weights.load_trained_model(arch, path).network for arch, path in pairs]
-    named = list(zip([path.stem for path in arguments.weights], archs, networks, strict=True))
+    named = opened(arguments.weights)
     answers = {name: probabilities(network, arch, public) for name, arch, network in named}
     rows = [row(name, answers[name], labels) for name in answers]
     if len(named) > 1:
         rows.append(row(TOGETHER, torch.stack(list(answers.values())).mean(0), labels))
     alike = [*named]
     if arguments.average is not None:
-        mixed = average(networks)
-        write_atomic(arguments.average, weights.serialize(mixed.state_dict(), {"arch": archs[0].name}))
-        alike.append((AVERAGED, archs[0], mixed))
-        rows.append(row(AVERAGED, probabilities(mixed, archs[0], public), labels))
+        arch, mixed = named[0][1], average([network for _, _, network in named])
+        write_atomic(arguments.average, weights.serialize(mixed.state_dict(), {"arch": arch.name}))
+        alike.append((AVERAGED, arch, mixed))
+        rows.append(row(AVERAGED, probabilities(mixed, arch, public), labels))
     if arguments.batch_norm:
         how = get_recipe(arguments.batch_norm).augmentation
         for name, arch, network in alike:
@@ -154,7 +156,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             rows.append(row(name + AGAIN, probabilities(again, arch, public), labels))
     return {
         "faces": len(public),
-        "divergence": divergences(arguments.teacher, named, (public, seen)) if arguments.teacher else [],
+        "divergence": divergences(opened(arguments.teacher), named, (public, seen)) if arguments.teacher else [],
         "batch_norm": arguments.batch_norm,
         "networks": [{"file": path.name, "sha256": sha256(path)} for path in arguments.weights],
         "rows": [asdict(each) for each in rows],
