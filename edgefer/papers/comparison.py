@@ -16,7 +16,7 @@ Verdict = Literal["to the digit", "near", "not met", "measured"]
 NEAR = 0.05
 NEAR_IN_UNITS: dict[Kind, float] = {"accuracy": 1.0, "share": 0.02}
 BYTES = {"GB": 1e9, "MB": 1e6, "KB": 1e3}
-_UNEXPLAINED: dict[Kind, str] = {"accuracy": "not trained as in the paper", "share": "not trained as in the paper"}
+_UNEXPLAINED: dict[Kind, str] = dict.fromkeys(("accuracy", "share", "loss"), "not trained as in the paper")
 ELSEWHERE: tuple[Kind, ...] = ("latency", "fps", "cpu-percent", "memory-percent")
 
 

@@ -99,9 +99,14 @@ def share(at: CellRef, trainings: Sequence[TrainingRecord]) -> Evidence:
 
 
 def loss(at: CellRef, trainings: Sequence[TrainingRecord]) -> Evidence:
-    """None: records of training keep no loss of images that were not trained on."""
+    """Of PublicTest, in nats, at the epoch that was kept: of other splits, and in older records, there is none."""
     record = _record(at, trainings)
-    return record if isinstance(record, Missing) else Missing("not recorded in training")
+    if isinstance(record, Missing):
+        return record
+    value = next(epoch.public_nll for epoch in record.curve if epoch.epoch == record.best_epoch)
+    if value is None or _SPLITS.get(at.cell.column.split) != "PublicTest":
+        return Missing("not recorded in training")
+    return compare(at, value, f"{_how(record)}; negative log-likelihood on PublicTest, centre crop", _source(record))
 
 
 def _record(at: CellRef, trainings: Sequence[TrainingRecord]) -> TrainingRecord | Missing:
@@ -121,8 +126,10 @@ def scores_of(record: TrainingRecord, cell: Cell) -> Scores | None:
 
 
 def _how(record: TrainingRecord) -> str:
+    rounds = 1 + max(epoch.round for epoch in record.curve)
+    epochs = f"{len(record.curve)} epochs in {rounds} rounds" if rounds > 1 else f"{record.recipe.get('epochs')} epochs"
     earlier = ", from earlier weights" if record.pretrained else ""
-    return f"trained here: recipe {record.recipe.get('name')}, {record.recipe.get('epochs')} epochs{earlier}"
+    return f"trained here: recipe {record.recipe.get('name')}, {epochs}{earlier}"
 
 
 def _source(record: TrainingRecord) -> str:

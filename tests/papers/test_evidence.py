@@ -12,6 +12,7 @@ from edgefer.papers.comparison import CellRef, Comparison, Missing, Verdict, com
 from edgefer.papers.evidence import evidence_for
 from edgefer.papers.transcription import Kind
 from edgefer.runtime.bench_record import Gpu, RunWarning, WarningKind
+from edgefer.training.recipes import RECIPES
 from tests.papers.made import at, bench, printed, recorded, training
 
 EAN5 = "ean-table5"
@@ -216,12 +217,32 @@ def test_accuracy_of_ten_crops_where_the_paper_has_ten() -> None:
 
 
 def test_weights_with_a_teacher_stand_for_rows_with_one() -> None:
-    plain, taught = training("ean"), training("ean", "iterative-transfer", 70.0, alpha=0.5, temperature=5)
+    plain, taught = training("ean"), training("ean", "iterative", 70.0, alpha=0.5, temperature=5)
     row = ("ean-2", "iter_trans_c", "fer2013")
     assert missing(at(*row), trainings=(plain,)) == "not trained here"
     assert found(at(*row), trainings=(plain, taught)).value == 70.0
     assert missing(at("ean-2", "iter_trans_d", "fer2013"), trainings=(plain, taught)) == "not trained here"  # T is 10
     assert found(at("ean-2", "EAN", "fer2013"), trainings=(plain, taught)).value == 65.366
+
+
+def test_a_row_can_be_trained_by_a_recipe_that_there_is() -> None:
+    ways = {cell.row.training for _, table in paper_files.tables().values() for cell in table.cells} - {""}
+    assert ways and all(any(way in name for name in RECIPES) for way in ways)
+
+
+def test_rounds_are_told() -> None:
+    made = training("ean", "iterative", 70.0, alpha=0.5, temperature=5)
+    more = replace(made, curve=[*made.curve, replace(made.curve[-1], epoch=3, round=1)])
+    each = found(at("ean-2", "iter_trans_c", "fer2013"), trainings=(more,))
+    assert "recipe iterative, 3 epochs in 2 rounds; 3589" in each.how
+
+
+def test_a_loss_is_that_of_public_test_at_the_epoch_that_was_kept() -> None:
+    older, place = training("lcnn"), at("lcnn-2", "LCNN", "loss")
+    assert missing(place, trainings=(older,)) == "not recorded in training"
+    made = replace(older, curve=[replace(epoch, public_nll=1.5 - epoch.epoch / 4) for epoch in older.curve])
+    each = found(place, trainings=(made,))
+    assert (each.value, each.shown, each.verdict) == (1.0, "1.00", "near")
 
 
 def test_shares_are_recall_on_the_diagonal() -> None:
